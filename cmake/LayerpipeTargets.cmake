@@ -1,0 +1,30 @@
+# layerpipe_library(<folder> SOURCES ... [PUBLIC ...] [PRIVATE ...])
+#
+# One static library for a folder, with the alias layerpipe::<folder>. What a folder may include is what it links: headers are
+# found from the root of the checkout ("model/config.h"), third-party headers only through the libraries named here.
+function(layerpipe_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(layerpipe_${folder} STATIC ${ARG_SOURCES})
+  add_library(layerpipe::${folder} ALIAS layerpipe_${folder})
+  target_include_directories(layerpipe_${folder} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(layerpipe_${folder} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} layerpipe_options)
+endfunction()
+
+# layerpipe_test(<name> SOURCES ... LIBS ... [LABELS unit|parity|...] [TIMEOUT seconds])
+#
+# A GoogleTest program; every TEST becomes a ctest entry "<name>.<Suite>.<Test>".
+function(layerpipe_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main layerpipe_options)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  target_compile_definitions(${name} PRIVATE LAYERPIPE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                       PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()

@@ -1,0 +1,141 @@
+#include "common/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/errors.h"
+
+namespace layerpipe::common {
+namespace {
+
+// An open file descriptor, closed when it goes.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return value_; }
+  int release() noexcept { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+std::uint64_t regular_file_size(int descriptor, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) {
+    throw InputError("cannot read " + path.string() + ": " + system_error_text(errno));
+  }
+  if (!S_ISREG(status.st_mode)) throw InputError(path.string() + " is not a regular file");
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Descriptor open_for_reading(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw InputError("cannot open " + path.string() + ": " + system_error_text(errno));
+  return Descriptor(descriptor);
+}
+
+// Removes a partly written file unless told that it was renamed into place.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
+  ~TemporaryFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::filesystem::path& path() const noexcept { return path_; }
+  void keep() noexcept { path_.clear(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+[[noreturn]] void throw_output_error(const std::filesystem::path& path, int error_number) {
+  throw OutputError("cannot write " + path.string() + ": " + system_error_text(error_number),
+                    error_number == ENOSPC ? "Free some space on that disk, or choose another --out."
+                                           : "Check that the folder exists and may be written.");
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
+  const Descriptor descriptor = open_for_reading(path);
+  size_ = regular_file_size(descriptor.get(), path);
+  if (size_ == 0) return;  // mmap refuses an empty range; an empty span says the same
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);
+  if (address == MAP_FAILED) throw InputError("cannot map " + path.string() + ": " + system_error_text(errno));
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
+  const Descriptor descriptor = open_for_reading(path);
+  const std::uint64_t size = regular_file_size(descriptor.get(), path);
+  if (size > limit_bytes) {
+    throw InputError(path.string() + " has " + std::to_string(size) + " bytes; at most " +
+                     std::to_string(limit_bytes) + " are accepted");
+  }
+  std::string content(size, '\0');
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t count = ::read(descriptor.get(), content.data() + done, content.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw InputError("cannot read " + path.string() + ": " + system_error_text(errno));
+    if (count == 0) throw InputError(path.string() + " became shorter while it was read");
+    done += static_cast<std::size_t>(count);
+  }
+  return content;
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content) {
+  std::string name = path.string() + ".XXXXXX";
+  Descriptor descriptor(::mkostemp(name.data(), O_CLOEXEC));
+  if (descriptor.get() < 0) throw_output_error(path, errno);
+  TemporaryFile temporary{name};
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t count = ::write(descriptor.get(), content.data() + done, content.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_output_error(path, errno);
+    done += static_cast<std::size_t>(count);
+  }
+  // mkostemp makes the file private; results get what the user's umask grants.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  if (::fchmod(descriptor.get(), 0666 & ~mask) != 0) throw_output_error(path, errno);
+  // close() is where a network file system reports a full disk.
+  if (::close(descriptor.release()) != 0) throw_output_error(path, errno);
+  if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw_output_error(path, errno);
+  temporary.keep();
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  write_file_atomically(path, std::as_bytes(std::span(content)));
+}
+
+}  // namespace layerpipe::common
