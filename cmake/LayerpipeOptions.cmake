@@ -13,11 +13,13 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 
 find_program(LAYERPIPE_CCACHE ccache)
 if(LAYERPIPE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # A precompiled header carries time stamps that ccache has to be told to look past.
-  set(launcher "${CMAKE_COMMAND}" -E env "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
-      "${LAYERPIPE_CCACHE}")
+  # A precompiled header carries time stamps that ccache has to be told to look past. Paths relative to the checkout let a fresh
+  # clone use what another one compiled.
+  set(launcher "${CMAKE_COMMAND}" -E env
+      "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
+      "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "${LAYERPIPE_CCACHE}")
   set(CMAKE_CXX_COMPILER_LAUNCHER "${launcher}")
-  set(CMAKE_CUDA_COMPILER_LAUNCHER "${LAYERPIPE_CCACHE}")
+  set(CMAKE_CUDA_COMPILER_LAUNCHER "${launcher}")
 endif()
 
 # What every target of ours is compiled with: an interface library, so that nothing leaks into what is found outside.
