@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# What the scripts in launch/ share. To be sourced, with bash, by a script that lies in launch/.
+
+CHECKOUT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="$CHECKOUT/.venv"
+# shellcheck disable=SC2034  # used by the scripts that source this one
+BUILD="$CHECKOUT/build"
+
+# cmake/FindLibTorch.cmake looks for a torch in the same places and asks the same of it.
+MIN_TORCH=2.10
+CUDA_MAJOR=13
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {  # fail CODE MESSAGE...
+  local code=$1
+  shift
+  printf 'error: %s\n' "$*" >&2
+  exit "$code"
+}
+
+# The comment at the top of a script is its help.
+print_help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+
+# version_at_least HAVE WANTED: compares dotted numbers.
+version_at_least() { [[ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]]; }
+
+# Prints the path of an nvcc that the project can use; says why when there is one that it cannot.
+find_nvcc() {
+  local nvcc version
+  for nvcc in "${CUDACXX:-}" "${CUDA_PATH:+$CUDA_PATH/bin/nvcc}" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc; do
+    nvcc="$(command -v -- "${nvcc:-/nonexistent}" || true)"
+    [[ -n "$nvcc" ]] || continue
+    version="$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')"
+    if [[ "${version%%.*}" == "$CUDA_MAJOR" ]]; then
+      printf '%s\n' "$nvcc"
+      return 0
+    fi
+    say "$nvcc is of CUDA ${version:-unknown}, but layerpipe needs CUDA $CUDA_MAJOR; it is not used"
+  done
+  return 1
+}
+
+# package_of PYTHON: the folder of its torch, without importing it.
+package_of() {
+  "$1" -c 'import importlib.util as u, os
+s = u.find_spec("torch")
+print(os.path.dirname(s.origin) if s and s.origin else "")' 2>/dev/null || true
+}
+
+# usable_torch FOLDER: whether the torch package there is new enough and, when there is an nvcc, was built for its CUDA.
+usable_torch() {
+  local version cuda
+  [[ -f "$1/version.py" && -f "$1/lib/libtorch_cpu.so" ]] || return 1
+  version="$(sed -n "s/^__version__ = '\([0-9.]*[0-9]\).*/\1/p" "$1/version.py")"
+  version_at_least "$version" "$MIN_TORCH" || return 1
+  cuda="$(sed -n "s/^cuda[ :].*= '\([0-9]*\).*/\1/p" "$1/version.py")"
+  [[ "$cuda" == "$CUDA_MAJOR" ]] || ! find_nvcc >/dev/null 2>&1
+}
+
+# Prints the folder of the torch package that the build will use.
+find_torch() {
+  local folder
+  for folder in "${LibTorch_ROOT:-}" "$(package_of "$VENV/bin/python")" "$(package_of python3)"; do
+    if usable_torch "$folder"; then
+      printf '%s\n' "$folder"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Jobs to compile with: one for each core, but 2 GiB of free memory for each.
+compile_jobs() {
+  local cores by_memory
+  cores="$(nproc)"
+  by_memory="$(awk '/^MemAvailable:/ {print int($2 / 2097152)}' /proc/meminfo)"
+  local jobs=$((by_memory < cores ? by_memory : cores))
+  printf '%s\n' $((jobs > 1 ? jobs : 1))
+}
