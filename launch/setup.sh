@@ -60,7 +60,8 @@ install_packages() {
   fi
   say "installing through apt: $*"
   "${as_root[@]}" apt-get update -qq || say "the package lists could not be brought up to date; going on with the old ones"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2 ||
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "$@" >&2 ||
     fail 2 "apt-get could not install the packages; its own message is above"
 }
 

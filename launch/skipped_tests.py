@@ -10,8 +10,7 @@ def reason(case: ElementTree.Element) -> str:
     said = re.search(r": Skipped\n(.*?)\n\s*(?:\n|\[  SKIPPED \])", output, re.DOTALL)
     if said and said.group(1).strip():
         return " ".join(said.group(1).split())
-    skipped = case.find("skipped")
-    return (skipped.get("message") if skipped is not None else None) or "no reason given"
+    return "no reason given"
 
 
 def main() -> None:
@@ -23,6 +22,7 @@ def main() -> None:
         print(f"\nskipped ({why}):")
         for name in names:
             print(f"  {name}")
+    print()
 
 
 main()
