@@ -89,7 +89,7 @@ COMMITTED = [
         "cfg_normalize",
         transformer=Transformer(blocks=2, heads=2, head_dim=24, axes=(8, 8, 8)),
         vae=Vae(base_dim=8, dim_mult=(1, 1, 1, 1)),
-        text=Text(hidden=36, heads=6, kv_heads=2, layers=3, naming="flat"),
+        text=Text(hidden=36, heads=6, kv_heads=2, naming="flat"),
         call=Call(prompt=EMOJI, negative_prompt="blurry, 模糊", layers=1, cfg_normalize=True, steps=5, seed=2**33 + 5),
         weights="bf16",
         shards=2,
@@ -97,9 +97,9 @@ COMMITTED = [
     Case(
         "odd_size",
         transformer=Transformer(blocks=1, heads=3, head_dim=16, axes=(4, 4, 8)),
-        vae=Vae(base_dim=6, dim_mult=(1, 1, 2, 2)),
+        vae=Vae(base_dim=4, dim_mult=(1, 1, 2, 2)),
         text=Text(heads=2, kv_heads=1),
-        call=Call(layers=1, resolution=96, steps=2, picture=(97, 61), true_cfg_scale=2.5, mode="RGB", seed=3),
+        call=Call(layers=1, steps=2, picture=(97, 61), true_cfg_scale=2.5, mode="RGB", seed=3),
         weights="bf16",
         bf16=False,
     ),
@@ -117,7 +117,7 @@ COMMITTED = [
     # The wide one: a slip that a handful of channels hides shows here.
     Case(
         "long_prompt",
-        transformer=Transformer(blocks=1, heads=4, head_dim=16, axes=(4, 6, 6)),
+        transformer=Transformer(blocks=1, heads=4),
         vae=Vae(base_dim=6, dim_mult=(1, 1, 1, 2)),
         text=Text(heads=2, kv_heads=1, naming="flat"),
         call=Call(prompt=LONG, layers=1, steps=3, picture=(200, 40), seed=5),
@@ -127,7 +127,7 @@ COMMITTED = [
     # A scale of 1 is no guidance, although there is a negative prompt. The VAE has the real one's multipliers.
     Case(
         "scale_one",
-        transformer=Transformer(blocks=5, heads=1, head_dim=16, axes=(4, 6, 6)),
+        transformer=Transformer(blocks=5, heads=1),
         vae=Vae(base_dim=4, dim_mult=(1, 2, 4, 4)),
         text=Text(hidden=24, heads=3, kv_heads=3),
         call=Call(prompt=" leading space\nand a new line", true_cfg_scale=1.0, layers=1, steps=6, seed=6),
