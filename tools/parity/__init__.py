@@ -1,0 +1,1 @@
+"""Small random models, and what diffusers computes with them: the ground truth for layerpipe's parity tests."""
