@@ -1,0 +1,22 @@
+// Reading PNG pictures.
+#pragma once
+
+#include <filesystem>
+
+#include "media/image.h"
+
+namespace layerpipe::media {
+
+// Reads any PNG (grey, grey with alpha, palette, RGB, RGBA; 1 to 16 bits; tRNS; interlaced) as the picture
+// that a person sees: an orientation in eXIf is applied. Gamma and colour profiles are ignored. Of an
+// animation, the picture that a reader without animations shows.
+//
+// The pixels are those of Pillow 13's ImageOps.exif_transpose(Image.open(path)).convert("RGBA"), bit for bit,
+// but for two things in which Pillow loses the picture (docs/pictures.md): 16-bit grey keeps its high byte,
+// where Pillow clips at 255, and a transparent colour (tRNS) in 2, 4 or 16 bits is compared as PNG says.
+//
+// Throws InputError that names the file when it is missing, empty, cut short, damaged, no PNG or larger than
+// kMaxSide.
+Image read_png(const std::filesystem::path& path);
+
+}  // namespace layerpipe::media

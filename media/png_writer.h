@@ -1,0 +1,24 @@
+// Writing PNG pictures.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "media/image.h"
+
+namespace layerpipe::media {
+
+// Keyword and text, both without NUL. A keyword has 1 to 79 printable ASCII characters; a text is UTF-8.
+using PngTexts = std::vector<std::pair<std::string, std::string>>;
+
+// Writes `image` as RGBA of 8 bits, with each text as tEXt, or as iTXt when it is not pure ASCII. The same
+// image and texts give the same bytes (with the same versions of libpng and zlib): nothing of time or place
+// goes into the file.
+//
+// The file appears under its name when it is complete. Throws OutputError when it cannot be written,
+// InternalError when the image is not valid or a keyword not allowed.
+void write_png(const std::filesystem::path& path, const Image& image, const PngTexts& texts = {});
+
+}  // namespace layerpipe::media

@@ -1,0 +1,78 @@
+// The fixtures in tests/data/media, which tools/make_media_fixtures.py makes.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "media/image.h"
+
+namespace layerpipe::media {
+
+inline std::filesystem::path media_data(const std::string& name) {
+  return std::filesystem::path(LAYERPIPE_TEST_DATA) / "media" / name;
+}
+
+inline std::string file_bytes(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw std::runtime_error("no fixture " + path.string());
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// One line of a list.txt.
+struct MediaCase {
+  std::string name;
+  int width = 0;
+  int height = 0;
+  std::string source;  // resize/ only
+};
+
+inline std::vector<MediaCase> media_cases(const std::string& folder) {
+  std::istringstream lines(file_bytes(media_data(folder + "/list.txt")));
+  std::vector<MediaCase> cases;
+  for (std::string line; std::getline(lines, line);) {
+    MediaCase media_case;
+    std::istringstream(line) >> media_case.name >> media_case.width >> media_case.height >> media_case.source;
+    cases.push_back(media_case);
+  }
+  return cases;
+}
+
+inline Image expected_image(const std::string& folder, const MediaCase& media_case) {
+  const std::string bytes = file_bytes(media_data(folder + "/" + media_case.name + ".rgba"));
+  return {media_case.width, media_case.height, {bytes.begin(), bytes.end()}};
+}
+
+// Names the first pixel that differs.
+inline testing::AssertionResult images_equal(const Image& actual, const Image& expected) {
+  if (actual.width != expected.width || actual.height != expected.height) {
+    return testing::AssertionFailure() << actual.width << " x " << actual.height << " instead of "
+                                       << expected.width << " x " << expected.height;
+  }
+  for (int y = 0; y < actual.height; ++y) {
+    for (int x = 0; x < actual.width; ++x) {
+      const std::vector<int> is(actual.row(y) + 4 * x, actual.row(y) + 4 * x + 4);
+      const std::vector<int> should(expected.row(y) + 4 * x, expected.row(y) + 4 * x + 4);
+      if (is == should) continue;
+      return testing::AssertionFailure()
+             << "column " << x << ", row " << y << " is " << testing::PrintToString(is) << " instead of "
+             << testing::PrintToString(should);
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+inline std::string case_name(const testing::TestParamInfo<MediaCase>& info) {
+  return info.param.name;
+}
+
+inline void PrintTo(const MediaCase& media_case, std::ostream* out) {
+  *out << media_case.name;
+}
+
+}  // namespace layerpipe::media
