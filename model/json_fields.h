@@ -1,0 +1,85 @@
+// Strict reading of one JSON object of a config file. Internal to model/*.cpp: it shows nlohmann-json.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/errors.h"
+
+namespace layerpipe::model {
+
+// Every key of the object has to be asked for, by one of the functions below, before finish(): a field that nobody honours is
+// refused by name instead of being silently without effect.
+class JsonFields {
+ public:
+  // `where` names the file, and the object inside it, in messages. Throws InputError unless `object` is an object.
+  JsonFields(nlohmann::json object, std::string where);
+
+  // Parses a file. Throws InputError with the position of a syntax error.
+  static JsonFields from_file(const std::filesystem::path& path);
+
+  bool has(std::string_view key) const { return object_.contains(key) && !object_.at(std::string(key)).is_null(); }
+
+  // The field's value. A missing or null field takes `fallback`; without one it throws InputError.
+  template <typename T>
+  T get(const std::string& key, std::optional<T> fallback = std::nullopt);
+
+  // The object in a field.
+  JsonFields get_object(const std::string& key);
+
+  // Accepts the field only when it is absent, null or equal to `only`; otherwise refuses it by name.
+  template <typename T>
+  void only_supports(const std::string& key, const T& only, const std::string& reason);
+
+  // Fields that describe the file or its training and have no effect on what is computed.
+  void without_effect(std::initializer_list<const char*> keys);
+
+  // Throws InputError naming the fields that were never asked for.
+  void finish() const;
+
+  const std::string& where() const noexcept { return where_; }
+  [[noreturn]] void refuse(const std::string& key, const std::string& reason) const;
+
+ private:
+  nlohmann::json object_;
+  std::string where_;
+  std::set<std::string, std::less<>> asked_;
+};
+
+template <typename T>
+T JsonFields::get(const std::string& key, std::optional<T> fallback) {
+  asked_.insert(key);
+  if (!has(key)) {
+    if (fallback) return *std::move(fallback);
+    throw common::InputError(where_ + ": field \"" + key + "\" is missing",
+                             "Copy the file from the model's original folder again.");
+  }
+  const nlohmann::json& value = object_.at(key);
+  // nlohmann converts between numbers and booleans silently; a config that says 1.5 layers or true heads is wrong.
+  bool matches = true;
+  if constexpr (std::is_same_v<T, bool>) {
+    matches = value.is_boolean();
+  } else if constexpr (std::is_integral_v<T>) {
+    matches = value.is_number_integer();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    matches = value.is_number();
+  }
+  try {
+    if (matches) return value.get<T>();
+  } catch (const nlohmann::json::exception&) {
+    // falls through to the message below
+  }
+  throw common::InputError(where_ + ": field \"" + key + "\" has the wrong type: " + value.dump().substr(0, 60));
+}
+
+template <typename T>
+void JsonFields::only_supports(const std::string& key, const T& only, const std::string& reason) {
+  asked_.insert(key);
+  if (has(key) && object_.at(key) != nlohmann::json(only)) refuse(key, reason);
+}
+
+}  // namespace layerpipe::model
