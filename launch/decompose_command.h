@@ -1,0 +1,16 @@
+// `layerpipe decompose`: pictures in, folders of layers out.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "launch/decompose_options.h"
+#include "runtime/report.h"
+
+namespace layerpipe::launch {
+
+// `records` go into run.json. Throws the errors of common/errors.h; what was finished before stays.
+void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& records,
+                   const std::atomic<bool>& stop_requested);
+
+}  // namespace layerpipe::launch

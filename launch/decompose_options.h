@@ -1,0 +1,53 @@
+// The options of `layerpipe decompose`.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/report.h"
+
+namespace CLI {
+class App;
+}
+
+namespace layerpipe::launch {
+
+// Defaults are those of the command-line contract.
+struct DecomposeOptions {
+  std::filesystem::path model;
+  std::vector<std::filesystem::path> images;
+  std::filesystem::path out;
+  std::string prompt;
+  std::string negative_prompt = " ";
+  bool no_cfg = false;
+  std::int64_t layers = 4;
+  std::int64_t resolution = 640;
+  bool any_resolution = false;
+  std::int64_t steps = 50;
+  double cfg_scale = 4.0;
+  bool cfg_normalize = false;
+  std::int64_t num_images = 1;
+  std::uint64_t seed = 777;
+  std::string seed_device = "cpu";
+  std::string format = "png";
+  std::string device = "auto";
+  std::string dtype;  // empty: bf16 on a GPU, fp32 on a CPU
+  bool random_weights = false;
+  std::optional<std::filesystem::path> init_latents;
+  std::optional<std::filesystem::path> dump_latents;
+  bool quiet = false;
+};
+
+// Adds the options to a CLI11 command; parsing fills `options`, which has to outlive it.
+void add_decompose_options(CLI::App& command, DecomposeOptions& options);
+
+// Checks what the parser cannot. Throws InputError naming the option.
+void check_decompose_options(const DecomposeOptions& options);
+
+// Every option of a parsed command with its value and where that came from.
+std::vector<runtime::OptionRecord> record_options(const CLI::App& command);
+
+}  // namespace layerpipe::launch

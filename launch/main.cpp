@@ -1,0 +1,89 @@
+// The program: parses the command line, runs a command, turns an error into a message and an exit code.
+
+#include <c10/util/Exception.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <iostream>
+
+#include "common/errors.h"
+#include "launch/decompose_command.h"
+#include "launch/inspect_command.h"
+
+namespace {
+
+using layerpipe::common::ExitCode;
+
+// The one thing that a signal handler can reach.
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void request_stop(int signal_number) {
+  stop_requested.store(true);
+  std::signal(signal_number, SIG_DFL);  // a second Ctrl-C ends the program at once
+}
+
+void print_error(const std::string& what, const std::string& remedy) {
+  std::cerr << "layerpipe: " << what << '\n';
+  if (!remedy.empty()) std::cerr << "  " << remedy << '\n';
+}
+
+// Runs the command that was asked for. Throws.
+void run(int argc, char** argv) {
+  CLI::App app("Takes a picture apart into RGBA layers with Qwen-Image-Layered.", "layerpipe");
+  app.set_version_flag("--version", "layerpipe " LAYERPIPE_VERSION);
+  app.require_subcommand(1);
+
+  layerpipe::launch::DecomposeOptions decompose_options;
+  CLI::App* decompose = app.add_subcommand("decompose", "Take a picture apart into layers");
+  layerpipe::launch::add_decompose_options(*decompose, decompose_options);
+
+  std::string model;
+  bool as_json = false;
+  CLI::App* inspect = app.add_subcommand("inspect", "Show what a model folder holds");
+  inspect->add_option("--model", model, "Model folder in diffusers layout")->required();
+  inspect->add_flag("--json", as_json, "Print JSON instead of a table");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    app.exit(success);  // help or version, which were asked for
+    return;
+  } catch (const CLI::ParseError& error) {
+    throw layerpipe::common::InputError(error.what(), "See layerpipe --help, or layerpipe decompose --help.");
+  }
+  if (decompose->parsed()) {
+    layerpipe::launch::run_decompose(decompose_options, layerpipe::launch::record_options(*decompose), stop_requested);
+  } else {
+    layerpipe::launch::run_inspect(
+        model, as_json ? layerpipe::launch::InspectFormat::kJson : layerpipe::launch::InspectFormat::kTable, std::cout);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, request_stop);
+  ExitCode code = ExitCode::kDone;
+  try {
+    run(argc, argv);
+  } catch (const layerpipe::common::Error& error) {
+    print_error(error.what(), error.remedy());
+    code = error.exit_code();
+  } catch (const c10::OutOfMemoryError& error) {
+    print_error(std::string("the device has not enough memory: ") + error.what_without_backtrace(),
+                "Try a smaller --resolution, fewer --layers or --dtype bf16.");
+    code = ExitCode::kDoesNotFit;
+  } catch (const std::bad_alloc&) {
+    print_error("the machine has not enough memory", "Try a smaller --resolution, fewer --layers or --dtype bf16.");
+    code = ExitCode::kDoesNotFit;
+  } catch (const c10::Error& error) {
+    print_error(std::string("LibTorch failed: ") + error.what_without_backtrace(), {});
+    code = ExitCode::kInternal;
+  } catch (const std::exception& error) {
+    print_error(error.what(), {});
+    code = ExitCode::kInternal;
+  }
+  return static_cast<int>(code);
+}

@@ -1,0 +1,83 @@
+// Runs requests through the phases on one device.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "model/tensor_source.h"
+#include "model/tokenizer.h"
+#include "model/weights.h"
+#include "runtime/request.h"
+
+namespace layerpipe::runtime {
+
+enum class WeightOrigin { kFiles, kRandom };
+
+struct EngineConfig {
+  std::filesystem::path model_folder;
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;
+  WeightOrigin weights = WeightOrigin::kFiles;
+};
+
+// Told to the listener when a phase begins (done == 0) and after each unit of its work: a step of a request while denoising, a
+// request otherwise.
+struct Progress {
+  Phase phase;
+  std::int64_t done;
+  std::int64_t total;
+  std::size_t request;
+};
+using ProgressListener = std::function<void(const Progress&)>;
+
+// Wall seconds of each phase, loading its weights included.
+struct PhaseSeconds {
+  double encode = 0;
+  double denoise = 0;
+  double decode = 0;
+};
+
+// Owns a model's configuration and tokenizer. A phase's weights are loaded when it begins and let go when it ends, once for all
+// requests of a call. Called by one thread.
+class Engine {
+ public:
+  // Reads config files and tokenizer, no weights. Throws InputError.
+  explicit Engine(EngineConfig config);
+
+  const model::ModelConfig& model_config() const noexcept { return model_; }
+
+  // Throws InputError unless `request` can be computed with this model.
+  void check(const Request& request) const;
+
+  // Runs all requests; results in their order. `stop_requested` is looked at between units of work: InterruptedError.
+  std::vector<Result> run(std::span<const Request> requests, const ProgressListener& listener,
+                          const std::atomic<bool>& stop_requested);
+
+  const PhaseSeconds& phase_seconds() const noexcept { return seconds_; }
+
+ private:
+  struct Run;
+  void encode(Run& run);
+  void denoise(Run& run);
+  void decode(Run& run);
+  std::shared_ptr<const model::TensorSource> open(const std::string& component) const;
+  model::WeightStore store(const std::string& component) const;
+
+  EngineConfig config_;
+  model::ModelConfig model_;
+  model::Tokenizer tokenizer_;
+  PhaseSeconds seconds_;
+};
+
+// File stem of a component's weights in diffusers layout.
+const char* weight_file_stem(const std::string& component);
+
+}  // namespace layerpipe::runtime
