@@ -1,7 +1,7 @@
 """Makes the committed fixtures again in a temporary folder and compares them with the files in tests/data/parity.
 
-Inputs (models, pictures, calls, schedules, noise, sizes) must come out the same bit for bit. Expected tensors must agree
-within --tolerance, since another processor may add up in another order. Exits with 1 when something differs.
+Inputs (models, pictures, calls, schedules, noise, sizes) must come out the same bit for bit. Expected tensors must
+agree within --tolerance, since another processor may add up in another order. Exits with 1 when something differs.
 """
 
 import os
@@ -27,7 +27,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from parity import compare, fixtures, reference, scalars, specs  # noqa: E402
 
-# On the same kind of processor nothing differs. Held to AVX2, a machine with AVX-512 gave up to 1.3e-6 (`decoded`).
+# On the same kind of processor nothing differs. A machine with AVX-512, held to AVX2, gave up to 1.5e-6 (`decoded`).
 TOLERANCE = 5e-6
 # bf16 keeps 8 bits, and one rounding that falls the other way grows over the steps.
 BF16_TOLERANCE = 0.05

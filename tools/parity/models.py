@@ -124,11 +124,12 @@ def _write_text_encoder(folder: Path, case: Case) -> None:
         tensors = {_published_name(name): tensor for name, tensor in tensors.items()}
         config = _published_config(config)
     _write_json(target / "config.json", config)
+    im_end, endoftext = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
     _write_json(target / "generation_config.json", {
-        "bos_token_id": tokenizer.convert_tokens_to_ids("<|endoftext|>"),
+        "bos_token_id": endoftext,
         "do_sample": True,
-        "eos_token_id": [tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.convert_tokens_to_ids("<|endoftext|>")],
-        "pad_token_id": tokenizer.convert_tokens_to_ids("<|endoftext|>"),
+        "eos_token_id": [im_end, endoftext],
+        "pad_token_id": endoftext,
         "repetition_penalty": 1.05,
         "temperature": 1e-06,
     })
@@ -148,7 +149,9 @@ def _published_config(config: dict) -> dict:
         text.pop(key, None)
     config["torch_dtype"] = config.pop("dtype")
     config |= text
-    config["vision_config"] = {k: v for k, v in config["vision_config"].items() if k not in ("rope_parameters", "dtype")}
+    config["vision_config"] = dict(config["vision_config"])
+    for key in ("rope_parameters", "dtype"):
+        config["vision_config"].pop(key, None)
     config["rope_theta"] = rope["rope_theta"]
     config["rope_scaling"] = {"type": "mrope", "mrope_section": rope["mrope_section"]}
     return dict(sorted(config.items()))

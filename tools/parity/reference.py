@@ -21,7 +21,8 @@ def load_pipeline(model: Path, dtype: torch.dtype) -> QwenImageLayeredPipeline:
 
 
 @torch.no_grad()
-def run(pipe: QwenImageLayeredPipeline, image: Path, call: Call, init_latents: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+def run(pipe: QwenImageLayeredPipeline, image: Path, call: Call,
+        init_latents: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
     """One call of the pipeline. Returns its tensors by the names that expected.safetensors uses."""
     seen: dict[str, torch.Tensor] = {}
     hooks = _Hooks(pipe, seen, call)

@@ -36,9 +36,12 @@ CONFIGS = {
 
 def make_scalars(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    _write_lines(folder / "scheduler.json", {"about": "float32 values as their bits", "configs": CONFIGS, "schedules": _schedules()})
-    _write_lines(folder / "sizes.json", {"columns": ["width", "height", "resolution", "out_width", "out_height"],
-                                         "sizes": _sizes()})
+    _write_lines(folder / "scheduler.json", {
+        "about": "float32 values as their bits", "configs": CONFIGS, "schedules": _schedules(),
+    })
+    _write_lines(folder / "sizes.json", {
+        "columns": ["width", "height", "resolution", "out_width", "out_height"], "sizes": _sizes(),
+    })
     tensors, draws = _noise()
     save_file(tensors, folder / "noise.safetensors")
     _write_lines(folder / "noise.json", {"draws": draws})
