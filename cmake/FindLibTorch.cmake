@@ -48,23 +48,28 @@ foreach(_libtorch_python IN ITEMS "${PROJECT_SOURCE_DIR}/.venv/bin/python" "${LA
 endforeach()
 
 set(LibTorch_PACKAGE_DIR "")
+set(LibTorch_VERSION "")
 set(_libtorch_problems "")
 foreach(_libtorch_folder IN LISTS _libtorch_candidates)
   if(_libtorch_folder AND NOT LibTorch_PACKAGE_DIR)
-    _libtorch_examine("${_libtorch_folder}" LibTorch_VERSION _libtorch_problem)
+    _libtorch_examine("${_libtorch_folder}" _libtorch_version _libtorch_problem)
     if(_libtorch_problem)
       string(APPEND _libtorch_problems "\n  ${_libtorch_folder}: ${_libtorch_problem}")
     else()
       set(LibTorch_PACKAGE_DIR "${_libtorch_folder}")
+      set(LibTorch_VERSION "${_libtorch_version}")
     endif()
   endif()
 endforeach()
+if(_libtorch_problems)
+  message(STATUS "LibTorch passed over:${_libtorch_problems}")
+endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch
   REQUIRED_VARS LibTorch_PACKAGE_DIR
   VERSION_VAR LibTorch_VERSION
-  REASON_FAILURE_MESSAGE "Run launch/setup.sh, or name the folder of an installed torch package with -DLibTorch_ROOT=...${_libtorch_problems}")
+  REASON_FAILURE_MESSAGE "Run launch/setup.sh, or name the folder of an installed torch package with -DLibTorch_ROOT=...")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   set(_libtorch_lib "${LibTorch_PACKAGE_DIR}/lib")

@@ -1,5 +1,5 @@
-// The errors that layerpipe throws. Every folder uses this family and nothing else; launch/ turns one into a line on stderr and an
-// exit code. Standard library only.
+// The errors that layerpipe throws. Every folder uses this family and nothing else; launch/ turns one into a
+// line on stderr and an exit code. Standard library only.
 #pragma once
 
 #include <stdexcept>
@@ -17,8 +17,8 @@ enum class ExitCode : int {
   kInterrupted = 130,
 };
 
-// Base of the family. `what()` says what happened and names the file, tensor or option; `remedy()` says what to do about it and
-// may be empty when there is nothing useful to say.
+// Base of the family. `what()` says what happened and names the file, tensor or option; `remedy()` says what
+// to do about it and may be empty when there is nothing useful to say.
 class Error : public std::runtime_error {
  public:
   Error(const std::string& what_happened, std::string remedy)

@@ -73,7 +73,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   size_ = regular_file_size(descriptor.get(), path);
   if (size_ == 0) return;  // mmap refuses an empty range; an empty span says the same
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);
-  if (address == MAP_FAILED) throw InputError("cannot map " + path.string() + ": " + system_error_text(errno));
+  if (address == MAP_FAILED)
+    throw InputError("cannot map " + path.string() + ": " + system_error_text(errno));
   data_ = static_cast<const std::byte*>(address);
 }
 

@@ -30,7 +30,8 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-// The whole content of a file of at most `limit_bytes`. Throws InputError when it is missing, unreadable or larger.
+// The whole content of a file of at most `limit_bytes`. Throws InputError when it is missing, unreadable or
+// larger.
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit_bytes = 256ULL << 20);
 
 // Writes `content` beside `path` and renames it into place, so that `path` is either absent, old or complete.

@@ -5,12 +5,13 @@ import xml.etree.ElementTree as ElementTree
 
 
 def reason(case: ElementTree.Element) -> str:
-    """What the test gave GTEST_SKIP() as its reason; GoogleTest prints it on the lines after 'file:line: Skipped'."""
+    """What the test gave GTEST_SKIP() as its reason, or the last line that a test other than GoogleTest's printed."""
     output = case.findtext("system-out") or ""
-    said = re.search(r": Skipped\n(.*?)\n\s*(?:\n|\[  SKIPPED \])", output, re.DOTALL)
-    if said and said.group(1).strip():
-        return " ".join(said.group(1).split())
-    return "no reason given"
+    said = re.search(r": Skipped\n(.*?)\n?\n\[  SKIPPED \]", output, re.DOTALL)
+    if said:
+        return " ".join(said.group(1).split()) or "no reason given"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines and "[==========]" not in output else "no reason given"
 
 
 def main() -> None:
