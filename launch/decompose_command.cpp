@@ -53,9 +53,10 @@ at::Tensor load_picture(const std::filesystem::path& file, std::int64_t resoluti
   const media::Image picture = media::read_png(file);
   const model::PictureSize size = model::working_size({picture.width, picture.height}, resolution);
   if (size.width == 0 || size.height == 0) {
-    throw common::InputError(fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels",
-                                         file.string(), picture.width, picture.height, resolution),
-                             "Crop it, or take a higher --resolution.");
+    throw common::InputError(
+        fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels", file.string(),
+                    picture.width, picture.height, resolution),
+        "Crop it, or take a higher --resolution.");
   }
   const media::Image resized =
       media::resize_lanczos(picture, static_cast<int>(size.width), static_cast<int>(size.height));
@@ -74,7 +75,8 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
   // diffusers' packed latents have a batch dimension of one in front.
   if (latents.dim() == 3 && latents.size(0) == 1) latents = latents.squeeze(0);
   if (latents.dim() != 2 || latents.scalar_type() != at::kFloat) {
-    throw common::InputError(file.string() + ": \"" + kName + "\" has to be fp32 of shape [1, tokens, channels]");
+    throw common::InputError(file.string() + ": \"" + kName +
+                             "\" has to be fp32 of shape [1, tokens, channels]");
   }
   return latents;
 }
@@ -150,11 +152,11 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
   }
   const at::ScalarType dtype = choose_dtype(options.dtype, device);
-  runtime::Engine engine({.model_folder = options.model,
-                          .device = device,
-                          .dtype = dtype,
-                          .weights = options.random_weights ? runtime::WeightOrigin::kRandom
-                                                            : runtime::WeightOrigin::kFiles});
+  runtime::Engine engine(
+      {.model_folder = options.model,
+       .device = device,
+       .dtype = dtype,
+       .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
   const std::vector<runtime::Request> requests = make_requests(options);
   for (const auto& request : requests) engine.check(request);
   prepare_output(options.out);

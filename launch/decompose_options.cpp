@@ -14,12 +14,16 @@ constexpr std::int64_t kLargestResolution = 2048;
 constexpr std::int64_t kSmallestResolution = 64;
 constexpr std::int64_t kResolutionMultiple = 32;
 
-bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+bool is_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
 
 }  // namespace
 
 void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
-  command.add_option("--model", options.model, "Model folder in diffusers layout")->required()->group("Input");
+  command.add_option("--model", options.model, "Model folder in diffusers layout")
+      ->required()
+      ->group("Input");
   command.add_option("--image", options.images, "Picture (PNG); several make several results")
       ->required()
       ->group("Input");
@@ -27,9 +31,11 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
   command.add_option("--negative-prompt", options.negative_prompt, "What guidance steers away from")
       ->capture_default_str()
       ->group("Input");
-  command.add_flag("--random-weights", options.random_weights, "Use random weights instead of the model's files")
+  command
+      .add_flag("--random-weights", options.random_weights, "Use random weights instead of the model's files")
       ->group("Input");
-  command.add_option("--init-latents", options.init_latents, "Start from these packed latents instead of noise")
+  command
+      .add_option("--init-latents", options.init_latents, "Start from these packed latents instead of noise")
       ->group("Input");
 
   command.add_option("--out", options.out, "Folder for the results")->required()->group("Output");
@@ -37,7 +43,9 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
       ->check(CLI::IsMember({"png"}))
       ->capture_default_str()
       ->group("Output");
-  command.add_option("--dump-latents", options.dump_latents, "Write latents and embeddings of the result to this file")
+  command
+      .add_option("--dump-latents", options.dump_latents,
+                  "Write latents and embeddings of the result to this file")
       ->group("Output");
   command.add_flag("--quiet", options.quiet, "Say nothing but errors")->group("Output");
 
@@ -45,7 +53,8 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
       ->check(CLI::Range(std::int64_t{1}, kMostLayers))
       ->capture_default_str()
       ->group("Result");
-  command.add_option("--resolution", options.resolution, "Side of a square of the area to work at: 640 or 1024")
+  command
+      .add_option("--resolution", options.resolution, "Side of a square of the area to work at: 640 or 1024")
       ->capture_default_str()
       ->group("Result");
   command.add_flag("--any-resolution", options.any_resolution, "Allow other multiples of 32 from 64 to 2048")
@@ -79,7 +88,9 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
   command.add_option("--dtype", options.dtype, "Precision [bf16 on a GPU, fp32 on a CPU]")
       ->check(CLI::IsMember({"bf16", "fp32"}))
       ->group("Machine");
-  command.footer("Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" --out layers");
+  command.footer(
+      "Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" "
+      "--out layers");
 }
 
 void check_decompose_options(const DecomposeOptions& options) {
@@ -89,10 +100,12 @@ void check_decompose_options(const DecomposeOptions& options) {
   }
   const std::int64_t resolution = options.resolution;
   if (!options.any_resolution && resolution != 640 && resolution != 1024) {
-    throw common::InputError("--resolution " + std::to_string(resolution) + " is not one that the model was trained at",
-                             "Take 640 or 1024, or add --any-resolution.");
+    throw common::InputError(
+        "--resolution " + std::to_string(resolution) + " is not one that the model was trained at",
+        "Take 640 or 1024, or add --any-resolution.");
   }
-  if (resolution < kSmallestResolution || resolution > kLargestResolution || resolution % kResolutionMultiple != 0) {
+  if (resolution < kSmallestResolution || resolution > kLargestResolution ||
+      resolution % kResolutionMultiple != 0) {
     throw common::InputError("--resolution " + std::to_string(resolution) + " is not possible",
                              "Take a multiple of 32 from 64 to 2048.");
   }

@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-MODEL="$CHECKOUT/tests/data/parity/demo"
+MODEL="$CHECKOUT/tests/data/parity/plain/model"
 IMAGE="$CHECKOUT/demo/pictures/poster.png"
 OUT="$CHECKOUT/out/demo"
 SETTINGS=(--prompt "a poster" --resolution 256 --any-resolution --layers 3 --steps 10)

@@ -30,7 +30,8 @@ struct ComponentSummary {
   std::map<std::string, std::uint64_t> parts;  // bytes of the parts that a partitioner may separate
 };
 
-// "transformer_blocks.12" of "transformer_blocks.12.attn.to_q.weight": where blocks are numbered; else the first word.
+// "transformer_blocks.12" of "transformer_blocks.12.attn.to_q.weight": where blocks are numbered; else the
+// first word.
 std::string part_of(const std::string& tensor, const std::string& numbered) {
   const auto at = tensor.find(numbered + ".");
   if (at == std::string::npos) return tensor.substr(0, tensor.find('.'));
@@ -38,7 +39,8 @@ std::string part_of(const std::string& tensor, const std::string& numbered) {
   return tensor.substr(at, tensor.find('.', number) - at);
 }
 
-ComponentSummary summarise(const std::filesystem::path& model, const std::string& component, const std::string& numbered) {
+ComponentSummary summarise(const std::filesystem::path& model, const std::string& component,
+                           const std::string& numbered) {
   const model::SafetensorsSource source(model / component, runtime::weight_file_stem(component));
   ComponentSummary summary{.name = component, .files = source.file_count()};
   for (const auto& [name, info] : source.tensors()) {
@@ -51,11 +53,13 @@ ComponentSummary summarise(const std::filesystem::path& model, const std::string
   return summary;
 }
 
-std::vector<ComponentSummary> summarise_all(const std::filesystem::path& folder, const model::ModelConfig& config) {
+std::vector<ComponentSummary> summarise_all(const std::filesystem::path& folder,
+                                            const model::ModelConfig& config) {
   ComponentSummary transformer = summarise(folder, "transformer", "transformer_blocks");
   transformer.blocks = config.transformer.num_layers;
-  transformer.shape = fmt::format("{} blocks, {} heads × {}", config.transformer.num_layers,
-                                  config.transformer.num_attention_heads, config.transformer.attention_head_dim);
+  transformer.shape =
+      fmt::format("{} blocks, {} heads × {}", config.transformer.num_layers,
+                  config.transformer.num_attention_heads, config.transformer.attention_head_dim);
   ComponentSummary text = summarise(folder, "text_encoder", "layers");
   text.blocks = config.text_encoder.num_hidden_layers;
   text.shape = fmt::format("{} layers, {} heads × {}, {} for keys", config.text_encoder.num_hidden_layers,
@@ -63,18 +67,20 @@ std::vector<ComponentSummary> summarise_all(const std::filesystem::path& folder,
                            config.text_encoder.num_key_value_heads);
   ComponentSummary vae = summarise(folder, "vae", "up_blocks");
   vae.blocks = static_cast<std::int64_t>(config.vae.dim_mult.size());
-  vae.shape = fmt::format("{} levels from {} channels, {} in and out, {} latent", vae.blocks, config.vae.base_dim,
-                          config.vae.input_channels, config.vae.z_dim);
+  vae.shape = fmt::format("{} levels from {} channels, {} in and out, {} latent", vae.blocks,
+                          config.vae.base_dim, config.vae.input_channels, config.vae.z_dim);
   return {transformer, text, vae};
 }
 
-std::string joined(const std::set<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+std::string joined(const std::set<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ", "));
+}
 
 void write_table(const std::filesystem::path& folder, const model::ModelConfig& config,
                  const std::vector<ComponentSummary>& components, std::ostream& out) {
   out << fmt::format("{}: {}\n\n", folder.string(), model::to_string(config.pipeline));
-  out << fmt::format("{:<13} {:>11} {:>12} {:>7} {:>6}  {:<14} {}\n", "component", "bytes", "parameters", "tensors",
-                     "files", "dtype", "shape");
+  out << fmt::format("{:<13} {:>11} {:>12} {:>7} {:>6}  {:<14} {}\n", "component", "bytes", "parameters",
+                     "tensors", "files", "dtype", "shape");
   std::uint64_t bytes = 0;
   std::uint64_t parameters = 0;
   for (const auto& c : components) {
@@ -86,7 +92,8 @@ void write_table(const std::filesystem::path& folder, const model::ModelConfig& 
   out << fmt::format("{:<13} {:>11} {:>12}\n", "all", common::format_bytes(bytes), parameters);
 }
 
-void write_json(const model::ModelConfig& config, const std::vector<ComponentSummary>& components, std::ostream& out) {
+void write_json(const model::ModelConfig& config, const std::vector<ComponentSummary>& components,
+                std::ostream& out) {
   using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const auto& c : components) {

@@ -1,10 +1,12 @@
 // The program: parses the command line, runs a command, turns an error into a message and an exit code.
 
 #include <c10/util/Exception.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "common/errors.h"
@@ -22,6 +24,15 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 void request_stop(int signal_number) {
   stop_requested.store(true);
   std::signal(signal_number, SIG_DFL);  // a second Ctrl-C ends the program at once
+}
+
+// Makes OpenMP's threads sleep while they wait instead of spinning: beside other busy processes, spinning
+// made a run twenty times slower (docs/decisions.md). The OpenMP library reads its settings when it is
+// loaded, before main, so the program starts itself again with the setting in place.
+void prefer_sleeping_threads(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/1);
+  ::execv("/proc/self/exe", argv);  // comes back only when it failed; then spinning is all that is lost
 }
 
 void print_error(const std::string& what, const std::string& remedy) {
@@ -54,16 +65,19 @@ void run(int argc, char** argv) {
     throw layerpipe::common::InputError(error.what(), "See layerpipe --help, or layerpipe decompose --help.");
   }
   if (decompose->parsed()) {
-    layerpipe::launch::run_decompose(decompose_options, layerpipe::launch::record_options(*decompose), stop_requested);
+    layerpipe::launch::run_decompose(decompose_options, layerpipe::launch::record_options(*decompose),
+                                     stop_requested);
   } else {
     layerpipe::launch::run_inspect(
-        model, as_json ? layerpipe::launch::InspectFormat::kJson : layerpipe::launch::InspectFormat::kTable, std::cout);
+        model, as_json ? layerpipe::launch::InspectFormat::kJson : layerpipe::launch::InspectFormat::kTable,
+        std::cout);
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  prefer_sleeping_threads(argv);
   std::signal(SIGINT, request_stop);
   ExitCode code = ExitCode::kDone;
   try {
@@ -76,7 +90,8 @@ int main(int argc, char** argv) {
                 "Try a smaller --resolution, fewer --layers or --dtype bf16.");
     code = ExitCode::kDoesNotFit;
   } catch (const std::bad_alloc&) {
-    print_error("the machine has not enough memory", "Try a smaller --resolution, fewer --layers or --dtype bf16.");
+    print_error("the machine has not enough memory",
+                "Try a smaller --resolution, fewer --layers or --dtype bf16.");
     code = ExitCode::kDoesNotFit;
   } catch (const c10::Error& error) {
     print_error(std::string("LibTorch failed: ") + error.what_without_backtrace(), {});

@@ -17,7 +17,8 @@ enum class ProgressStyle {
 // Live when stderr is a terminal, lines otherwise.
 ProgressStyle progress_style_for_stderr();
 
-// The line itself: "denoise  7/50  0.42 s a step, 18 s left". `elapsed` counts from the phase's first unit of work.
+// The line itself: "denoise  7/50  0.42 s a step, 18 s left". `elapsed` counts from the phase's first unit of
+// work.
 std::string progress_text(const runtime::Progress& progress, std::chrono::duration<double> elapsed);
 
 // Writes to stderr. Called by one thread.

@@ -18,14 +18,16 @@ void check_range(const JsonFields& fields, const char* key, std::int64_t value, 
   }
 }
 
-[[noreturn]] void refuse(const std::string& where, const std::string& what) { throw common::InputError(where + ": " + what); }
+[[noreturn]] void refuse(const std::string& where, const std::string& what) {
+  throw common::InputError(where + ": " + what);
+}
 
 const std::string kRetrain = "this setting belongs to another model family";
 
 // Fields that transformers and diffusers write into every config.
 void skip_common(JsonFields& fields) {
-  fields.without_effect({"_class_name", "_diffusers_version", "_name_or_path", "architectures", "transformers_version",
-                         "torch_dtype", "dtype", "model_type"});
+  fields.without_effect({"_class_name", "_diffusers_version", "_name_or_path", "architectures",
+                         "transformers_version", "torch_dtype", "dtype", "model_type"});
 }
 
 // The rope_scaling / rope_parameters object of a text config. Returns rope_theta when the object holds it.
@@ -35,7 +37,8 @@ std::optional<double> read_rope(JsonFields fields, std::int64_t head_dim) {
     const auto type = fields.get<std::string>(key, "default");
     if (type != "default" && type != "mrope") fields.refuse(key, reason);
   }
-  // The three position axes are equal for pure text, so the sections have no effect beyond having to fill a head.
+  // The three position axes are equal for pure text, so the sections have no effect beyond having to fill a
+  // head.
   const auto section = fields.get<std::vector<std::int64_t>>("mrope_section", std::vector<std::int64_t>{});
   if (!section.empty() && std::accumulate(section.begin(), section.end(), std::int64_t{0}) * 2 != head_dim) {
     fields.refuse("mrope_section", "its sum has to be half of a head (" + std::to_string(head_dim / 2) + ")");
@@ -81,11 +84,11 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
   const double own_theta = fields.get<double>("rope_theta", 1e6);
   config.rope_theta = theta.value_or(own_theta);
   skip_common(fields);
-  fields.without_effect({"attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id", "initializer_range",
-                         "max_position_embeddings", "max_window_layers", "sliding_window", "use_cache",
-                         "tie_word_embeddings", "layer_types", "rope_scaling", "rope_parameters", "rope_theta",
-                         "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id",
-                         "vision_token_id"});
+  fields.without_effect({"attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
+                         "initializer_range", "max_position_embeddings", "max_window_layers",
+                         "sliding_window", "use_cache", "tie_word_embeddings", "layer_types", "rope_scaling",
+                         "rope_parameters", "rope_theta", "image_token_id", "video_token_id",
+                         "vision_start_token_id", "vision_end_token_id", "vision_token_id"});
   return config;
 }
 
@@ -93,20 +96,21 @@ void check_component(const JsonFields& index, const nlohmann::json& value, const
                      const std::string& expected_class) {
   const bool pair = value.is_array() && value.size() == 2 && value[1].is_string();
   if (!pair || value[1] != expected_class) {
-    throw common::InputError(index.where() + ": component \"" + name + "\" is " + value.dump() + "; layerpipe needs " +
-                             expected_class);
+    throw common::InputError(index.where() + ": component \"" + name + "\" is " + value.dump() +
+                             "; layerpipe needs " + expected_class);
   }
 }
 
 void check_fit(const ModelConfig& config, const std::string& where) {
   if (config.transformer.in_channels != 4 * config.vae.z_dim ||
       config.transformer.out_channels != config.vae.z_dim) {
-    refuse(where, "transformer (in_channels " + std::to_string(config.transformer.in_channels) + ", out_channels " +
-                      std::to_string(config.transformer.out_channels) + ") and vae (z_dim " +
-                      std::to_string(config.vae.z_dim) + ") do not fit together");
+    refuse(where, "transformer (in_channels " + std::to_string(config.transformer.in_channels) +
+                      ", out_channels " + std::to_string(config.transformer.out_channels) +
+                      ") and vae (z_dim " + std::to_string(config.vae.z_dim) + ") do not fit together");
   }
   if (config.transformer.joint_attention_dim != config.text_encoder.hidden_size) {
-    refuse(where, "transformer (joint_attention_dim " + std::to_string(config.transformer.joint_attention_dim) +
+    refuse(where, "transformer (joint_attention_dim " +
+                      std::to_string(config.transformer.joint_attention_dim) +
                       ") and text_encoder (hidden_size " + std::to_string(config.text_encoder.hidden_size) +
                       ") do not fit together");
   }
@@ -132,7 +136,8 @@ TransformerConfig load_transformer_config(const std::filesystem::path& file) {
   config.attention_head_dim = fields.get<std::int64_t>("attention_head_dim", 128);
   config.num_attention_heads = fields.get<std::int64_t>("num_attention_heads", 24);
   config.joint_attention_dim = fields.get<std::int64_t>("joint_attention_dim", 3584);
-  const auto axes = fields.get<std::vector<std::int64_t>>("axes_dims_rope", std::vector<std::int64_t>{16, 56, 56});
+  const auto axes =
+      fields.get<std::vector<std::int64_t>>("axes_dims_rope", std::vector<std::int64_t>{16, 56, 56});
   config.use_additional_t_cond = fields.get<bool>("use_additional_t_cond", false);
   config.use_layer3d_rope = fields.get<bool>("use_layer3d_rope", false);
   fields.only_supports("guidance_embeds", false, kRetrain);
@@ -141,7 +146,8 @@ TransformerConfig load_transformer_config(const std::filesystem::path& file) {
   fields.without_effect({"pooled_projection_dim"});  // written by early diffusers, read by none
   fields.finish();
 
-  check_range(fields, "patch_size", config.patch_size, 2, 2);  // the pipelines pack 2×2 whatever the config says
+  check_range(fields, "patch_size", config.patch_size, 2,
+              2);  // the pipelines pack 2×2 whatever the config says
   check_range(fields, "in_channels", config.in_channels, 4);
   check_range(fields, "out_channels", config.out_channels, 1);
   check_range(fields, "num_layers", config.num_layers, 1, 10000);
@@ -163,7 +169,8 @@ VaeConfig load_vae_config(const std::filesystem::path& file) {
   config.z_dim = fields.get<std::int64_t>("z_dim", 16);
   config.dim_mult = fields.get<std::vector<std::int64_t>>("dim_mult", config.dim_mult);
   config.num_res_blocks = fields.get<std::int64_t>("num_res_blocks", 2);
-  config.temperal_downsample = fields.get<std::vector<bool>>("temperal_downsample", config.temperal_downsample);
+  config.temperal_downsample =
+      fields.get<std::vector<bool>>("temperal_downsample", config.temperal_downsample);
   config.input_channels = fields.get<std::int64_t>("input_channels", 3);
   config.latents_mean = fields.get<std::vector<double>>("latents_mean");
   config.latents_std = fields.get<std::vector<double>>("latents_std");
@@ -176,14 +183,17 @@ VaeConfig load_vae_config(const std::filesystem::path& file) {
   check_range(fields, "z_dim", config.z_dim, 1, 4096);
   check_range(fields, "num_res_blocks", config.num_res_blocks, 1, 100);
   check_range(fields, "input_channels", config.input_channels, 3, 4);
-  if (config.dim_mult.size() != config.temperal_downsample.size() + 1 || config.temperal_downsample.size() != 3) {
-    refuse(fields.where(), "\"dim_mult\" needs four entries and \"temperal_downsample\" three: the pictures are 8 times "
-                           "larger than their latents");
+  if (config.dim_mult.size() != config.temperal_downsample.size() + 1 ||
+      config.temperal_downsample.size() != 3) {
+    refuse(fields.where(),
+           "\"dim_mult\" needs four entries and \"temperal_downsample\" three: the pictures are 8 times "
+           "larger than their latents");
   }
   for (const auto factor : config.dim_mult) check_range(fields, "dim_mult", factor, 1, 4096);
   const auto channels = static_cast<std::size_t>(config.z_dim);
   if (config.latents_mean.size() != channels || config.latents_std.size() != channels) {
-    refuse(fields.where(), "\"latents_mean\" and \"latents_std\" need z_dim = " + std::to_string(channels) + " entries");
+    refuse(fields.where(),
+           "\"latents_mean\" and \"latents_std\" need z_dim = " + std::to_string(channels) + " entries");
   }
   return config;
 }
@@ -227,7 +237,8 @@ SchedulerConfig load_scheduler_config(const std::filesystem::path& file) {
   if (karras) config.spacing = SigmaSpacing::kKarras;
   if (exponential) config.spacing = SigmaSpacing::kExponential;
   fields.only_supports("use_beta_sigmas", false, "no model of this family is trained for it");
-  fields.only_supports("stochastic_sampling", false, "its result could not be made again from the seed alone");
+  fields.only_supports("stochastic_sampling", false,
+                       "its result could not be made again from the seed alone");
   skip_common(fields);
   fields.finish();
 
@@ -259,10 +270,13 @@ ModelConfig load_model_config(const std::filesystem::path& folder) {
     throw common::InputError(index_file.string() + ": the pipeline class is " + class_name +
                              "; layerpipe runs QwenImageLayeredPipeline and QwenImagePipeline");
   }
-  check_component(index, index.get<nlohmann::json>("transformer"), "transformer", "QwenImageTransformer2DModel");
+  check_component(index, index.get<nlohmann::json>("transformer"), "transformer",
+                  "QwenImageTransformer2DModel");
   check_component(index, index.get<nlohmann::json>("vae"), "vae", "AutoencoderKLQwenImage");
-  check_component(index, index.get<nlohmann::json>("text_encoder"), "text_encoder", "Qwen2_5_VLForConditionalGeneration");
-  check_component(index, index.get<nlohmann::json>("scheduler"), "scheduler", "FlowMatchEulerDiscreteScheduler");
+  check_component(index, index.get<nlohmann::json>("text_encoder"), "text_encoder",
+                  "Qwen2_5_VLForConditionalGeneration");
+  check_component(index, index.get<nlohmann::json>("scheduler"), "scheduler",
+                  "FlowMatchEulerDiscreteScheduler");
   index.get<nlohmann::json>("tokenizer");
   index.without_effect({"_diffusers_version", "_name_or_path", "processor"});
   index.finish();

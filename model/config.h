@@ -1,7 +1,7 @@
 // The config files of a model folder in diffusers layout, as value types. Nothing here touches weights.
 //
-// Field names are those of the files. Every field is honoured, or refused by name with an InputError: a model is never computed
-// with a setting that was not understood.
+// Field names are those of the files. Every field is honoured, or refused by name with an InputError: a model
+// is never computed with a setting that was not understood.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ struct TransformerConfig {
   std::int64_t num_layers = 60;
   std::int64_t attention_head_dim = 128;
   std::int64_t num_attention_heads = 24;
-  std::int64_t joint_attention_dim = 3584;                // width of the text embeddings
+  std::int64_t joint_attention_dim = 3584;                 // width of the text embeddings
   std::array<std::int64_t, 3> axes_dims_rope{16, 56, 56};  // frame, row, column
   bool use_additional_t_cond = false;
   bool use_layer3d_rope = false;
@@ -36,9 +36,9 @@ struct VaeConfig {
   std::vector<std::int64_t> dim_mult{1, 2, 4, 4};
   std::int64_t num_res_blocks = 2;
   std::vector<bool> temperal_downsample{false, true, true};  // its length is the number of halvings
-  std::int64_t input_channels = 3;                            // 4 for Layered
-  std::vector<double> latents_mean;                           // [z_dim]
-  std::vector<double> latents_std;                            // [z_dim]
+  std::int64_t input_channels = 3;                           // 4 for Layered
+  std::vector<double> latents_mean;                          // [z_dim]
+  std::vector<double> latents_std;                           // [z_dim]
 
   // Picture pixels per latent pixel, along a side.
   std::int64_t spatial_compression_ratio() const { return std::int64_t{1} << temperal_downsample.size(); }

@@ -4,10 +4,13 @@
 
 namespace layerpipe::model {
 
-at::Tensor guide(const at::Tensor& conditional, const at::Tensor& negative, double scale, NormRescale rescale) {
+at::Tensor guide(const at::Tensor& conditional, const at::Tensor& negative, double scale,
+                 NormRescale rescale) {
   const at::Tensor combined = negative + (conditional - negative) * scale;
   if (rescale == NormRescale::kOff) return combined;
-  const auto length = [](const at::Tensor& x) { return at::linalg_vector_norm(x, 2, {-1}, /*keepdim=*/true); };
+  const auto length = [](const at::Tensor& x) {
+    return at::linalg_vector_norm(x, 2, {-1}, /*keepdim=*/true);
+  };
   return combined * (length(conditional) / length(combined));
 }
 

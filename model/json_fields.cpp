@@ -4,7 +4,8 @@
 
 namespace layerpipe::model {
 
-JsonFields::JsonFields(nlohmann::json object, std::string where) : object_(std::move(object)), where_(std::move(where)) {
+JsonFields::JsonFields(nlohmann::json object, std::string where)
+    : object_(std::move(object)), where_(std::move(where)) {
   if (!object_.is_object()) throw common::InputError(where_ + " is not a JSON object");
 }
 
@@ -32,13 +33,15 @@ void JsonFields::finish() const {
     if (!asked_.contains(key)) unknown += (unknown.empty() ? "\"" : ", \"") + key + "\"";
   }
   if (!unknown.empty()) {
-    throw common::InputError(where_ + ": layerpipe does not know the field " + unknown,
-                             "The model may need a newer layerpipe; ignoring the field could change its pictures.");
+    throw common::InputError(
+        where_ + ": layerpipe does not know the field " + unknown,
+        "The model may need a newer layerpipe; ignoring the field could change its pictures.");
   }
 }
 
 void JsonFields::refuse(const std::string& key, const std::string& reason) const {
-  throw common::InputError(where_ + ": \"" + key + "\": " + object_.at(key).dump() + " is not supported: " + reason);
+  throw common::InputError(where_ + ": \"" + key + "\": " + object_.at(key).dump() +
+                           " is not supported: " + reason);
 }
 
 }  // namespace layerpipe::model

@@ -12,17 +12,20 @@
 
 namespace layerpipe::model {
 
-// Every key of the object has to be asked for, by one of the functions below, before finish(): a field that nobody honours is
-// refused by name instead of being silently without effect.
+// Every key of the object has to be asked for, by one of the functions below, before finish(): a field that
+// nobody honours is refused by name instead of being silently without effect.
 class JsonFields {
  public:
-  // `where` names the file, and the object inside it, in messages. Throws InputError unless `object` is an object.
+  // `where` names the file, and the object inside it, in messages. Throws InputError unless `object` is an
+  // object.
   JsonFields(nlohmann::json object, std::string where);
 
   // Parses a file. Throws InputError with the position of a syntax error.
   static JsonFields from_file(const std::filesystem::path& path);
 
-  bool has(std::string_view key) const { return object_.contains(key) && !object_.at(std::string(key)).is_null(); }
+  bool has(std::string_view key) const {
+    return object_.contains(key) && !object_.at(std::string(key)).is_null();
+  }
 
   // The field's value. A missing or null field takes `fallback`; without one it throws InputError.
   template <typename T>
@@ -59,7 +62,8 @@ T JsonFields::get(const std::string& key, std::optional<T> fallback) {
                              "Copy the file from the model's original folder again.");
   }
   const nlohmann::json& value = object_.at(key);
-  // nlohmann converts between numbers and booleans silently; a config that says 1.5 layers or true heads is wrong.
+  // nlohmann converts between numbers and booleans silently; a config that says 1.5 layers or true heads is
+  // wrong.
   bool matches = true;
   if constexpr (std::is_same_v<T, bool>) {
     matches = value.is_boolean();
@@ -73,7 +77,8 @@ T JsonFields::get(const std::string& key, std::optional<T> fallback) {
   } catch (const nlohmann::json::exception&) {
     // falls through to the message below
   }
-  throw common::InputError(where_ + ": field \"" + key + "\" has the wrong type: " + value.dump().substr(0, 60));
+  throw common::InputError(where_ + ": field \"" + key +
+                           "\" has the wrong type: " + value.dump().substr(0, 60));
 }
 
 template <typename T>

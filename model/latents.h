@@ -16,8 +16,8 @@ struct PictureSize {
   bool operator==(const PictureSize&) const = default;
 };
 
-// The size that a picture is worked on at: an area of about resolution², the picture's aspect, sides that are multiples of 32
-// (rounded half to even). Source: diffusers, calculate_dimensions.
+// The size that a picture is worked on at: an area of about resolution², the picture's aspect, sides that are
+// multiples of 32 (rounded half to even). Source: diffusers, calculate_dimensions.
 PictureSize working_size(const PictureSize& picture, std::int64_t resolution);
 
 // [frames, channels, h, w] → [frames · h/2 · w/2, 4 · channels]: each token is a 2×2 patch, channel-major.
@@ -35,15 +35,16 @@ struct NoiseShape {
   std::int64_t width = 0;
 };
 
-// Packed standard normal noise [tokens, 4 · channels], drawn by LibTorch's generator in the compute dtype and in the order of
-// the reference: bf16 noise is not rounded fp32 noise.
-at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device, at::ScalarType dtype);
+// Packed standard normal noise [tokens, 4 · channels], drawn by LibTorch's generator in the compute dtype and
+// in the order of the reference: bf16 noise is not rounded fp32 noise.
+at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device,
+                      at::ScalarType dtype);
 
 // Bytes [height, width, 4] → [1, 4, height, width] in −1 … 1, fp32: x / 255, then 2x − 1.
 at::Tensor picture_to_tensor(const at::Tensor& rgba);
 
-// Decoded layers [n, channels, height, width] → bytes [n, height, width, channels]. Halved and clamped in the given dtype, scaled and
-// rounded half to even in fp32.
+// Decoded layers [n, channels, height, width] → bytes [n, height, width, channels]. Halved and clamped in the
+// given dtype, scaled and rounded half to even in fp32.
 at::Tensor tensor_to_pictures(const at::Tensor& decoded);
 
 }  // namespace layerpipe::model

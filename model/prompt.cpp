@@ -8,7 +8,8 @@ namespace {
 
 // The instruction that both models were trained with, around the user's words.
 constexpr std::string_view kBeforePrompt =
-    "<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, spatial relationships of "
+    "<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, "
+    "spatial relationships of "
     "the objects and background:<|im_end|>\n<|im_start|>user\n";
 constexpr std::string_view kAfterPrompt = "<|im_end|>\n<|im_start|>assistant\n";
 
@@ -18,12 +19,14 @@ constexpr std::int64_t kTextToImageTokenLimit = 1024 + kDroppedTokens;
 
 }  // namespace
 
-std::vector<std::int64_t> prompt_token_ids(const Tokenizer& tokenizer, PipelineClass pipeline, std::string_view prompt) {
+std::vector<std::int64_t> prompt_token_ids(const Tokenizer& tokenizer, PipelineClass pipeline,
+                                           std::string_view prompt) {
   // Tokenised as one text: a prompt that begins with a newline merges with the template's.
   std::string text(kBeforePrompt);
   text.append(prompt).append(kAfterPrompt);
   std::vector<std::int64_t> ids = tokenizer.encode(text);
-  if (pipeline == PipelineClass::kTextToImage && static_cast<std::int64_t>(ids.size()) > kTextToImageTokenLimit) {
+  if (pipeline == PipelineClass::kTextToImage &&
+      static_cast<std::int64_t>(ids.size()) > kTextToImageTokenLimit) {
     ids.resize(kTextToImageTokenLimit);
   }
   return ids;

@@ -8,8 +8,8 @@
 namespace layerpipe::model {
 namespace {
 
-// SplitMix64's output function: a bijection of 64 bits that passes the usual statistical tests when fed with a counter.
-// Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014.
+// SplitMix64's output function: a bijection of 64 bits that passes the usual statistical tests when fed with
+// a counter. Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014.
 constexpr std::uint64_t mix(std::uint64_t value) {
   value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
   value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;

@@ -20,14 +20,19 @@ RotaryTable table_of(const at::Tensor& angle, at::Device device) {
   return {angle.cos().to(device), angle.sin().to(device)};
 }
 
-at::Tensor range(std::int64_t begin, std::int64_t end) { return at::arange(begin, end, at::kLong); }
+at::Tensor range(std::int64_t begin, std::int64_t end) {
+  return at::arange(begin, end, at::kLong);
+}
 
 // Positions of n centred rows or columns.
-at::Tensor centred(std::int64_t n) { return range(-(n - n / 2), n / 2); }
+at::Tensor centred(std::int64_t n) {
+  return range(-(n - n / 2), n / 2);
+}
 
 }  // namespace
 
-RotaryTable image_rotary_table(const TokenGrid& grid, const std::array<std::int64_t, 3>& axes_dims, at::Device device) {
+RotaryTable image_rotary_table(const TokenGrid& grid, const std::array<std::int64_t, 3>& axes_dims,
+                               at::Device device) {
   at::Tensor frames = range(0, grid.frames);
   if (grid.has_condition) frames = at::cat({frames, at::full({1}, -1, at::kLong)});
   const std::int64_t count = frames.size(0);
@@ -43,16 +48,18 @@ RotaryTable image_rotary_table(const TokenGrid& grid, const std::array<std::int6
   return table_of(angle.reshape({grid.image_tokens(), -1}), device);
 }
 
-RotaryTable text_rotary_table(const TokenGrid& grid, const std::array<std::int64_t, 3>& axes_dims, std::int64_t text_tokens,
-                              at::Device device) {
+RotaryTable text_rotary_table(const TokenGrid& grid, const std::array<std::int64_t, 3>& axes_dims,
+                              std::int64_t text_tokens, at::Device device) {
   std::int64_t start = std::max(grid.height / 2, grid.width / 2);
-  // With a condition frame the reference counts frames as well; it matters for pictures smaller than their number of layers.
+  // With a condition frame the reference counts frames as well; it matters for pictures smaller than their
+  // number of layers.
   if (grid.has_condition) start = std::max(start, grid.frames);
   const at::Tensor positions = range(start, start + text_tokens);
-  return table_of(at::cat({angles(positions, axes_dims[0], kImageTheta), angles(positions, axes_dims[1], kImageTheta),
-                           angles(positions, axes_dims[2], kImageTheta)},
-                          -1),
-                  device);
+  return table_of(
+      at::cat({angles(positions, axes_dims[0], kImageTheta), angles(positions, axes_dims[1], kImageTheta),
+               angles(positions, axes_dims[2], kImageTheta)},
+              -1),
+      device);
 }
 
 RotaryTable causal_rotary_table(std::int64_t tokens, std::int64_t head_dim, double theta, at::Device device,

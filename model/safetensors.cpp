@@ -24,10 +24,17 @@ struct DtypeName {
   at::ScalarType dtype;
 };
 constexpr std::array kDtypes{
-    DtypeName{"F64", at::kDouble},        DtypeName{"F32", at::kFloat},       DtypeName{"F16", at::kHalf},
-    DtypeName{"BF16", at::kBFloat16},     DtypeName{"I64", at::kLong},        DtypeName{"I32", at::kInt},
-    DtypeName{"I16", at::kShort},         DtypeName{"I8", at::kChar},         DtypeName{"U8", at::kByte},
-    DtypeName{"BOOL", at::kBool},         DtypeName{"F8_E4M3", at::kFloat8_e4m3fn},
+    DtypeName{"F64", at::kDouble},
+    DtypeName{"F32", at::kFloat},
+    DtypeName{"F16", at::kHalf},
+    DtypeName{"BF16", at::kBFloat16},
+    DtypeName{"I64", at::kLong},
+    DtypeName{"I32", at::kInt},
+    DtypeName{"I16", at::kShort},
+    DtypeName{"I8", at::kChar},
+    DtypeName{"U8", at::kByte},
+    DtypeName{"BOOL", at::kBool},
+    DtypeName{"F8_E4M3", at::kFloat8_e4m3fn},
     DtypeName{"F8_E5M2", at::kFloat8_e5m2},
 };
 
@@ -59,7 +66,8 @@ std::string shape_text(at::IntArrayRef shape) {
 std::optional<std::uint64_t> byte_count(const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
   std::uint64_t count = c10::elementSize(dtype);
   for (const std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) return std::nullopt;
+    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count))
+      return std::nullopt;
   }
   return count;
 }
@@ -70,7 +78,8 @@ nlohmann::json parse_header(const common::MappedFile& file, std::uint64_t& data_
   if (bytes.size() < kHeaderLengthBytes) refuse(file.path(), "is too short to be a safetensors file");
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > kLargestHeader) {
-    refuse(file.path(), "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
+    refuse(file.path(),
+           "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
   }
   if (length > bytes.size() - kHeaderLengthBytes) {
     refuse(file.path(), "is cut short: the header needs " + std::to_string(length) + " bytes, the file has " +
@@ -83,8 +92,8 @@ nlohmann::json parse_header(const common::MappedFile& file, std::uint64_t& data_
   return header;
 }
 
-TensorInfo parse_entry(const std::filesystem::path& path, const std::string& name, const nlohmann::json& entry,
-                       std::uint64_t data_begin, std::uint64_t file_size) {
+TensorInfo parse_entry(const std::filesystem::path& path, const std::string& name,
+                       const nlohmann::json& entry, std::uint64_t data_begin, std::uint64_t file_size) {
   const std::string tensor = "tensor \"" + name + "\"";
   try {
     TensorInfo info;
@@ -122,12 +131,13 @@ void check_layout(const std::filesystem::path& path, const std::map<std::string,
   std::uint64_t position = data_begin;
   for (const auto& [info, name] : order) {
     if (info->begin != position) {
-      refuse(path, std::string(info->begin < position ? "two tensors overlap" : "there is a hole") + " before \"" +
-                       *name + "\"");
+      refuse(path, std::string(info->begin < position ? "two tensors overlap" : "there is a hole") +
+                       " before \"" + *name + "\"");
     }
     position = info->end;
   }
-  if (position != file_size) refuse(path, std::to_string(file_size - position) + " bytes behind the last tensor");
+  if (position != file_size)
+    refuse(path, std::to_string(file_size - position) + " bytes behind the last tensor");
 }
 
 }  // namespace
@@ -139,7 +149,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
       if (!entry.is_object()) refuse(path, "its metadata is not a JSON object");
-      for (const auto& [key, value] : entry.items()) metadata_[key] = value.is_string() ? value.get<std::string>() : value.dump();
+      for (const auto& [key, value] : entry.items())
+        metadata_[key] = value.is_string() ? value.get<std::string>() : value.dump();
     } else {
       tensors_.emplace(name, parse_entry(path, name, entry, data_begin, file_->bytes().size()));
     }
@@ -155,8 +166,9 @@ at::Tensor SafetensorsFile::view(const std::string& name) const {
     refuse(file_->path(), "tensor \"" + name + "\" is not aligned to its dtype");
   }
   // from_blob takes a pointer to non-const; nothing writes through a weight.
-  return at::from_blob(const_cast<std::byte*>(data), info.shape, [keep_alive = file_](void*) {},
-                       at::TensorOptions().dtype(info.dtype));
+  return at::from_blob(
+      const_cast<std::byte*>(data), info.shape, [keep_alive = file_](void*) {},
+      at::TensorOptions().dtype(info.dtype));
 }
 
 struct SafetensorsSource::LazyFile {
@@ -195,9 +207,9 @@ SafetensorsSource::SafetensorsSource(const std::filesystem::path& folder, const 
     for (const auto& [tensor, info] : file->get().tensors()) file_of_[tensor] = file;
     files_[single_path.filename().string()] = std::move(file);
   } else {
-    throw common::InputError(folder.string() + " has neither " + stem + ".safetensors nor " +
-                                 index_path.filename().string(),
-                             "Copy or download the model's weights, or try --random-weights.");
+    throw common::InputError(
+        folder.string() + " has neither " + stem + ".safetensors nor " + index_path.filename().string(),
+        "Copy or download the model's weights, or try --random-weights.");
   }
 }
 
@@ -208,7 +220,8 @@ const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
                              "Check that the config and the weights belong to the same model.");
   }
   const SafetensorsFile& file = found->second->get();
-  if (!file.tensors().contains(name)) refuse(file.path(), "the index puts tensor \"" + name + "\" here, but it is not");
+  if (!file.tensors().contains(name))
+    refuse(file.path(), "the index puts tensor \"" + name + "\" here, but it is not");
   return file;
 }
 
@@ -216,8 +229,8 @@ at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shap
   const SafetensorsFile& file = open(name);
   const TensorInfo& info = file.tensors().at(name);
   if (at::IntArrayRef(info.shape) != shape) {
-    throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has shape " + shape_text(info.shape) +
-                                 "; the config needs " + shape_text(shape),
+    throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has shape " +
+                                 shape_text(info.shape) + "; the config needs " + shape_text(shape),
                              "Check that the config and the weights belong to the same model.");
   }
   return file.view(name);

@@ -25,8 +25,9 @@ struct TensorInfo {
   std::uint64_t bytes() const { return end - begin; }
 };
 
-// One file, mapped. The header is checked whole when the file is opened: JSON, known dtypes, sizes that agree with the shapes,
-// offsets inside the file that neither overlap nor leave holes. Throws InputError naming the file and the tensor.
+// One file, mapped. The header is checked whole when the file is opened: JSON, known dtypes, sizes that agree
+// with the shapes, offsets inside the file that neither overlap nor leave holes. Throws InputError naming the
+// file and the tensor.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
@@ -44,8 +45,8 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// One component's folder: "<stem>.safetensors", or shards named by "<stem>.safetensors.index.json". Files are opened when a tensor
-// of theirs is first asked for, so only what is needed is read.
+// One component's folder: "<stem>.safetensors", or shards named by "<stem>.safetensors.index.json". Files are
+// opened when a tensor of theirs is first asked for, so only what is needed is read.
 class SafetensorsSource : public TensorSource {
  public:
   // Throws InputError when neither file exists, or the index names a shard that does not.
@@ -68,8 +69,8 @@ class SafetensorsSource : public TensorSource {
   std::map<std::string, std::shared_ptr<LazyFile>> file_of_;  // by tensor name
 };
 
-// Writes tensors to a file, in the order of their names, beside it and then renamed. Tensors are made contiguous host memory first.
-// Throws OutputError.
+// Writes tensors to a file, in the order of their names, beside it and then renamed. Tensors are made
+// contiguous host memory first. Throws OutputError.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -29,7 +29,8 @@ void shift_sigmas(const SchedulerConfig& config, double mu, std::vector<float>& 
     for (float& s : sigmas) s = shift * s / (1.0F + shift_minus_one * s);
     return;
   }
-  const auto m = static_cast<float>(config.time_shift_type == TimeShiftType::kExponential ? std::exp(mu) : mu);
+  const auto m =
+      static_cast<float>(config.time_shift_type == TimeShiftType::kExponential ? std::exp(mu) : mu);
   for (float& s : sigmas) s = m / (m + (1.0F / s - 1.0F));
 }
 
@@ -41,7 +42,8 @@ void stretch_to_terminal(double terminal, std::vector<float>& sigmas) {
 // Re-spaces the levels between the first and the last one, in double as NumPy's linspace gives them.
 void respace(SigmaSpacing spacing, std::vector<float>& sigmas) {
   if (spacing == SigmaSpacing::kAsShifted) return;
-  constexpr double kRho = 7.0;  // Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models"
+  constexpr double kRho =
+      7.0;  // Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models"
   const double largest = sigmas.front();
   const double smallest = sigmas.back();
   const auto count = static_cast<std::int64_t>(sigmas.size());
@@ -67,7 +69,8 @@ double layered_mu(std::int64_t condition_tokens) {
 
 double text_to_image_mu(const SchedulerConfig& config, std::int64_t image_tokens) {
   const auto base = static_cast<double>(config.base_image_seq_len);
-  const double slope = (config.max_shift - config.base_shift) / (static_cast<double>(config.max_image_seq_len) - base);
+  const double slope =
+      (config.max_shift - config.base_shift) / (static_cast<double>(config.max_image_seq_len) - base);
   const double offset = config.base_shift - slope * base;
   return static_cast<double>(image_tokens) * slope + offset;
 }
@@ -98,7 +101,8 @@ Schedule make_schedule(const SchedulerConfig& config, PipelineClass pipeline, st
   return schedule;
 }
 
-at::Tensor euler_step(const Schedule& schedule, std::int64_t step, const at::Tensor& latents, const at::Tensor& prediction) {
+at::Tensor euler_step(const Schedule& schedule, std::int64_t step, const at::Tensor& latents,
+                      const at::Tensor& prediction) {
   const auto index = static_cast<std::size_t>(step);
   const float dt = schedule.sigmas[index + 1] - schedule.sigmas[index];
   const float rounded = at::full({}, dt, at::kFloat).to(prediction.scalar_type()).item<float>();

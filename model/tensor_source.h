@@ -20,21 +20,23 @@ class TensorSource {
 
   virtual bool contains(const std::string& name) const = 0;
 
-  // The tensor `name`, which has to have `shape`. It lies in host memory in the dtype it is stored in and may be a read-only view
-  // of a mapped file, kept alive by the tensor. Throws InputError naming the tensor and its file when it is absent or has another
-  // shape.
+  // The tensor `name`, which has to have `shape`. It lies in host memory in the dtype it is stored in and may
+  // be a read-only view of a mapped file, kept alive by the tensor. Throws InputError naming the tensor and
+  // its file when it is absent or has another shape.
   virtual at::Tensor read(const std::string& name, at::IntArrayRef shape) const = 0;
 
   // What messages call the source: a folder, or "random weights".
   virtual const std::string& where() const noexcept = 0;
 };
 
-// Deterministic random weights: the values depend on the component, the tensor's name and its shape alone, not on the device, the number
-// of threads or the order of reads. Scales are those of a freshly initialised network: matrices and convolutions keep a unit
-// variance, norms lie around one, biases near zero. Needs no file.
+// Deterministic random weights: the values depend on the component, the tensor's name and its shape alone,
+// not on the device, the number of threads or the order of reads. Scales are those of a freshly initialised
+// network: matrices and convolutions keep a unit variance, norms lie around one, biases near zero. Needs no
+// file.
 class RandomTensorSource : public TensorSource {
  public:
-  RandomTensorSource(std::string component, at::ScalarType dtype) : component_(std::move(component)), dtype_(dtype) {}
+  RandomTensorSource(std::string component, at::ScalarType dtype)
+      : component_(std::move(component)), dtype_(dtype) {}
   bool contains(const std::string&) const override { return true; }
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
   const std::string& where() const noexcept override { return where_; }

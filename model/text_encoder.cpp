@@ -10,13 +10,14 @@
 namespace layerpipe::model {
 
 WeightStore language_model_scope(const WeightStore& text_encoder) {
-  // "model.layers.0…" in the published checkpoints, "model.language_model.layers.0…" in files that newer versions of transformers
-  // write.
+  // "model.layers.0…" in the published checkpoints, "model.language_model.layers.0…" in files that newer
+  // versions of transformers write.
   const WeightStore newer = text_encoder.scope("model.language_model");
   return newer.contains("norm.weight") ? newer : text_encoder.scope("model");
 }
 
-TextLayerWeights load_text_layer(const WeightStore& language_model, const TextEncoderConfig& config, std::int64_t index) {
+TextLayerWeights load_text_layer(const WeightStore& language_model, const TextEncoderConfig& config,
+                                 std::int64_t index) {
   const WeightStore layer = language_model.scope("layers", index);
   const std::int64_t hidden = config.hidden_size;
   const std::int64_t keys = config.num_key_value_heads * config.head_dim();
@@ -87,14 +88,16 @@ at::Tensor TextEncoder::forward(std::span<const std::int64_t> token_ids) const {
   const auto tokens = static_cast<std::int64_t>(token_ids.size());
   for (const std::int64_t id : token_ids) {
     if (id < 0 || id >= config_.vocab_size) {
-      throw common::InputError("token id " + std::to_string(id) + " lies outside of the text encoder's vocabulary of " +
+      throw common::InputError("token id " + std::to_string(id) +
+                                   " lies outside of the text encoder's vocabulary of " +
                                    std::to_string(config_.vocab_size),
                                "Check that the tokenizer and the text encoder belong to the same model.");
     }
   }
   const at::Tensor ids = at::empty({tokens}, at::kLong);
   std::copy(token_ids.begin(), token_ids.end(), ids.mutable_data_ptr<std::int64_t>());
-  const at::Tensor hidden_states = at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.dtype());
+  const at::Tensor hidden_states =
+      at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.dtype());
   const RotaryTable rotary =
       causal_rotary_table(tokens, config_.head_dim(), config_.rope_theta, store_.device(), store_.dtype());
   for (const auto& weights : layer_weights_) layer_.forward(weights, hidden_states, rotary);

@@ -29,7 +29,8 @@ struct TextLayerWeights {
 // The store of the language model inside a text encoder's files, under either of the two names in use.
 WeightStore language_model_scope(const WeightStore& text_encoder);
 
-TextLayerWeights load_text_layer(const WeightStore& language_model, const TextEncoderConfig& config, std::int64_t index);
+TextLayerWeights load_text_layer(const WeightStore& language_model, const TextEncoderConfig& config,
+                                 std::int64_t index);
 
 // The computation of a layer; holds no weights.
 class TextLayer {
@@ -37,7 +38,8 @@ class TextLayer {
   explicit TextLayer(const TextEncoderConfig& config);
 
   // Changes hidden_states [tokens, hidden] in place.
-  void forward(const TextLayerWeights& weights, const at::Tensor& hidden_states, const RotaryTable& rotary) const;
+  void forward(const TextLayerWeights& weights, const at::Tensor& hidden_states,
+               const RotaryTable& rotary) const;
 
  private:
   std::int64_t heads_;

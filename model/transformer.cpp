@@ -16,11 +16,13 @@ constexpr double kSinusoidScale = 1000.0;
 constexpr double kTimestepDivisor = 1000.0;
 constexpr double kNormEps = 1e-6;
 
-// [1, 256]: cosines, then sines, of an fp32 angle. Source: diffusers, get_timestep_embedding in models/embeddings.py (the function of
-// that name in the transformer's own file rounds the frequencies, but is not called).
+// [1, 256]: cosines, then sines, of an fp32 angle. Source: diffusers, get_timestep_embedding in
+// models/embeddings.py (the function of that name in the transformer's own file rounds the frequencies, but
+// is not called).
 at::Tensor sinusoid(const at::Tensor& timestep) {
   const std::int64_t half = kSinusoidDim / 2;
-  const at::Tensor exponent = at::arange(half, timestep.options().dtype(at::kFloat)) * -std::log(kSinusoidPeriod) / half;
+  const at::Tensor exponent =
+      at::arange(half, timestep.options().dtype(at::kFloat)) * -std::log(kSinusoidPeriod) / half;
   const at::Tensor frequency = exponent.exp();
   const at::Tensor angle = (timestep.to(at::kFloat).unsqueeze(1) * frequency.unsqueeze(0)) * kSinusoidScale;
   return at::cat({angle.cos(), angle.sin()}, -1).to(timestep.scalar_type());
@@ -79,7 +81,10 @@ at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor
 }
 
 Transformer::Transformer(const WeightStore& store, const TransformerConfig& config)
-    : timestep_embedder_(store, config), stream_embedder_(store, config), block_(config), head_(store, config) {
+    : timestep_embedder_(store, config),
+      stream_embedder_(store, config),
+      block_(config),
+      head_(store, config) {
   block_weights_.reserve(static_cast<std::size_t>(config.num_layers));
   for (std::int64_t index = 0; index < config.num_layers; ++index) {
     block_weights_.push_back(load_transformer_block(store, config, index));

@@ -1,7 +1,7 @@
 // The denoising transformer. Source: diffusers, QwenImageTransformer2DModel.
 //
-// Its parts are classes of their own, because a pipeline's stages own different ones: the first stage embeds, every stage makes the
-// timestep's conditioning and runs its blocks, the last one projects.
+// Its parts are classes of their own, because a pipeline's stages own different ones: the first stage embeds,
+// every stage makes the timestep's conditioning and runs its blocks, the last one projects.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +20,9 @@ class TimestepEmbedder {
  public:
   TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config);
 
-  // silu of the embedding, [1, inner_dim]. `timestep` is the scheduler's (0 … num_train_timesteps); it is rounded to the compute
-  // dtype and divided by 1000 there, as the reference does: in bf16 997.95 counts as 996.
+  // silu of the embedding, [1, inner_dim]. `timestep` is the scheduler's (0 … num_train_timesteps); it is
+  // rounded to the compute dtype and divided by 1000 there, as the reference does: in bf16 997.95 counts as
+  // 996.
   at::Tensor forward(double timestep) const;
 
  private:
@@ -37,7 +38,8 @@ class StreamEmbedder {
 
   // latents [latent_tokens, in_channels]; condition [frame_tokens, in_channels] or undefined;
   // prompt_embeds [text_tokens, joint_attention_dim].
-  Streams forward(const at::Tensor& latents, const at::Tensor& condition, const at::Tensor& prompt_embeds) const;
+  Streams forward(const at::Tensor& latents, const at::Tensor& condition,
+                  const at::Tensor& prompt_embeds) const;
 
  private:
   Linear img_in_;        // [inner_dim, in_channels]
@@ -50,8 +52,10 @@ class OutputHead {
  public:
   OutputHead(const WeightStore& transformer, const TransformerConfig& config);
 
-  // hidden_states [image_tokens, inner_dim]; gives the first `latent_tokens` rows' prediction [latent_tokens, in_channels].
-  at::Tensor forward(const at::Tensor& hidden_states, const at::Tensor& conditioning, std::int64_t latent_tokens) const;
+  // hidden_states [image_tokens, inner_dim]; gives the first `latent_tokens` rows' prediction [latent_tokens,
+  // in_channels].
+  at::Tensor forward(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+                     std::int64_t latent_tokens) const;
 
  private:
   Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
@@ -71,7 +75,8 @@ class Transformer {
  public:
   Transformer(const WeightStore& store, const TransformerConfig& config);
 
-  // The prediction for the latents, [latent_tokens, in_channels]. `rotary` belongs to the request's grid and text length.
+  // The prediction for the latents, [latent_tokens, in_channels]. `rotary` belongs to the request's grid and
+  // text length.
   at::Tensor forward(const TransformerInput& input, const JointRotary& rotary) const;
 
  private:

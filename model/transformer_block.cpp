@@ -35,9 +35,12 @@ struct JointRows {
   at::Tensor value;
 };
 
-at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) { return x.narrow(0, rows.begin, rows.size()); }
+at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) {
+  return x.narrow(0, rows.begin, rows.size());
+}
 
-// Norm, modulation, projection, head norm and rotation of one stream, written straight into the joint sequence.
+// Norm, modulation, projection, head norm and rotation of one stream, written straight into the joint
+// sequence.
 void project(const at::Tensor& hidden, const StreamWeights& weights, const Modulation& modulation,
              const RotaryTable& rotary, const JointRows& joint) {
   ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
@@ -63,7 +66,8 @@ void finish(const at::Tensor& hidden, const at::Tensor& attended, const StreamWe
             const StreamModulation& modulation) {
   ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
     const at::Tensor tile = rows_of(hidden, rows);
-    ops::gated_residual_(tile, modulation.attention.gate, ops::linear(rows_of(attended, rows), weights.to_out));
+    ops::gated_residual_(tile, modulation.attention.gate,
+                         ops::linear(rows_of(attended, rows), weights.to_out));
     const at::Tensor wide = ops::linear(
         ops::layer_norm_modulate(tile, modulation.mlp.scale, modulation.mlp.shift, kNormEps), weights.mlp_in);
     ops::gelu_tanh_(wide);
@@ -84,8 +88,9 @@ struct StreamNames {
 };
 constexpr StreamNames kImageNames{"img_mod.1",   "attn.to_q",   "attn.to_k",     "attn.to_v",
                                   "attn.norm_q", "attn.norm_k", "attn.to_out.0", "img_mlp"};
-constexpr StreamNames kTextNames{"txt_mod.1",         "attn.add_q_proj",   "attn.add_k_proj", "attn.add_v_proj",
-                                 "attn.norm_added_q", "attn.norm_added_k", "attn.to_add_out", "txt_mlp"};
+constexpr StreamNames kTextNames{
+    "txt_mod.1",         "attn.add_q_proj",   "attn.add_k_proj", "attn.add_v_proj",
+    "attn.norm_added_q", "attn.norm_added_k", "attn.to_add_out", "txt_mlp"};
 
 StreamWeights load_stream(const WeightStore& block, const TransformerConfig& config, const StreamNames& names,
                           bool result_is_read) {
@@ -107,8 +112,8 @@ StreamWeights load_stream(const WeightStore& block, const TransformerConfig& con
 
 }  // namespace
 
-TransformerBlockWeights load_transformer_block(const WeightStore& transformer, const TransformerConfig& config,
-                                               std::int64_t index) {
+TransformerBlockWeights load_transformer_block(const WeightStore& transformer,
+                                               const TransformerConfig& config, std::int64_t index) {
   const WeightStore block = transformer.scope("transformer_blocks", index);
   TransformerBlockWeights weights;
   weights.text_result_is_read = index + 1 < config.num_layers;
@@ -120,13 +125,15 @@ TransformerBlockWeights load_transformer_block(const WeightStore& transformer, c
 TransformerBlock::TransformerBlock(const TransformerConfig& config)
     : heads_(config.num_attention_heads), head_dim_(config.attention_head_dim) {}
 
-void TransformerBlock::forward(const TransformerBlockWeights& weights, Streams& streams, const at::Tensor& conditioning,
-                               const JointRotary& rotary, const ops::AttentionFunction& attention) const {
+void TransformerBlock::forward(const TransformerBlockWeights& weights, Streams& streams,
+                               const at::Tensor& conditioning, const JointRotary& rotary,
+                               const ops::AttentionFunction& attention) const {
   const StreamModulation image_modulation = modulate(weights.image, conditioning);
   const StreamModulation text_modulation = modulate(weights.text, conditioning);
   const std::int64_t text_tokens = streams.encoder_hidden_states.size(0);
   const std::int64_t image_tokens = streams.hidden_states.size(0);
-  // The joint sequence is text, then image. Without a reader of the text's result there are no queries for it.
+  // The joint sequence is text, then image. Without a reader of the text's result there are no queries for
+  // it.
   const std::int64_t text_queries = weights.text_result_is_read ? text_tokens : 0;
 
   at::Tensor attended;
@@ -148,7 +155,8 @@ void TransformerBlock::forward(const TransformerBlockWeights& weights, Streams& 
   if (weights.text_result_is_read) {
     finish(streams.encoder_hidden_states, attended.narrow(0, 0, text_tokens), weights.text, text_modulation);
   }
-  finish(streams.hidden_states, attended.narrow(0, text_queries, image_tokens), weights.image, image_modulation);
+  finish(streams.hidden_states, attended.narrow(0, text_queries, image_tokens), weights.image,
+         image_modulation);
 }
 
 }  // namespace layerpipe::model

@@ -35,8 +35,8 @@ struct StreamWeights {
   Linear mlp_out;     // [dim, 4 · dim]
 };
 
-// A block's weights. In the last block nothing reads the text stream's result, so the text stream has no to_q, norm_q, to_out and
-// MLP there: they are neither loaded nor computed.
+// A block's weights. In the last block nothing reads the text stream's result, so the text stream has no
+// to_q, norm_q, to_out and MLP there: they are neither loaded nor computed.
 struct TransformerBlockWeights {
   StreamWeights image;
   StreamWeights text;
@@ -44,8 +44,8 @@ struct TransformerBlockWeights {
 };
 
 // Reads block `index` from the transformer's store.
-TransformerBlockWeights load_transformer_block(const WeightStore& transformer, const TransformerConfig& config,
-                                               std::int64_t index);
+TransformerBlockWeights load_transformer_block(const WeightStore& transformer,
+                                               const TransformerConfig& config, std::int64_t index);
 
 // The computation of a block; holds no weights, so that they may come from anywhere.
 class TransformerBlock {
@@ -53,8 +53,8 @@ class TransformerBlock {
   explicit TransformerBlock(const TransformerConfig& config);
 
   // Changes both streams in place. `conditioning` [1, inner_dim] is silu of the timestep embedding.
-  // Beside its arguments it needs memory for queries, keys, values and the attention's result (4 · tokens · inner_dim) and one row
-  // tile of the MLP.
+  // Beside its arguments it needs memory for queries, keys, values and the attention's result (4 · tokens ·
+  // inner_dim) and one row tile of the MLP.
   void forward(const TransformerBlockWeights& weights, Streams& streams, const at::Tensor& conditioning,
                const JointRotary& rotary, const ops::AttentionFunction& attention) const;
 

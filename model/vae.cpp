@@ -15,7 +15,9 @@ at::Tensor crop(const at::Tensor& x, const RowRange& held, const RowRange& wante
   return x.narrow(2, wanted.begin - held.begin, wanted.size());
 }
 
-at::Tensor channels_last(const at::Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 at::Tensor load_norm_out(const WeightStore& store, std::int64_t channels) {
   return store.get("norm_out.gamma", {channels, 1, 1, 1}).view({channels});
@@ -25,7 +27,9 @@ at::Tensor per_channel(const std::vector<double>& values, const at::Tensor& like
   return at::tensor(values, at::kFloat).to(like.device(), like.scalar_type()).view({1, -1, 1, 1});
 }
 
-std::int64_t middle_width(const VaeConfig& config) { return config.base_dim * config.dim_mult.back(); }
+std::int64_t middle_width(const VaeConfig& config) {
+  return config.base_dim * config.dim_mult.back();
+}
 
 }  // namespace
 
@@ -42,7 +46,8 @@ VaeEncoder::VaeEncoder(const WeightStore& vae, const VaeConfig& config)
       conv_in_(load_convolution(vae.scope("encoder"), "conv_in", config.input_channels, config.base_dim, 3)),
       middle_(vae.scope("encoder").scope("mid_block"), middle_width(config)),
       norm_out_(load_norm_out(vae.scope("encoder"), middle_width(config))),
-      conv_out_(load_convolution(vae.scope("encoder"), "conv_out", middle_width(config), 2 * config.z_dim, 3)),
+      conv_out_(
+          load_convolution(vae.scope("encoder"), "conv_out", middle_width(config), 2 * config.z_dim, 3)),
       quant_conv_(load_convolution(vae, "quant_conv", 2 * config.z_dim, 2 * config.z_dim, 1)) {
   const WeightStore store = vae.scope("encoder");
   std::int64_t width = config.base_dim;

@@ -21,8 +21,8 @@ class VaeEncoder {
  public:
   VaeEncoder(const WeightStore& vae, const VaeConfig& config);
 
-  // The mode of the posterior, not normalised. picture [1, input_channels, H, W] in −1 … 1, compute dtype, H and W multiples of 8;
-  // gives [1, z_dim, H/8, W/8].
+  // The mode of the posterior, not normalised. picture [1, input_channels, H, W] in −1 … 1, compute dtype, H
+  // and W multiples of 8; gives [1, z_dim, H/8, W/8].
   at::Tensor forward(const at::Tensor& picture) const;
 
   // What goes into the middle block for latent rows `strip`: [1, channels, rows, W/8].
@@ -46,12 +46,14 @@ class VaeDecoder {
  public:
   VaeDecoder(const WeightStore& vae, const VaeConfig& config);
 
-  // latents [n, z_dim, h, w], not normalised; gives pictures [n, input_channels, 8h, 8w], clamped to −1 … 1. Frames are independent.
+  // latents [n, z_dim, h, w], not normalised; gives pictures [n, input_channels, 8h, 8w], clamped to −1 … 1.
+  // Frames are independent.
   at::Tensor forward(const at::Tensor& latents) const;
 
   // The part that sees whole pictures: [n, z_dim, h, w] → [n, channels, h, w].
   at::Tensor forward_middle(const at::Tensor& latents) const;
-  // Picture rows 8 · strip of one frame's middle result [1, channels, h, w]: [1, input_channels, 8 · rows, 8w], clamped.
+  // Picture rows 8 · strip of one frame's middle result [1, channels, h, w]: [1, input_channels, 8 · rows,
+  // 8w], clamped.
   at::Tensor forward_strip(const at::Tensor& middle, const ops::RowRange& strip) const;
 
  private:

@@ -13,9 +13,11 @@ namespace layerpipe::model {
 namespace {
 
 // Norm weights are stored as [channels, 1, 1, 1], or with one 1 less inside the attention.
-at::Tensor load_gamma(const WeightStore& store, const std::string& name, std::int64_t channels, KernelRank rank) {
-  const std::vector<std::int64_t> shape = rank == KernelRank::k3d ? std::vector<std::int64_t>{channels, 1, 1, 1}
-                                                                  : std::vector<std::int64_t>{channels, 1, 1};
+at::Tensor load_gamma(const WeightStore& store, const std::string& name, std::int64_t channels,
+                      KernelRank rank) {
+  const std::vector<std::int64_t> shape = rank == KernelRank::k3d
+                                              ? std::vector<std::int64_t>{channels, 1, 1, 1}
+                                              : std::vector<std::int64_t>{channels, 1, 1};
   return store.get(name + ".gamma", shape).view({channels});
 }
 
@@ -30,8 +32,8 @@ at::Tensor map_frames(const at::Tensor& x, const std::function<at::Tensor(const 
 
 }  // namespace
 
-Convolution load_convolution(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
-                             std::int64_t kernel, KernelRank rank) {
+Convolution load_convolution(const WeightStore& store, const std::string& name, std::int64_t in,
+                             std::int64_t out, std::int64_t kernel, KernelRank rank) {
   at::Tensor weight;
   if (rank == KernelRank::k2d) {
     weight = store.get(name + ".weight", {out, in, kernel, kernel});
@@ -61,7 +63,8 @@ at::Tensor VaeResidualBlock::forward(const at::Tensor& x) const {
 }
 
 VaeUpsample::VaeUpsample(const WeightStore& store, std::int64_t channels)
-    : convolution_(load_convolution(store.scope("resample"), "1", channels, channels / 2, 3, KernelRank::k2d)) {}
+    : convolution_(
+          load_convolution(store.scope("resample"), "1", channels, channels / 2, 3, KernelRank::k2d)) {}
 
 at::Tensor VaeUpsample::forward(const at::Tensor& x) const {
   // Doubling copies values, so the reference's round trip through fp32 changes nothing.
@@ -80,7 +83,8 @@ at::Tensor VaeDownsample::forward(const at::Tensor& x) const {
 VaeMiddleBlock::VaeMiddleBlock(const WeightStore& store, std::int64_t channels)
     : first_(store.scope("resnets", 0), channels, channels),
       norm_(load_gamma(store.scope("attentions", 0), "norm", channels, KernelRank::k2d)),
-      to_qkv_(load_convolution(store.scope("attentions", 0), "to_qkv", channels, 3 * channels, 1, KernelRank::k2d)),
+      to_qkv_(load_convolution(store.scope("attentions", 0), "to_qkv", channels, 3 * channels, 1,
+                               KernelRank::k2d)),
       proj_(load_convolution(store.scope("attentions", 0), "proj", channels, channels, 1, KernelRank::k2d)),
       second_(store.scope("resnets", 1), channels, channels) {}
 
@@ -102,7 +106,8 @@ at::Tensor VaeMiddleBlock::forward(const at::Tensor& x) const {
   const at::Tensor joined = at::cat(attended);
   std::vector<at::Tensor> results(static_cast<std::size_t>(x.size(0)));
   ops::for_each_task(x.device(), x.size(0), [&](std::int64_t frame) {
-    const at::Tensor residual = convolve(joined.narrow(0, frame, 1), proj_).add_(identity.narrow(0, frame, 1));
+    const at::Tensor residual =
+        convolve(joined.narrow(0, frame, 1), proj_).add_(identity.narrow(0, frame, 1));
     results[static_cast<std::size_t>(frame)] = second_.forward(residual);
   });
   return at::cat(results);

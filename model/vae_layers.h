@@ -1,8 +1,9 @@
 // The layers that the VAE's encoder and decoder share, for a single frame.
 //
-// The network is made of causal 3D convolutions. With one frame, everything before it is zero padding, so a convolution is exactly
-// the 2D one with the last temporal slice of its kernel, and the convolutions over time are not used at all.
-// Activations are [n, channels, h, w] with channels last in memory. Source: diffusers, autoencoder_kl_qwenimage.py.
+// The network is made of causal 3D convolutions. With one frame, everything before it is zero padding, so a
+// convolution is exactly the 2D one with the last temporal slice of its kernel, and the convolutions over
+// time are not used at all. Activations are [n, channels, h, w] with channels last in memory. Source:
+// diffusers, autoencoder_kl_qwenimage.py.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,8 +24,8 @@ struct Convolution {
 enum class KernelRank { k2d, k3d };
 
 // Reads "<name>.weight" and "<name>.bias"; of a 3D kernel the last temporal slice.
-Convolution load_convolution(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
-                             std::int64_t kernel, KernelRank rank = KernelRank::k3d);
+Convolution load_convolution(const WeightStore& store, const std::string& name, std::int64_t in,
+                             std::int64_t out, std::int64_t kernel, KernelRank rank = KernelRank::k3d);
 
 // Same size out as in (zero padding).
 at::Tensor convolve(const at::Tensor& x, const Convolution& convolution);
@@ -63,7 +64,8 @@ class VaeDownsample {
   Convolution convolution_;
 };
 
-// Residual block, attention of all pixels with one head, residual block. The only part that sees the whole picture.
+// Residual block, attention of all pixels with one head, residual block. The only part that sees the whole
+// picture.
 class VaeMiddleBlock {
  public:
   VaeMiddleBlock(const WeightStore& store, std::int64_t channels);

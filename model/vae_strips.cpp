@@ -8,7 +8,7 @@ namespace {
 using ops::RowRange;
 
 constexpr std::int64_t kLargestStrip = 32;
-constexpr std::int64_t kRowsPerConvolution = 1;      // a 3×3 convolution reads one row above and one below
+constexpr std::int64_t kRowsPerConvolution = 1;  // a 3×3 convolution reads one row above and one below
 constexpr std::int64_t kConvolutionsPerResidual = 2;
 
 RowRange grow(const RowRange& rows, std::int64_t margin, std::int64_t total) {
@@ -28,9 +28,11 @@ std::vector<RowRange> vae_strips(std::int64_t latent_rows) {
   return strips;
 }
 
-std::vector<RowRange> decoder_strip_rows(const VaeConfig& config, const RowRange& strip, std::int64_t latent_rows) {
+std::vector<RowRange> decoder_strip_rows(const VaeConfig& config, const RowRange& strip,
+                                         std::int64_t latent_rows) {
   const std::size_t levels = config.dim_mult.size();
-  const std::int64_t residual_margin = (config.num_res_blocks + 1) * kConvolutionsPerResidual * kRowsPerConvolution;
+  const std::int64_t residual_margin =
+      (config.num_res_blocks + 1) * kConvolutionsPerResidual * kRowsPerConvolution;
   std::vector<RowRange> rows(levels + 1);
   const std::int64_t scale = config.spatial_compression_ratio();
   std::int64_t total = latent_rows * scale;
@@ -47,7 +49,8 @@ std::vector<RowRange> decoder_strip_rows(const VaeConfig& config, const RowRange
   return rows;
 }
 
-std::vector<RowRange> encoder_strip_rows(const VaeConfig& config, const RowRange& strip, std::int64_t latent_rows) {
+std::vector<RowRange> encoder_strip_rows(const VaeConfig& config, const RowRange& strip,
+                                         std::int64_t latent_rows) {
   const std::size_t levels = config.dim_mult.size();
   const std::int64_t residual_margin = config.num_res_blocks * kConvolutionsPerResidual * kRowsPerConvolution;
   // rows[0]: picture; rows[1 + i]: input of level i; rows[levels + 1]: the strip.

@@ -25,7 +25,8 @@ at::Tensor WeightStore::get_on_host(const std::string& name, at::IntArrayRef sha
   return source_->read(prefix_ + name, shape);
 }
 
-Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out, Bias bias) {
+Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                   Bias bias) {
   Linear linear;
   linear.weight = store.get(name + ".weight", {out, in});
   if (bias == Bias::kYes) linear.bias = store.get(name + ".bias", {out});

@@ -10,8 +10,9 @@
 
 namespace layerpipe::model {
 
-// A view of a TensorSource below a prefix. Cheap to copy. Reading converts: a tensor that is stored in another dtype, or in host
-// memory while the device is a GPU, is copied; one that is already right is a view of the mapped file.
+// A view of a TensorSource below a prefix. Cheap to copy. Reading converts: a tensor that is stored in
+// another dtype, or in host memory while the device is a GPU, is copied; one that is already right is a view
+// of the mapped file.
 class WeightStore {
  public:
   WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype);
@@ -22,7 +23,8 @@ class WeightStore {
 
   bool contains(const std::string& name) const { return source_->contains(prefix_ + name); }
 
-  // The tensor `name` of this scope. Throws InputError naming the tensor and its file when it is absent or its shape is another.
+  // The tensor `name` of this scope. Throws InputError naming the tensor and its file when it is absent or
+  // its shape is another.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
   // The same, left in host memory whatever the device: for tables of which single rows are looked up.

@@ -15,7 +15,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // Work on a GPU is only done when the device says so; times and messages follow that.
 void wait_for(const at::Device& device) {
@@ -41,9 +43,12 @@ model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model
 
 const char* to_string(Phase phase) {
   switch (phase) {
-    case Phase::kEncode: return "encode";
-    case Phase::kDenoise: return "denoise";
-    case Phase::kDecode: return "decode";
+    case Phase::kEncode:
+      return "encode";
+    case Phase::kDenoise:
+      return "denoise";
+    case Phase::kDecode:
+      return "decode";
   }
   return "?";
 }
@@ -105,9 +110,10 @@ void Engine::check(const Request& request) const {
   if (!request.init_latents.defined()) return;
   const std::vector<std::int64_t> expected{grid.latent_tokens(), model_.transformer.in_channels};
   if (request.init_latents.sizes() != at::IntArrayRef(expected)) {
-    throw common::InputError("init_latents have " + std::to_string(request.init_latents.size(0)) + " tokens of " +
-                                 std::to_string(request.init_latents.size(1)) + " channels; this picture needs " +
-                                 std::to_string(expected[0]) + " of " + std::to_string(expected[1]),
+    throw common::InputError("init_latents have " + std::to_string(request.init_latents.size(0)) +
+                                 " tokens of " + std::to_string(request.init_latents.size(1)) +
+                                 " channels; this picture needs " + std::to_string(expected[0]) + " of " +
+                                 std::to_string(expected[1]),
                              "Make them for the same picture size and number of layers.");
   }
 }
@@ -116,7 +122,8 @@ std::shared_ptr<const model::TensorSource> Engine::open(const std::string& compo
   if (config_.weights == WeightOrigin::kRandom) {
     return std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
   }
-  return std::make_shared<model::SafetensorsSource>(config_.model_folder / component, weight_file_stem(component));
+  return std::make_shared<model::SafetensorsSource>(config_.model_folder / component,
+                                                    weight_file_stem(component));
 }
 
 model::WeightStore Engine::store(const std::string& component) const {
@@ -147,7 +154,8 @@ void Engine::encode(Run& run) {
     std::map<std::string, at::Tensor> known;  // equal prompts are encoded once
     const auto embed = [&](const std::string& prompt) {
       at::Tensor& embeds = known[prompt];
-      if (!embeds.defined()) embeds = model::encode_prompt(tokenizer_, encoder, model_.pipeline, prompt).cpu();
+      if (!embeds.defined())
+        embeds = model::encode_prompt(tokenizer_, encoder, model_.pipeline, prompt).cpu();
       return embeds;
     };
     for (std::size_t i = 0; i < run.requests.size(); ++i) {
@@ -187,16 +195,17 @@ void Engine::denoise(Run& run) {
     result.init_latents =
         request.init_latents.defined()
             ? request.init_latents.to(config_.dtype)
-            : model::draw_noise({grid.frames, model_.vae.z_dim, 2 * grid.height, 2 * grid.width}, request.seed,
-                                request.seed_device, config_.dtype)
+            : model::draw_noise({grid.frames, model_.vae.z_dim, 2 * grid.height, 2 * grid.width},
+                                request.seed, request.seed_device, config_.dtype)
                   .cpu();
     const model::Schedule schedule = model::make_schedule(model_.scheduler, model_.pipeline, request.steps,
                                                           model::layered_mu(grid.frame_tokens()));
-    const auto rotary_for = [&, image = model::image_rotary_table(grid, model_.transformer.axes_dims_rope,
-                                                                  config_.device)](const at::Tensor& prompt_embeds) {
-      return model::JointRotary{image, model::text_rotary_table(grid, model_.transformer.axes_dims_rope,
-                                                                prompt_embeds.size(0), config_.device)};
-    };
+    const auto rotary_for =
+        [&, image = model::image_rotary_table(grid, model_.transformer.axes_dims_rope, config_.device)](
+            const at::Tensor& prompt_embeds) {
+          return model::JointRotary{image, model::text_rotary_table(grid, model_.transformer.axes_dims_rope,
+                                                                    prompt_embeds.size(0), config_.device)};
+        };
     const at::Tensor condition = on_device(result.image_latents);
     const at::Tensor prompt_embeds = on_device(result.prompt_embeds);
     const model::JointRotary rotary = rotary_for(prompt_embeds);

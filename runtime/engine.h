@@ -28,8 +28,8 @@ struct EngineConfig {
   WeightOrigin weights = WeightOrigin::kFiles;
 };
 
-// Told to the listener when a phase begins (done == 0) and after each unit of its work: a step of a request while denoising, a
-// request otherwise.
+// Told to the listener when a phase begins (done == 0) and after each unit of its work: a step of a request
+// while denoising, a request otherwise.
 struct Progress {
   Phase phase;
   std::int64_t done;
@@ -45,8 +45,8 @@ struct PhaseSeconds {
   double decode = 0;
 };
 
-// Owns a model's configuration and tokenizer. A phase's weights are loaded when it begins and let go when it ends, once for all
-// requests of a call. Called by one thread.
+// Owns a model's configuration and tokenizer. A phase's weights are loaded when it begins and let go when it
+// ends, once for all requests of a call. Called by one thread.
 class Engine {
  public:
   // Reads config files and tokenizer, no weights. Throws InputError.
@@ -57,7 +57,8 @@ class Engine {
   // Throws InputError unless `request` can be computed with this model.
   void check(const Request& request) const;
 
-  // Runs all requests; results in their order. `stop_requested` is looked at between units of work: InterruptedError.
+  // Runs all requests; results in their order. `stop_requested` is looked at between units of work:
+  // InterruptedError.
   std::vector<Result> run(std::span<const Request> requests, const ProgressListener& listener,
                           const std::atomic<bool>& stop_requested);
 

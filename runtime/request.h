@@ -15,7 +15,8 @@ namespace layerpipe::runtime {
 
 // Everything that decides a result, beside the model, the dtype and the kind of device.
 struct Request {
-  at::Tensor picture;  // [height, width, 4], bytes, host; sides are multiples of 32 (16 would do for the mathematics)
+  at::Tensor picture;  // [height, width, 4], bytes, host; sides are multiples of 32 (16 would do for the
+                       // mathematics)
   std::string prompt;
   std::optional<std::string> negative_prompt;  // none: no guidance
   std::int64_t layers = 4;

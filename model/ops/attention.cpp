@@ -10,14 +10,18 @@
 namespace layerpipe::model::ops {
 namespace {
 
-// Queries of one task on the CPU. LibTorch's kernel works in blocks of up to 256 queries, chosen by the number it is given.
+// Queries of one task on the CPU. LibTorch's kernel works in blocks of up to 256 queries, chosen by the
+// number it is given.
 constexpr std::int64_t kCpuQueriesPerTask = 512;
 
 // [tokens, heads, head_dim] → [1, heads, tokens, head_dim], a view.
-at::Tensor heads_first(const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); }
+at::Tensor heads_first(const at::Tensor& x) {
+  return x.transpose(0, 1).unsqueeze(0);
+}
 
 at::Tensor fused(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, bool is_causal) {
-  return at::scaled_dot_product_attention(heads_first(query), heads_first(key), heads_first(value), std::nullopt,
+  return at::scaled_dot_product_attention(heads_first(query), heads_first(key), heads_first(value),
+                                          std::nullopt,
                                           /*dropout_p=*/0.0, is_causal)
       .squeeze(0)
       .transpose(0, 1);
@@ -31,7 +35,9 @@ at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
   const std::int64_t queries_per_key_head = heads / key.size(1);
   if (!query.is_cpu()) {
     const bool grouped = queries_per_key_head > 1;
-    const auto expand = [&](const at::Tensor& x) { return grouped ? x.repeat_interleave(queries_per_key_head, 1) : x; };
+    const auto expand = [&](const at::Tensor& x) {
+      return grouped ? x.repeat_interleave(queries_per_key_head, 1) : x;
+    };
     return fused(query, expand(key), expand(value), is_causal).reshape({queries, -1});
   }
   at::Tensor out = at::empty({queries, heads, query.size(2)}, query.options());
@@ -41,9 +47,11 @@ at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
     const std::int64_t begin = task % chunks * queries_per_task;
     const std::int64_t count = std::min(queries_per_task, queries - begin);
     const auto one_head = [](const at::Tensor& x, std::int64_t index) { return x.narrow(1, index, 1); };
-    out.narrow(0, begin, count).narrow(1, head, 1).copy_(
-        fused(one_head(query, head).narrow(0, begin, count), one_head(key, head / queries_per_key_head),
-              one_head(value, head / queries_per_key_head), is_causal));
+    out.narrow(0, begin, count)
+        .narrow(1, head, 1)
+        .copy_(fused(one_head(query, head).narrow(0, begin, count),
+                     one_head(key, head / queries_per_key_head), one_head(value, head / queries_per_key_head),
+                     is_causal));
   });
   return out.view({queries, -1});
 }

@@ -17,8 +17,8 @@ using AttentionFunction =
 // Every query sees every key.
 at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value);
 
-// Query i sees keys 0 … i; as many queries as keys. `key` and `value` may have fewer heads than `query` (grouped-query attention):
-// query head h reads head h · kv_heads / heads.
+// Query i sees keys 0 … i; as many queries as keys. `key` and `value` may have fewer heads than `query`
+// (grouped-query attention): query head h reads head h · kv_heads / heads.
 at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value);
 
 }  // namespace layerpipe::model::ops

@@ -11,9 +11,13 @@ namespace layerpipe::model::ops {
 namespace {
 
 // What is computed in: fp32, or double where a test asks for exact dependencies.
-at::ScalarType wide_type(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType wide_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
 
-at::Tensor widened(const at::Tensor& x) { return x.to(wide_type(x)); }
+at::Tensor widened(const at::Tensor& x) {
+  return x.to(wide_type(x));
+}
 
 // Normalised rows in fp32, not yet weighted.
 at::Tensor rms_normalised(const at::Tensor& x, double eps) {
@@ -36,14 +40,17 @@ Halves rotate(const Halves& x, const at::Tensor& cos, const at::Tensor& sin) {
 at::Tensor channel_normalised(const at::Tensor& x, const at::Tensor& gamma) {
   constexpr double kSmallestLength = 1e-12;
   const at::Tensor wide = widened(x);
-  const at::Tensor length = at::linalg_vector_norm(wide, 2, {1}, /*keepdim=*/true).clamp_min_(kSmallestLength);
+  const at::Tensor length =
+      at::linalg_vector_norm(wide, 2, {1}, /*keepdim=*/true).clamp_min_(kSmallestLength);
   const double scale = std::sqrt(static_cast<double>(x.size(1)));
   return (wide / length).mul_((widened(gamma) * scale).view({1, -1, 1, 1}));
 }
 
 }  // namespace
 
-at::Tensor linear(const at::Tensor& x, const Linear& layer) { return at::linear(x, layer.weight, layer.bias); }
+at::Tensor linear(const at::Tensor& x, const Linear& layer) {
+  return at::linear(x, layer.weight, layer.bias);
+}
 
 void linear_into(at::Tensor out, const at::Tensor& x, const Linear& layer) {
   if (layer.bias.defined()) {
@@ -77,17 +84,21 @@ at::Tensor linear_of_rows(const at::Tensor& x, const Linear& layer) {
   return out;
 }
 
-at::Tensor layer_norm_modulate(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps) {
-  // A norm's weight and bias are just what 1 + scale and shift are, so one call does both with one rounding at the end.
+at::Tensor layer_norm_modulate(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
+                               double eps) {
+  // A norm's weight and bias are just what 1 + scale and shift are, so one call does both with one rounding
+  // at the end.
   const at::Tensor weight = scale.to(at::kFloat) + 1;
-  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight, shift.to(at::kFloat), eps).to(x.scalar_type());
+  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight, shift.to(at::kFloat), eps)
+      .to(x.scalar_type());
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return (rms_normalised(x, eps) * weight.to(at::kFloat)).to(x.scalar_type());
 }
 
-void rms_norm_rotate_(at::Tensor x, const at::Tensor& weight, double eps, const at::Tensor& cos, const at::Tensor& sin) {
+void rms_norm_rotate_(at::Tensor x, const at::Tensor& weight, double eps, const at::Tensor& cos,
+                      const at::Tensor& sin) {
   const at::Tensor pairs = (rms_normalised(x, eps) * weight.to(at::kFloat)).unflatten(-1, {-1, 2});
   const Halves rotated = rotate({pairs.select(-1, 0), pairs.select(-1, 1)}, cos, sin);
   x.copy_(at::stack({rotated.first, rotated.second}, -1).flatten(-2));
@@ -109,7 +120,9 @@ void gated_residual_(at::Tensor hidden, const at::Tensor& gate, const at::Tensor
   }
 }
 
-void gelu_tanh_(at::Tensor x) { at::gelu_(x, "tanh"); }
+void gelu_tanh_(at::Tensor x) {
+  at::gelu_(x, "tanh");
+}
 
 void swiglu_(at::Tensor gate, const at::Tensor& up) {
   gate.copy_(at::silu(gate.to(at::kFloat)).mul_(up));

@@ -1,0 +1,79 @@
+// What an engine accepts, what it tells while it works, and how it stops.
+#include <ATen/Functions.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/errors.h"
+#include "runtime/engine.h"
+#include "tests/support/parity_case.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+class EngineRequest : public ::testing::Test {
+ protected:
+  layerpipe::testing::ParityCase parity_ = layerpipe::testing::load_parity_case("plain");
+  Engine engine_{{.model_folder = parity_.model(), .device = at::kCPU, .dtype = at::kFloat}};
+  std::atomic<bool> stop_{false};
+};
+
+TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
+  std::vector<std::string> told;
+  const std::vector<Request> requests{parity_.request, parity_.request};
+  engine_.run(
+      requests,
+      [&](const Progress& p) {
+        told.push_back(std::string(to_string(p.phase)) + " " + std::to_string(p.done) + "/" +
+                       std::to_string(p.total));
+      },
+      stop_);
+  EXPECT_THAT(
+      told, ::testing::ElementsAre("encode 0/4", "encode 1/4", "encode 2/4", "encode 3/4", "encode 4/4",
+                                   "denoise 0/6", "denoise 1/6", "denoise 2/6", "denoise 3/6", "denoise 4/6",
+                                   "denoise 5/6", "denoise 6/6", "decode 0/2", "decode 1/2", "decode 2/2"));
+  EXPECT_GT(engine_.phase_seconds().denoise, 0);
+}
+
+TEST_F(EngineRequest, StopsBetweenSteps) {
+  int steps = 0;
+  EXPECT_THROW(engine_.run(
+                   {&parity_.request, 1},
+                   [&](const Progress& p) {
+                     if (p.phase == Phase::kDenoise && p.done > 0) ++steps;
+                     if (steps == 1) stop_ = true;
+                   },
+                   stop_),
+               common::InterruptedError);
+  EXPECT_EQ(steps, 1);
+}
+
+TEST_F(EngineRequest, RefusesInitialLatentsOfAnotherSize) {
+  Request request = parity_.request;
+  request.init_latents = at::zeros({5, 64});
+  try {
+    engine_.check(request);
+    FAIL() << "accepted";
+  } catch (const common::InputError& error) {
+    EXPECT_STREQ(error.what(), "init_latents have 5 tokens of 64 channels; this picture needs 48 of 64");
+  }
+}
+
+TEST_F(EngineRequest, RefusesLatentsThatAreNotFinite) {
+  Request request = parity_.request;
+  request.init_latents = at::full({48, 64}, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THROW(engine_.run({&request, 1}, {}, stop_), common::InputError);
+}
+
+TEST_F(EngineRequest, ScaleOfOneOrLessMeansNoGuidance) {
+  Request request = parity_.request;
+  request.cfg_scale = 1.0;
+  const auto with_scale_one = engine_.run({&request, 1}, {}, stop_);
+  request.cfg_scale = 4.0;
+  request.negative_prompt.reset();
+  const auto without_negative = engine_.run({&request, 1}, {}, stop_);
+  EXPECT_FALSE(with_scale_one[0].negative_prompt_embeds.defined());
+  EXPECT_TRUE(layerpipe::testing::is_equal(with_scale_one[0].latents, without_negative[0].latents));
+}
+
+}  // namespace
+}  // namespace layerpipe::runtime
