@@ -10,8 +10,9 @@ AddedTokenMatcher::AddedTokenMatcher(std::vector<Pattern> patterns) {
     by_first_byte_[first].push_back(std::move(pattern));
   }
   for (auto& bucket : by_first_byte_) {
-    std::stable_sort(bucket.begin(), bucket.end(),
-                     [](const Pattern& left, const Pattern& right) { return left.text.size() > right.text.size(); });
+    std::stable_sort(bucket.begin(), bucket.end(), [](const Pattern& left, const Pattern& right) {
+      return left.text.size() > right.text.size();
+    });
   }
 }
 

@@ -16,11 +16,13 @@ enum class SpecialTokens { kKeep, kSkip };
 struct AddedToken {
   std::string content;
   std::int32_t id = 0;
-  bool special = false;     // decode drops it when asked to skip special tokens
-  bool normalized = false;  // looked for in the normalised text (and normalised itself) instead of in the raw text
+  bool special = false;  // decode drops it when asked to skip special tokens
+  bool normalized =
+      false;  // looked for in the normalised text (and normalised itself) instead of in the raw text
 };
 
-// Finds added tokens in a text: at the leftmost place where one stands, the longest one. Immutable after construction.
+// Finds added tokens in a text: at the leftmost place where one stands, the longest one. Immutable after
+// construction.
 class AddedTokenMatcher {
  public:
   struct Pattern {

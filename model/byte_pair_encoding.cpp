@@ -37,7 +37,8 @@ constexpr Alphabet make_alphabet() {
 constexpr Alphabet kAlphabet = make_alphabet();
 
 constexpr std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+         static_cast<std::uint32_t>(right);
 }
 
 // A token of a piece that is being merged; a doubly linked list in an array.
@@ -87,8 +88,9 @@ BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, const std::vector
   for (unsigned byte = 0; byte < 256; ++byte) {
     const auto found = vocabulary.find(printable_of_byte(static_cast<unsigned char>(byte)));
     if (found == vocabulary.end()) {
-      throw common::InputError(source.vocabulary_name + " has no token for the byte " + std::to_string(byte),
-                               "A byte-level vocabulary has one for each of the 256; is this the tokenizer of a Qwen model?");
+      throw common::InputError(
+          source.vocabulary_name + " has no token for the byte " + std::to_string(byte),
+          "A byte-level vocabulary has one for each of the 256; is this the tokenizer of a Qwen model?");
     }
     byte_ids_[byte] = found->second;
   }
@@ -97,12 +99,14 @@ BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, const std::vector
     const auto id_of = [&](const std::string& token) {
       const auto found = vocabulary.find(token);
       if (found != vocabulary.end()) return found->second;
-      throw common::InputError(source.merges_name + std::to_string(source.merge_numbers[index]) + ": the token \"" +
-                                   token + "\" is not in " + source.vocabulary_name,
-                               "The merges and the vocabulary belong to different tokenizers; copy the folder again.");
+      throw common::InputError(
+          source.merges_name + std::to_string(source.merge_numbers[index]) + ": the token \"" + token +
+              "\" is not in " + source.vocabulary_name,
+          "The merges and the vocabulary belong to different tokenizers; copy the folder again.");
     };
     const std::uint64_t key = pair_key(id_of(merges[index].left), id_of(merges[index].right));
-    merges_.insert_or_assign(key, Merge{static_cast<std::int32_t>(index), id_of(merges[index].left + merges[index].right)});
+    merges_.insert_or_assign(
+        key, Merge{static_cast<std::int32_t>(index), id_of(merges[index].left + merges[index].right)});
   }
 }
 

@@ -1,5 +1,5 @@
-// Byte-level byte-pair encoding: a piece of text starts as single bytes, and the neighbouring pair that was learned
-// first is merged until no pair of neighbours was learned.
+// Byte-level byte-pair encoding: a piece of text starts as single bytes, and the neighbouring pair that was
+// learned first is merged until no pair of neighbours was learned.
 #pragma once
 
 #include <array>
@@ -14,9 +14,9 @@
 
 namespace layerpipe::model {
 
-// vocab.json and merges.txt write bytes as printable characters: those of Latin-1 that are visible stand for themselves,
-// the others for the next free one from U+0100 on (GPT-2's alphabet).
-// The bytes that `token` stands for; empty when one of its characters is not of that alphabet.
+// vocab.json and merges.txt write bytes as printable characters: those of Latin-1 that are visible stand for
+// themselves, the others for the next free one from U+0100 on (GPT-2's alphabet). The bytes that `token`
+// stands for; empty when one of its characters is not of that alphabet.
 std::optional<std::string> bytes_of_printable(std::string_view token);
 std::string printable_of_byte(unsigned char byte);
 
@@ -38,9 +38,10 @@ struct MergeSource {
 // Immutable after construction; any number of threads may call encode at once.
 class BytePairEncoder {
  public:
-  // `merges` in the order in which they were learned. Throws InputError when a single byte is not in `vocabulary`, or
-  // when a part of a merge, or what it makes, is not: then with the merge's number.
-  BytePairEncoder(const Vocabulary& vocabulary, const std::vector<MergeRule>& merges, const MergeSource& source);
+  // `merges` in the order in which they were learned. Throws InputError when a single byte is not in
+  // `vocabulary`, or when a part of a merge, or what it makes, is not: then with the merge's number.
+  BytePairEncoder(const Vocabulary& vocabulary, const std::vector<MergeRule>& merges,
+                  const MergeSource& source);
 
   // Appends the ids of `piece`, any bytes, to `ids`. O(n log n) in its length.
   void encode(std::string_view piece, std::vector<std::int64_t>& ids) const;

@@ -1,4 +1,5 @@
-// What happens to a text before byte-pair encoding: canonical composition and the cut into pieces that no token crosses.
+// What happens to a text before byte-pair encoding: canonical composition and the cut into pieces that no
+// token crosses.
 #pragma once
 
 #include <functional>
@@ -10,7 +11,8 @@ struct pcre2_real_code_8;
 
 namespace layerpipe::model {
 
-// The pattern of Qwen2, as tokenizer.json writes it. Pretokenizer cuts as Hugging Face does with this pattern.
+// The pattern of Qwen2, as tokenizer.json writes it. Pretokenizer cuts as Hugging Face does with this
+// pattern.
 inline constexpr std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
@@ -21,8 +23,8 @@ std::string normalize_nfc(std::string_view text);
 class Pretokenizer {
  public:
   Pretokenizer();
-  // Calls `piece` with each piece of the UTF-8 `text` in turn; together they are the text. Throws InternalError when
-  // PCRE2 fails, with its own message.
+  // Calls `piece` with each piece of the UTF-8 `text` in turn; together they are the text. Throws
+  // InternalError when PCRE2 fails, with its own message.
   void split(std::string_view text, const std::function<void(std::string_view)>& piece) const;
 
  private:

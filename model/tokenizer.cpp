@@ -8,7 +8,9 @@
 
 namespace layerpipe::model {
 
-Tokenizer Tokenizer::load(const std::filesystem::path& folder) { return Tokenizer(read_tokenizer_files(folder)); }
+Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
+  return Tokenizer(read_tokenizer_files(folder));
+}
 
 Tokenizer::Tokenizer(const TokenizerFiles& files)
     : ids_(files.vocabulary), encoder_(files.vocabulary, files.merges, files.source) {
@@ -28,7 +30,8 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
   std::int32_t largest = 0;
   for (const auto& [token, id] : ids_) largest = std::max(largest, id);
   tokens_.resize(static_cast<std::size_t>(largest) + 1);
-  // The reference decodes every token through the printable alphabet and takes those outside of it as they are written.
+  // The reference decodes every token through the printable alphabet and takes those outside of it as they
+  // are written.
   for (const auto& [token, id] : ids_) tokens_[id].bytes = bytes_of_printable(token).value_or(token);
   for (const AddedToken& token : files.added_tokens) {
     if (token.normalized) {
@@ -43,8 +46,9 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view utf8_text) const {
   if (const auto offset = first_invalid_utf8(utf8_text)) {
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02X", static_cast<unsigned char>(utf8_text[*offset]));
-    throw common::InputError("the text is not UTF-8: byte " + std::string(byte) + " at offset " + std::to_string(*offset),
-                             "Write the prompt in UTF-8.");
+    throw common::InputError(
+        "the text is not UTF-8: byte " + std::string(byte) + " at offset " + std::to_string(*offset),
+        "Write the prompt in UTF-8.");
   }
   std::vector<std::int64_t> ids;
   const auto add = [&](std::int32_t id) { ids.push_back(id); };
@@ -52,7 +56,8 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view utf8_text) const {
       utf8_text,
       [&](std::string_view stretch) {
         const std::string text = normalize_nfc(stretch);
-        normalized_matcher_.split(text, [&](std::string_view plain) { encode_plain(plain, ids); }, add);
+        normalized_matcher_.split(
+            text, [&](std::string_view plain) { encode_plain(plain, ids); }, add);
       },
       add);
   return ids;

@@ -20,17 +20,17 @@ namespace layerpipe::model {
 // Immutable after load; any number of threads may call its functions at once.
 class Tokenizer {
  public:
-  // From the folder of a model's tokenizer: tokenizer.json, or vocab.json and merges.txt, with the added tokens as
-  // described in tokenizer_files.h. Throws InputError, naming file and field, when something is missing, damaged, or would
-  // change results in a way that this class does not follow.
+  // From the folder of a model's tokenizer: tokenizer.json, or vocab.json and merges.txt, with the added
+  // tokens as described in tokenizer_files.h. Throws InputError, naming file and field, when something is
+  // missing, damaged, or would change results in a way that this class does not follow.
   static Tokenizer load(const std::filesystem::path& folder);
 
-  // Ids of `utf8_text`. Added tokens inside the text are recognised. Nothing is added around it; "" gives no ids.
-  // Throws InputError with the byte's offset when the text is not UTF-8.
+  // Ids of `utf8_text`. Added tokens inside the text are recognised. Nothing is added around it; "" gives no
+  // ids. Throws InputError with the byte's offset when the text is not UTF-8.
   std::vector<std::int64_t> encode(std::string_view utf8_text) const;
 
-  // The text of `ids`; what is not UTF-8 becomes U+FFFD. Ids that no token has (the embedding table is larger than the
-  // vocabulary) give nothing.
+  // The text of `ids`; what is not UTF-8 becomes U+FFFD. Ids that no token has (the embedding table is larger
+  // than the vocabulary) give nothing.
   std::string decode(std::span<const std::int64_t> ids, SpecialTokens special_tokens) const;
 
   // One more than the largest id: the least number of rows of a matching embedding table.

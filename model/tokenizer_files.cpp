@@ -31,7 +31,7 @@ void check_fields(const json& object, const std::vector<ExpectedField>& fields, 
   for (const auto& [key, values] : fields) {
     known.insert(key);
     if (values.empty()) continue;
-    const json value = value_or_null(object, key);
+    const json& value = value_or_null(object, key);
     if (std::find(values.begin(), values.end(), value) == values.end()) {
       refuse(file, "\"" + where + "." + key + "\" is " + value.dump() + "; only " + values.front().dump() +
                        " is supported");
@@ -43,15 +43,17 @@ void check_fields(const json& object, const std::vector<ExpectedField>& fields, 
 }
 
 void check_byte_level(const json& step, const fs::path& file, const std::string& where) {
-  check_fields(step,
-               {{"type", {"ByteLevel"}}, {"add_prefix_space", {false}}, {"trim_offsets", {}}, {"use_regex", {false}}}, file,
-               where);
+  check_fields(
+      step,
+      {{"type", {"ByteLevel"}}, {"add_prefix_space", {false}}, {"trim_offsets", {}}, {"use_regex", {false}}},
+      file, where);
 }
 
 void check_pre_tokenizer(const json& value, const fs::path& file) {
   check_fields(value, {{"type", {"Sequence"}}, {"pretokenizers", {}}}, file, "pre_tokenizer");
-  const json steps = value_or_null(value, "pretokenizers");
-  if (!steps.is_array() || steps.size() != 2) refuse(file, "\"pre_tokenizer\" is not a Split and a ByteLevel");
+  const json& steps = value_or_null(value, "pretokenizers");
+  if (!steps.is_array() || steps.size() != 2)
+    refuse(file, "\"pre_tokenizer\" is not a Split and a ByteLevel");
   check_fields(steps[0],
                {{"type", {"Split"}},
                 {"pattern", {json{{"Regex", kQwen2Pattern}}}},
@@ -63,7 +65,7 @@ void check_pre_tokenizer(const json& value, const fs::path& file) {
 
 // Nothing is put around a text: a byte-level step moves offsets only, a template may hold the text alone.
 void check_post_processor(const json& value, const fs::path& file) {
-  const json type = value_or_null(value, "type");
+  const json& type = value_or_null(value, "type");
   if (value.is_null() || type == "ByteLevel") return;
   const json text_alone = json::array({json{{"Sequence", json{{"id", "A"}, {"type_id", 0}}}}});
   if (type == "TemplateProcessing" && value_or_null(value, "single") == text_alone) return;
@@ -108,7 +110,7 @@ void check_config(const json& config, const fs::path& file, bool has_tokenizer_j
   if (config.is_null()) return;
   if (!config.is_object()) refuse(file, "is not an object");
   const auto require = [&](const char* key, const std::vector<json>& values) {
-    const json value = value_or_null(config, key);
+    const json& value = value_or_null(config, key);
     if (std::find(values.begin(), values.end(), value) != values.end()) return;
     refuse(file, "\"" + std::string(key) + "\" is " + value.dump() + ", which is not supported");
   };
@@ -139,8 +141,9 @@ Vocabulary vocabulary_of(const json& content, const fs::path& file) {
 MergeRule merge_of(std::string_view text, const std::string& place, std::size_t number) {
   const std::size_t space = text.find(' ');
   if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
-    throw common::InputError(place + std::to_string(number) + ": \"" + std::string(text) + "\" is not two tokens and a space",
-                             "Use the tokenizer folder that the model was published with.");
+    throw common::InputError(
+        place + std::to_string(number) + ": \"" + std::string(text) + "\" is not two tokens and a space",
+        "Use the tokenizer folder that the model was published with.");
   }
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }

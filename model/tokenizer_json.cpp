@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr std::array kStandardNames = {"bos_token", "eos_token",  "unk_token", "sep_token",
+constexpr std::array kStandardNames = {"bos_token", "eos_token", "unk_token", "sep_token",
                                        "pad_token", "cls_token", "mask_token"};
 // Ids index a table; this keeps a damaged file from asking for one that does not fit into memory.
 constexpr std::int64_t kLargestId = (1 << 24) - 1;
@@ -35,7 +35,7 @@ struct SpecialNames {
 };
 
 bool flag(const json& object, const char* key, bool otherwise, const fs::path& file) {
-  const json value = value_or_null(object, key);
+  const json& value = value_or_null(object, key);
   if (value.is_null()) return otherwise;
   if (!value.is_boolean()) refuse(file, std::string("an added token's \"") + key + "\" is not true or false");
   return value.get<bool>();
@@ -44,7 +44,7 @@ bool flag(const json& object, const char* key, bool otherwise, const fs::path& f
 // "<|im_end|>" or {"content": "<|im_end|>", …}
 std::string content_of(const json& value, const fs::path& file, const std::string& what) {
   if (value.is_string()) return value.get<std::string>();
-  const json content = value_or_null(value, "content");
+  const json& content = value_or_null(value, "content");
   if (!content.is_string()) refuse(file, what + " is not a token");
   return content.get<std::string>();
 }
@@ -67,12 +67,14 @@ std::set<std::string> contents_of_list(const json& list, const fs::path& file, c
   return contents;
 }
 
-bool is_filled(const json& value) { return (value.is_array() || value.is_object()) && !value.empty(); }
+bool is_filled(const json& value) {
+  return (value.is_array() || value.is_object()) && !value.empty();
+}
 
 // What tokenizer_config.json, and in the older way of saving special_tokens_map.json over it, call special.
 struct SpecialSettings {
   std::map<std::string, json> named;  // "eos_token": …
-  json extra;                         // extra_special_tokens, under its present or its old name; null where unset
+  json extra;  // extra_special_tokens, under its present or its old name; null where unset
 };
 
 bool is_token_key(const std::string& key, const json& value) {
@@ -81,13 +83,14 @@ bool is_token_key(const std::string& key, const json& value) {
 
 SpecialSettings settings_of_config(const json& config) {
   SpecialSettings settings;
-  for (const char* name : {"eos_token", "pad_token", "unk_token"}) settings.named[name] = "<|endoftext|>";  // defaults
+  for (const char* name : {"eos_token", "pad_token", "unk_token"})
+    settings.named[name] = "<|endoftext|>";  // defaults
   if (!config.is_object()) return settings;
   for (const auto& [key, value] : config.items()) {
     if (is_token_key(key, value)) settings.named[key] = value;
   }
   settings.extra = value_or_null(config, "extra_special_tokens");
-  const json old_name = value_or_null(config, "additional_special_tokens");
+  const json& old_name = value_or_null(config, "additional_special_tokens");
   if (!is_filled(settings.extra) && !old_name.is_null()) settings.extra = old_name;
   return settings;
 }
@@ -96,7 +99,8 @@ SpecialNames special_names(const SpecialSettings& settings, const fs::path& file
   SpecialNames names;
   const auto add_named = [&](const std::string& key, const json& value) {
     if (value.is_null()) return;
-    const bool standard = std::find(kStandardNames.begin(), kStandardNames.end(), key) != kStandardNames.end();
+    const bool standard =
+        std::find(kStandardNames.begin(), kStandardNames.end(), key) != kStandardNames.end();
     (standard ? names.standard : names.other).insert(content_of(value, file, "\"" + key + "\""));
   };
   for (const auto& [key, value] : settings.named) add_named(key, value);
@@ -112,7 +116,8 @@ std::map<std::int32_t, DescribedToken> tokens_of_config(const json& decoder, con
   if (!decoder.is_object()) refuse(file, "\"added_tokens_decoder\" is not an object");
   std::map<std::int32_t, DescribedToken> tokens;
   for (const auto& [key, value] : decoder.items()) {
-    const bool digits = !key.empty() && key.size() < 9 && key.find_first_not_of("0123456789") == std::string::npos;
+    const bool digits =
+        !key.empty() && key.size() < 9 && key.find_first_not_of("0123456789") == std::string::npos;
     if (!digits) refuse(file, "\"added_tokens_decoder\" has the key \"" + key + "\", which is not an id");
     const std::int32_t id = token_id_of(std::stoll(key), file, "\"added_tokens_decoder\"");
     tokens[id] = described_token(value, id, file);
@@ -121,10 +126,12 @@ std::map<std::int32_t, DescribedToken> tokens_of_config(const json& decoder, con
 }
 
 // The older way of saving: the tokens' flags are not in the config.
-std::map<std::int32_t, DescribedToken> tokens_of_older_files(const fs::path& folder, const json& tokenizer_json,
+std::map<std::int32_t, DescribedToken> tokens_of_older_files(const fs::path& folder,
+                                                             const json& tokenizer_json,
                                                              SpecialSettings& settings) {
   const fs::path map_file = folder / "special_tokens_map.json";
-  // At the point where the reference reads added_tokens.json, additional tokens of the map are not yet known to it.
+  // At the point where the reference reads added_tokens.json, additional tokens of the map are not yet known
+  // to it.
   json extra_then = settings.extra;
   if (fs::exists(map_file)) {
     const json map = read_json(map_file);
@@ -132,13 +139,13 @@ std::map<std::int32_t, DescribedToken> tokens_of_older_files(const fs::path& fol
     for (const auto& [key, value] : map.items()) {
       if (is_token_key(key, value)) settings.named[key] = value;
     }
-    const json extra = value_or_null(map, "extra_special_tokens");
+    const json& extra = value_or_null(map, "extra_special_tokens");
     if (extra.is_array()) {
       if (settings.extra.is_null()) settings.extra = json::array();
       for (const json& value : extra) settings.extra.push_back(value);
       extra_then = settings.extra;
     }
-    const json old_name = value_or_null(map, "additional_special_tokens");
+    const json& old_name = value_or_null(map, "additional_special_tokens");
     if (settings.extra.is_null() && old_name.is_array()) settings.extra = old_name;
   }
   std::map<std::int32_t, DescribedToken> tokens;
@@ -173,13 +180,15 @@ json read_json(const fs::path& path) {
 }
 
 void refuse(const fs::path& file, const std::string& problem) {
-  throw common::InputError(file.string() + ": " + problem, "Use the tokenizer folder that the model was published with.");
+  throw common::InputError(file.string() + ": " + problem,
+                           "Use the tokenizer folder that the model was published with.");
 }
 
-json value_or_null(const json& object, const std::string& key) {
-  if (!object.is_object()) return nullptr;
+const json& value_or_null(const json& object, const std::string& key) {
+  static const json kNull;
+  if (!object.is_object()) return kNull;
   const auto found = object.find(key);
-  return found == object.end() ? json(nullptr) : *found;
+  return found == object.end() ? kNull : *found;
 }
 
 std::int32_t token_id_of(const json& value, const fs::path& file, const std::string& what) {
@@ -189,11 +198,11 @@ std::int32_t token_id_of(const json& value, const fs::path& file, const std::str
   return value.get<std::int32_t>();
 }
 
-std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& config, const json& tokenizer_json,
-                                          const Vocabulary& vocabulary) {
+std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& config,
+                                          const json& tokenizer_json, const Vocabulary& vocabulary) {
   const fs::path config_file = folder / "tokenizer_config.json";
   SpecialSettings settings = settings_of_config(config);
-  const json decoder = value_or_null(config, "added_tokens_decoder");
+  const json& decoder = value_or_null(config, "added_tokens_decoder");
   const auto described = decoder.is_null() ? tokens_of_older_files(folder, tokenizer_json, settings)
                                            : tokens_of_config(decoder, config_file);
   const SpecialNames names = special_names(settings, config_file);
@@ -207,18 +216,20 @@ std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& co
     AddedToken token = entry.token;
     if (token.content.empty()) continue;
     const std::string quoted = "\"" + token.content + "\"";
-    // The reference does not take the stated id but counts on from the vocabulary; models are trained with what it gives.
+    // The reference does not take the stated id but counts on from the vocabulary; models are trained with
+    // what it gives.
     const auto known = vocabulary.find(token.content);
     const std::int32_t given = known != vocabulary.end() ? known->second : next_id++;
     if (given != id) {
-      refuse(folder, "the added token " + quoted + " has the id " + std::to_string(id) + " but its place gives it " +
-                         std::to_string(given));
+      refuse(folder, "the added token " + quoted + " has the id " + std::to_string(id) +
+                         " but its place gives it " + std::to_string(given));
     }
     if (unseen.erase(token.content) != 0) {
       token.special = true;
       token.normalized = false;
     } else if (entry.refused_flag) {
-      refuse(folder, "the added token " + quoted + " sets \"" + *entry.refused_flag + "\", which is not supported");
+      refuse(folder,
+             "the added token " + quoted + " sets \"" + *entry.refused_flag + "\", which is not supported");
     }
     tokens.push_back(std::move(token));
   }

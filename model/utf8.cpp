@@ -4,9 +4,9 @@ namespace layerpipe::model {
 namespace {
 
 struct Lead {
-  int following;          // how many bytes follow; -1 for a byte that cannot begin a code point
-  unsigned char low;      // range of the first byte that follows: it keeps out overlong forms,
-  unsigned char high;     // surrogates and what lies beyond U+10FFFF
+  int following;       // how many bytes follow; -1 for a byte that cannot begin a code point
+  unsigned char low;   // range of the first byte that follows: it keeps out overlong forms,
+  unsigned char high;  // surrogates and what lies beyond U+10FFFF
 };
 
 Lead lead_of(unsigned char byte) {

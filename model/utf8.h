@@ -11,8 +11,8 @@ namespace layerpipe::model {
 
 // What stands at one place of a text.
 struct Utf8Step {
-  // Of the code point, or, where the bytes are none, of the longest beginning of one (at least 1): the part that
-  // one U+FFFD replaces (Unicode 15, section 3.9, "substitution of maximal subparts").
+  // Of the code point, or, where the bytes are none, of the longest beginning of one (at least 1): the part
+  // that one U+FFFD replaces (Unicode 15, section 3.9, "substitution of maximal subparts").
   std::size_t length;
   std::optional<std::uint32_t> code_point;  // empty where the bytes are not UTF-8
 };

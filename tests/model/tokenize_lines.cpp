@@ -2,8 +2,8 @@
 //
 //   tokenize_lines FOLDER ids|pieces|decode
 //
-// Reads one JSON value a line and writes one for each: for a text its ids, or the pieces that it is cut into after
-// normalisation; for a list of ids their text, with special tokens kept and skipped.
+// Reads one JSON value a line and writes one for each: for a text its ids, or the pieces that it is cut into
+// after normalisation; for a list of ids their text, with special tokens kept and skipped.
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -21,7 +21,8 @@ json answer(const layerpipe::model::Tokenizer& tokenizer, const layerpipe::model
   if (operation == "ids") return tokenizer.encode(input.get<std::string>());
   if (operation == "decode") {
     const auto ids = input.get<std::vector<std::int64_t>>();
-    return json::array({tokenizer.decode(ids, SpecialTokens::kKeep), tokenizer.decode(ids, SpecialTokens::kSkip)});
+    return json::array(
+        {tokenizer.decode(ids, SpecialTokens::kKeep), tokenizer.decode(ids, SpecialTokens::kSkip)});
   }
   if (operation != "pieces") throw layerpipe::common::InputError("unknown operation " + operation);
   json pieces = json::array();

@@ -21,7 +21,7 @@ except ImportError as error:
     print(f"SKIPPED: {error}")
     sys.exit(77)
 from make_tokenizer import PATTERN, make_tokenizer  # noqa: E402
-from make_tokenizer_fixture import CHOSEN_TEXTS, random_texts  # noqa: E402
+from make_tokenizer_fixture import CHOSEN_TEXTS, make_fixture, random_texts  # noqa: E402
 
 SEED = 20250
 RANDOM_TEXTS = 10_000
@@ -64,6 +64,16 @@ def check_classes(program, folder, tokenizer):
     return compare("pieces around every code point", texts, expected, answers(program, folder, "pieces", texts))
 
 
+def check_fixture(scratch):
+    """The committed fixture is what its script makes."""
+    committed = pathlib.Path(__file__).resolve().parents[1] / "data" / "tokenizer"
+    made = pathlib.Path(scratch) / "fixture"
+    make_fixture(made)
+    names = sorted(str(path.relative_to(made)) for path in made.rglob("*.*"))
+    return compare("files of the fixture", names, [(committed / name).read_bytes() for name in names],
+                   [(made / name).read_bytes() for name in names])
+
+
 def check_older_flags(program, folder):
     """Without added_tokens_decoder the older files say which tokens are special."""
     config_file = folder / "tokenizer_config.json"
@@ -74,16 +84,16 @@ def check_older_flags(program, folder):
     texts = ["cafe\u0301<tool_call>\u0338<|im_start|>\u0301 x</tool_call>", *random_texts(500, SEED + 1)]
     ids = [tokenizer(text).input_ids for text in texts]
     texts_of_ids = [[tokenizer.decode(row), tokenizer.decode(row, skip_special_tokens=True)] for row in ids]
-    return (compare(f"{folder.name} without added_tokens_decoder: ids", texts, ids, answers(program, folder, "ids", texts))
-            & compare(f"{folder.name} without added_tokens_decoder: decoded", ids, texts_of_ids,
-                      answers(program, folder, "decode", ids)))
+    what = f"{folder.name} without added_tokens_decoder"
+    return (compare(f"{what}: ids", texts, ids, answers(program, folder, "ids", texts))
+            & compare(f"{what}: decoded", ids, texts_of_ids, answers(program, folder, "decode", ids)))
 
 
 def main():
     program = sys.argv[1]
     texts = CHOSEN_TEXTS + random_texts(RANDOM_TEXTS, SEED)
-    good = True
     with tempfile.TemporaryDirectory() as scratch:
+        good = check_fixture(scratch)
         for file_format in ("vocab-merges", "tokenizer-json"):
             folder = pathlib.Path(scratch) / file_format
             vocab_size = make_tokenizer(folder, file_format=file_format)
