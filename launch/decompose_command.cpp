@@ -14,7 +14,7 @@
 #include "media/png_reader.h"
 #include "media/png_writer.h"
 #include "media/resize.h"
-#include "model/safetensors.h"
+#include "model/weights/safetensors.h"
 #include "runtime/engine.h"
 
 namespace layerpipe::launch {

@@ -12,7 +12,7 @@
 
 #include "common/units.h"
 #include "model/config.h"
-#include "model/safetensors.h"
+#include "model/weights/safetensors.h"
 #include "runtime/engine.h"
 
 namespace layerpipe::launch {

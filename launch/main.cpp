@@ -65,6 +65,7 @@ void run(int argc, char** argv) {
     throw layerpipe::common::InputError(error.what(), "See layerpipe --help, or layerpipe decompose --help.");
   }
   if (decompose->parsed()) {
+    prefer_sleeping_threads(argv);
     layerpipe::launch::run_decompose(decompose_options, layerpipe::launch::record_options(*decompose),
                                      stop_requested);
   } else {
@@ -77,7 +78,6 @@ void run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  prefer_sleeping_threads(argv);
   std::signal(SIGINT, request_stop);
   ExitCode code = ExitCode::kDone;
   try {

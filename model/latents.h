@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "model/rotary.h"
+#include "model/transformer/rotary.h"
 
 namespace layerpipe::model {
 

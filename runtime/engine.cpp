@@ -4,11 +4,11 @@
 #include <ATen/Functions.h>
 
 #include "common/errors.h"
-#include "model/prompt.h"
-#include "model/safetensors.h"
 #include "model/scheduler.h"
-#include "model/transformer.h"
-#include "model/vae.h"
+#include "model/text_encoder/prompt.h"
+#include "model/transformer/transformer.h"
+#include "model/vae/vae.h"
+#include "model/weights/safetensors.h"
 
 namespace layerpipe::runtime {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/tensor_source.h"
-#include "model/tokenizer.h"
-#include "model/weights.h"
+#include "model/tokenizer/tokenizer.h"
+#include "model/weights/tensor_source.h"
+#include "model/weights/weights.h"
 #include "runtime/request.h"
 
 namespace layerpipe::runtime {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes model/unicode_tables.h: where the Unicode versions of our libraries and of the reference tokenizer part ways.
+"""Makes model/tokenizer/unicode_tables.h: where the Unicode versions of our libraries and of the reference tokenizer part ways.
 
 Hugging Face tokenizers split with the letters and numbers of one Unicode version and compose with the data of a much
 older one; PCRE2 and utf8proc have a version each. The script asks the installed packages about every code point:
 
     pip install tokenizers==0.23.3
-    python3.11 tools/make_unicode_tables.py > model/unicode_tables.h
+    python3.11 tools/make_unicode_tables.py > model/tokenizer/unicode_tables.h
 
 Python 3.11 stands for PCRE2 10.42 (both Unicode 14); utf8proc is asked through its shared library (2.8: Unicode 15).
 """

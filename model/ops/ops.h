@@ -8,7 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/weights.h"
+#include "model/weights/weights.h"
 
 namespace layerpipe::model::ops {
 

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/errors.h"
-#include "model/pretokenizer.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/pretokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 namespace {
 

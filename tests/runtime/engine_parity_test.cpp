@@ -41,6 +41,7 @@ class EngineParity : public ::testing::TestWithParam<std::string> {
  protected:
   ParityCase parity_ = layerpipe::testing::load_parity_case(GetParam());
 };
+class EngineBf16Parity : public EngineParity {};
 
 TEST_P(EngineParity, Fp32FromTheSeedEqualsDiffusers) {
   const Result result = run_case(parity_, at::kFloat, parity_.request);
@@ -56,8 +57,7 @@ TEST_P(EngineParity, Fp32FromTheSeedEqualsDiffusers) {
   EXPECT_LE(difference.gt(0).to(at::kDouble).mean().item<double>(), 0.001);
 }
 
-TEST_P(EngineParity, Bf16IsNotFurtherFromTheTruthThanDiffusers) {
-  if (!parity_.has_bf16) GTEST_SKIP() << "this case has no bf16 reference";
+TEST_P(EngineBf16Parity, IsNotFurtherFromTheTruthThanDiffusers) {
   Request request = parity_.request;
   request.init_latents = parity_.expected.at("init_latents");
   const Result result = run_case(parity_, at::kBFloat16, request);
@@ -70,8 +70,7 @@ TEST_P(EngineParity, Bf16IsNotFurtherFromTheTruthThanDiffusers) {
   }
 }
 
-TEST_P(EngineParity, Bf16NoiseIsDrawnInBf16) {
-  if (!parity_.has_bf16) GTEST_SKIP() << "this case has no bf16 reference";
+TEST_P(EngineBf16Parity, NoiseIsDrawnInBf16) {
   const auto& request = parity_.request;
   const at::Tensor noise =
       model::draw_noise({request.layers + 1, 16, request.picture.size(0) / 8, request.picture.size(1) / 8},
@@ -80,7 +79,17 @@ TEST_P(EngineParity, Bf16NoiseIsDrawnInBf16) {
   EXPECT_TRUE(is_equal(noise.flatten().narrow(0, 0, expected.numel()), expected));
 }
 
+std::vector<std::string> bf16_case_names() {
+  std::vector<std::string> names;
+  for (const std::string& name : layerpipe::testing::parity_case_names()) {
+    if (layerpipe::testing::load_parity_case(name).has_bf16) names.push_back(name);
+  }
+  return names;
+}
+
 INSTANTIATE_TEST_SUITE_P(Cases, EngineParity, ::testing::ValuesIn(layerpipe::testing::parity_case_names()),
+                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Cases, EngineBf16Parity, ::testing::ValuesIn(bf16_case_names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
-#include "model/safetensors.h"
+#include "model/weights/safetensors.h"
 
 namespace layerpipe::testing {
 

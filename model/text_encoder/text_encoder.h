@@ -1,0 +1,69 @@
+// The language model of Qwen2.5-VL as a text encoder: token ids in, last hidden states out.
+// Source: transformers, Qwen2_5_VLTextModel.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+#include <vector>
+
+#include "model/config.h"
+#include "model/transformer/rotary.h"
+#include "model/weights/weights.h"
+
+namespace layerpipe::model {
+
+// One decoder layer's weights.
+struct TextLayerWeights {
+  at::Tensor input_layernorm;           // [hidden]
+  Linear q_proj;                        // [heads · head_dim, hidden]
+  Linear k_proj;                        // [kv_heads · head_dim, hidden]
+  Linear v_proj;                        // [kv_heads · head_dim, hidden]
+  Linear o_proj;                        // [hidden, heads · head_dim], no bias
+  at::Tensor post_attention_layernorm;  // [hidden]
+  Linear gate_proj;                     // [intermediate, hidden], no bias
+  Linear up_proj;                       // [intermediate, hidden], no bias
+  Linear down_proj;                     // [hidden, intermediate], no bias
+};
+
+// The store of the language model inside a text encoder's files, under either of the two names in use.
+WeightStore language_model_scope(const WeightStore& text_encoder);
+
+TextLayerWeights load_text_layer(const WeightStore& language_model, const TextEncoderConfig& config,
+                                 std::int64_t index);
+
+// The computation of a layer; holds no weights.
+class TextLayer {
+ public:
+  explicit TextLayer(const TextEncoderConfig& config);
+
+  // Changes hidden_states [tokens, hidden] in place.
+  void forward(const TextLayerWeights& weights, const at::Tensor& hidden_states,
+               const RotaryTable& rotary) const;
+
+ private:
+  std::int64_t heads_;
+  std::int64_t key_value_heads_;
+  std::int64_t head_dim_;
+  double eps_;
+};
+
+// All layers on one device. The embedding table stays in host memory, where a prompt's rows are looked up.
+class TextEncoder {
+ public:
+  TextEncoder(const WeightStore& store, const TextEncoderConfig& config);
+
+  // The last hidden states after the final norm, [tokens, hidden_size], compute dtype.
+  // Throws InputError for an id outside of the vocabulary.
+  at::Tensor forward(std::span<const std::int64_t> token_ids) const;
+
+ private:
+  TextEncoderConfig config_;
+  WeightStore store_;
+  at::Tensor embed_tokens_;  // [vocab, hidden], stored dtype, host
+  TextLayer layer_;
+  std::vector<TextLayerWeights> layer_weights_;
+  at::Tensor norm_;  // [hidden]
+};
+
+}  // namespace layerpipe::model

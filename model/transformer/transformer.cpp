@@ -1,0 +1,103 @@
+#include "model/transformer/transformer.h"
+
+#include <ATen/Functions.h>
+
+#include <cmath>
+
+#include "model/ops/ops.h"
+#include "model/ops/tiles.h"
+
+namespace layerpipe::model {
+namespace {
+
+constexpr std::int64_t kSinusoidDim = 256;
+constexpr double kSinusoidPeriod = 10000.0;
+constexpr double kSinusoidScale = 1000.0;
+constexpr double kTimestepDivisor = 1000.0;
+constexpr double kNormEps = 1e-6;
+
+// [1, 256]: cosines, then sines, of an fp32 angle. Source: diffusers, get_timestep_embedding in
+// models/embeddings.py (the function of that name in the transformer's own file rounds the frequencies, but
+// is not called).
+at::Tensor sinusoid(const at::Tensor& timestep) {
+  const std::int64_t half = kSinusoidDim / 2;
+  const at::Tensor exponent =
+      at::arange(half, timestep.options().dtype(at::kFloat)) * -std::log(kSinusoidPeriod) / half;
+  const at::Tensor frequency = exponent.exp();
+  const at::Tensor angle = (timestep.to(at::kFloat).unsqueeze(1) * frequency.unsqueeze(0)) * kSinusoidScale;
+  return at::cat({angle.cos(), angle.sin()}, -1).to(timestep.scalar_type());
+}
+
+}  // namespace
+
+TimestepEmbedder::TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config) {
+  const WeightStore store = transformer.scope("time_text_embed");
+  const std::int64_t dim = config.inner_dim();
+  linear_1_ = load_linear(store, "timestep_embedder.linear_1", kSinusoidDim, dim);
+  linear_2_ = load_linear(store, "timestep_embedder.linear_2", dim, dim);
+  if (config.use_additional_t_cond) {
+    // The table's second row marks pure RGB input, which no published pipeline uses.
+    additional_t_cond_ = store.get("addition_t_embedding.weight", {2, dim}).narrow(0, 0, 1);
+  }
+}
+
+at::Tensor TimestepEmbedder::forward(double timestep) const {
+  const at::Tensor rounded = at::full({1}, timestep, linear_1_.weight.options().dtype(at::kFloat))
+                                 .to(linear_1_.weight.scalar_type())
+                                 .div(kTimestepDivisor);
+  at::Tensor embedding =
+      ops::linear_of_vector(at::silu(ops::linear_of_vector(sinusoid(rounded), linear_1_)), linear_2_);
+  if (additional_t_cond_) embedding = embedding + *additional_t_cond_;
+  return at::silu(embedding);
+}
+
+StreamEmbedder::StreamEmbedder(const WeightStore& transformer, const TransformerConfig& config)
+    : img_in_(load_linear(transformer, "img_in", config.in_channels, config.inner_dim())),
+      txt_in_(load_linear(transformer, "txt_in", config.joint_attention_dim, config.inner_dim())),
+      txt_norm_(transformer.get("txt_norm.weight", {config.joint_attention_dim})) {}
+
+Streams StreamEmbedder::forward(const at::Tensor& latents, const at::Tensor& condition,
+                                const at::Tensor& prompt_embeds) const {
+  const at::Tensor image = condition.defined() ? at::cat({latents, condition}) : latents;
+  const at::Tensor text = ops::rms_norm(prompt_embeds, txt_norm_, kNormEps);
+  return {ops::linear_of_rows(image, img_in_), ops::linear_of_rows(text, txt_in_)};
+}
+
+OutputHead::OutputHead(const WeightStore& transformer, const TransformerConfig& config)
+    : norm_out_(load_linear(transformer, "norm_out.linear", config.inner_dim(), 2 * config.inner_dim())),
+      proj_out_(load_linear(transformer, "proj_out", config.inner_dim(),
+                            config.patch_size * config.patch_size * config.out_channels)) {}
+
+at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+                               std::int64_t latent_tokens) const {
+  const auto scale_and_shift = ops::linear_of_vector(conditioning, norm_out_).view({2, -1}).unbind(0);
+  at::Tensor out = at::empty({latent_tokens, proj_out_.weight.size(0)}, hidden_states.options());
+  ops::for_each_row_tile(hidden_states.device(), latent_tokens, [&](ops::RowRange rows) {
+    const at::Tensor normed = ops::layer_norm_modulate(hidden_states.narrow(0, rows.begin, rows.size()),
+                                                       scale_and_shift[0], scale_and_shift[1], kNormEps);
+    ops::linear_into(out.narrow(0, rows.begin, rows.size()), normed, proj_out_);
+  });
+  return out;
+}
+
+Transformer::Transformer(const WeightStore& store, const TransformerConfig& config)
+    : timestep_embedder_(store, config),
+      stream_embedder_(store, config),
+      block_(config),
+      head_(store, config) {
+  block_weights_.reserve(static_cast<std::size_t>(config.num_layers));
+  for (std::int64_t index = 0; index < config.num_layers; ++index) {
+    block_weights_.push_back(load_transformer_block(store, config, index));
+  }
+}
+
+at::Tensor Transformer::forward(const TransformerInput& input, const JointRotary& rotary) const {
+  const at::Tensor conditioning = timestep_embedder_.forward(input.timestep);
+  Streams streams = stream_embedder_.forward(input.latents, input.condition, input.prompt_embeds);
+  for (const auto& weights : block_weights_) {
+    block_.forward(weights, streams, conditioning, rotary, ops::full_attention);
+  }
+  return head_.forward(streams.hidden_states, conditioning, input.latents.size(0));
+}
+
+}  // namespace layerpipe::model

@@ -1,0 +1,90 @@
+// The denoising transformer. Source: diffusers, QwenImageTransformer2DModel.
+//
+// Its parts are classes of their own, because a pipeline's stages own different ones: the first stage embeds,
+// every stage makes the timestep's conditioning and runs its blocks, the last one projects.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "model/config.h"
+#include "model/transformer/transformer_block.h"
+#include "model/weights/weights.h"
+
+namespace layerpipe::model {
+
+// The timestep's embedding, which modulates every block.
+class TimestepEmbedder {
+ public:
+  TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config);
+
+  // silu of the embedding, [1, inner_dim]. `timestep` is the scheduler's (0 … num_train_timesteps); it is
+  // rounded to the compute dtype and divided by 1000 there, as the reference does: in bf16 997.95 counts as
+  // 996.
+  at::Tensor forward(double timestep) const;
+
+ private:
+  Linear linear_1_;                              // [inner_dim, 256]
+  Linear linear_2_;                              // [inner_dim, inner_dim]
+  std::optional<at::Tensor> additional_t_cond_;  // [1, inner_dim]: the row that the pipelines use
+};
+
+// From latents and text embeddings to the two streams.
+class StreamEmbedder {
+ public:
+  StreamEmbedder(const WeightStore& transformer, const TransformerConfig& config);
+
+  // latents [latent_tokens, in_channels]; condition [frame_tokens, in_channels] or undefined;
+  // prompt_embeds [text_tokens, joint_attention_dim].
+  Streams forward(const at::Tensor& latents, const at::Tensor& condition,
+                  const at::Tensor& prompt_embeds) const;
+
+ private:
+  Linear img_in_;        // [inner_dim, in_channels]
+  Linear txt_in_;        // [inner_dim, joint_attention_dim]
+  at::Tensor txt_norm_;  // [joint_attention_dim]
+};
+
+// From the image stream to the prediction.
+class OutputHead {
+ public:
+  OutputHead(const WeightStore& transformer, const TransformerConfig& config);
+
+  // hidden_states [image_tokens, inner_dim]; gives the first `latent_tokens` rows' prediction [latent_tokens,
+  // in_channels].
+  at::Tensor forward(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+                     std::int64_t latent_tokens) const;
+
+ private:
+  Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
+  Linear proj_out_;  // [patch² · out_channels, inner_dim]
+};
+
+// What one call of the transformer needs.
+struct TransformerInput {
+  at::Tensor latents;        // [latent_tokens, in_channels], compute dtype
+  at::Tensor condition;      // [frame_tokens, in_channels], or undefined
+  at::Tensor prompt_embeds;  // [text_tokens, joint_attention_dim], compute dtype
+  double timestep = 0;
+};
+
+// All parts on one device.
+class Transformer {
+ public:
+  Transformer(const WeightStore& store, const TransformerConfig& config);
+
+  // The prediction for the latents, [latent_tokens, in_channels]. `rotary` belongs to the request's grid and
+  // text length.
+  at::Tensor forward(const TransformerInput& input, const JointRotary& rotary) const;
+
+ private:
+  TimestepEmbedder timestep_embedder_;
+  StreamEmbedder stream_embedder_;
+  TransformerBlock block_;
+  std::vector<TransformerBlockWeights> block_weights_;
+  OutputHead head_;
+};
+
+}  // namespace layerpipe::model

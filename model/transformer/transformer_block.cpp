@@ -1,0 +1,162 @@
+#include "model/transformer/transformer_block.h"
+
+#include <ATen/Functions.h>
+
+#include "model/ops/ops.h"
+#include "model/ops/tiles.h"
+
+namespace layerpipe::model {
+namespace {
+
+constexpr double kNormEps = 1e-6;
+constexpr std::int64_t kMlpRatio = 4;
+
+// The part of a modulation that belongs to the attention or to the MLP; each [dim].
+struct Modulation {
+  at::Tensor shift;
+  at::Tensor scale;
+  at::Tensor gate;
+};
+
+struct StreamModulation {
+  Modulation attention;
+  Modulation mlp;
+};
+
+StreamModulation modulate(const StreamWeights& weights, const at::Tensor& conditioning) {
+  const auto parts = ops::linear_of_vector(conditioning, weights.modulation).view({6, -1}).unbind(0);
+  return {{parts[0], parts[1], parts[2]}, {parts[3], parts[4], parts[5]}};
+}
+
+// One stream's rows of the joint sequence; each [rows, heads, head_dim].
+struct JointRows {
+  at::Tensor query;  // undefined when nobody reads this stream's result
+  at::Tensor key;
+  at::Tensor value;
+};
+
+at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) {
+  return x.narrow(0, rows.begin, rows.size());
+}
+
+// Norm, modulation, projection, head norm and rotation of one stream, written straight into the joint
+// sequence.
+void project(const at::Tensor& hidden, const StreamWeights& weights, const Modulation& modulation,
+             const RotaryTable& rotary, const JointRows& joint) {
+  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
+    const at::Tensor normed =
+        ops::layer_norm_modulate(rows_of(hidden, rows), modulation.scale, modulation.shift, kNormEps);
+    const at::Tensor cos = rows_of(rotary.cos, rows);
+    const at::Tensor sin = rows_of(rotary.sin, rows);
+    const auto fill = [&](const at::Tensor& whole, const Linear& layer) {
+      at::Tensor out = rows_of(whole, rows);
+      ops::linear_into(out.flatten(1), normed, layer);
+      return out;
+    };
+    fill(joint.value, weights.to_v);
+    ops::rms_norm_rotate_(fill(joint.key, weights.to_k), weights.norm_k, kNormEps, cos, sin);
+    if (joint.query.defined()) {
+      ops::rms_norm_rotate_(fill(joint.query, weights.to_q), weights.norm_q, kNormEps, cos, sin);
+    }
+  });
+}
+
+// Output projection, residual, MLP, residual of one stream, in place.
+void finish(const at::Tensor& hidden, const at::Tensor& attended, const StreamWeights& weights,
+            const StreamModulation& modulation) {
+  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
+    const at::Tensor tile = rows_of(hidden, rows);
+    ops::gated_residual_(tile, modulation.attention.gate,
+                         ops::linear(rows_of(attended, rows), weights.to_out));
+    const at::Tensor wide = ops::linear(
+        ops::layer_norm_modulate(tile, modulation.mlp.scale, modulation.mlp.shift, kNormEps), weights.mlp_in);
+    ops::gelu_tanh_(wide);
+    ops::gated_residual_(tile, modulation.mlp.gate, ops::linear(wide, weights.mlp_out));
+  });
+}
+
+// Names of one stream's tensors inside a block.
+struct StreamNames {
+  const char* modulation;
+  const char* to_q;
+  const char* to_k;
+  const char* to_v;
+  const char* norm_q;
+  const char* norm_k;
+  const char* to_out;
+  const char* mlp;
+};
+constexpr StreamNames kImageNames{"img_mod.1",   "attn.to_q",   "attn.to_k",     "attn.to_v",
+                                  "attn.norm_q", "attn.norm_k", "attn.to_out.0", "img_mlp"};
+constexpr StreamNames kTextNames{
+    "txt_mod.1",         "attn.add_q_proj",   "attn.add_k_proj", "attn.add_v_proj",
+    "attn.norm_added_q", "attn.norm_added_k", "attn.to_add_out", "txt_mlp"};
+
+StreamWeights load_stream(const WeightStore& block, const TransformerConfig& config, const StreamNames& names,
+                          bool result_is_read) {
+  const std::int64_t dim = config.inner_dim();
+  StreamWeights weights;
+  weights.modulation = load_linear(block, names.modulation, dim, 6 * dim);
+  weights.to_k = load_linear(block, names.to_k, dim, dim);
+  weights.to_v = load_linear(block, names.to_v, dim, dim);
+  weights.norm_k = block.get(std::string(names.norm_k) + ".weight", {config.attention_head_dim});
+  if (!result_is_read) return weights;
+  weights.to_q = load_linear(block, names.to_q, dim, dim);
+  weights.norm_q = block.get(std::string(names.norm_q) + ".weight", {config.attention_head_dim});
+  weights.to_out = load_linear(block, names.to_out, dim, dim);
+  const WeightStore mlp = block.scope(std::string(names.mlp) + ".net");
+  weights.mlp_in = load_linear(mlp, "0.proj", dim, kMlpRatio * dim);
+  weights.mlp_out = load_linear(mlp, "2", kMlpRatio * dim, dim);
+  return weights;
+}
+
+}  // namespace
+
+TransformerBlockWeights load_transformer_block(const WeightStore& transformer,
+                                               const TransformerConfig& config, std::int64_t index) {
+  const WeightStore block = transformer.scope("transformer_blocks", index);
+  TransformerBlockWeights weights;
+  weights.text_result_is_read = index + 1 < config.num_layers;
+  weights.image = load_stream(block, config, kImageNames, /*result_is_read=*/true);
+  weights.text = load_stream(block, config, kTextNames, weights.text_result_is_read);
+  return weights;
+}
+
+TransformerBlock::TransformerBlock(const TransformerConfig& config)
+    : heads_(config.num_attention_heads), head_dim_(config.attention_head_dim) {}
+
+void TransformerBlock::forward(const TransformerBlockWeights& weights, Streams& streams,
+                               const at::Tensor& conditioning, const JointRotary& rotary,
+                               const ops::AttentionFunction& attention) const {
+  const StreamModulation image_modulation = modulate(weights.image, conditioning);
+  const StreamModulation text_modulation = modulate(weights.text, conditioning);
+  const std::int64_t text_tokens = streams.encoder_hidden_states.size(0);
+  const std::int64_t image_tokens = streams.hidden_states.size(0);
+  // The joint sequence is text, then image. Without a reader of the text's result there are no queries for
+  // it.
+  const std::int64_t text_queries = weights.text_result_is_read ? text_tokens : 0;
+
+  at::Tensor attended;
+  {
+    const auto allocate = [&](std::int64_t tokens) {
+      return at::empty({tokens, heads_, head_dim_}, streams.hidden_states.options());
+    };
+    const at::Tensor query = allocate(text_queries + image_tokens);
+    const at::Tensor key = allocate(text_tokens + image_tokens);
+    const at::Tensor value = allocate(text_tokens + image_tokens);
+    project(streams.encoder_hidden_states, weights.text, text_modulation.attention, rotary.text,
+            {weights.text_result_is_read ? query.narrow(0, 0, text_tokens) : at::Tensor(),
+             key.narrow(0, 0, text_tokens), value.narrow(0, 0, text_tokens)});
+    project(streams.hidden_states, weights.image, image_modulation.attention, rotary.image,
+            {query.narrow(0, text_queries, image_tokens), key.narrow(0, text_tokens, image_tokens),
+             value.narrow(0, text_tokens, image_tokens)});
+    attended = attention(query, key, value);
+  }
+  if (weights.text_result_is_read) {
+    finish(streams.encoder_hidden_states, attended.narrow(0, 0, text_tokens), weights.text, text_modulation);
+  }
+  finish(streams.hidden_states, attended.narrow(0, text_queries, image_tokens), weights.image,
+         image_modulation);
+}
+
+}  // namespace layerpipe::model

@@ -1,0 +1,66 @@
+// One dual-stream block of the transformer. Source: diffusers, QwenImageTransformerBlock.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/config.h"
+#include "model/ops/attention.h"
+#include "model/transformer/rotary.h"
+#include "model/weights/weights.h"
+
+namespace layerpipe::model {
+
+// What travels from block to block, and is changed in place by each.
+struct Streams {
+  at::Tensor hidden_states;          // [image_tokens, inner_dim], compute dtype
+  at::Tensor encoder_hidden_states;  // [text_tokens, inner_dim], compute dtype
+};
+
+// Rotary tables of both streams.
+struct JointRotary {
+  RotaryTable image;
+  RotaryTable text;
+};
+
+// The weights that one of the two streams has in a block.
+struct StreamWeights {
+  Linear modulation;  // [6 · dim, dim]: shift, scale, gate before the attention, then the same before the MLP
+  Linear to_q;        // [dim, dim]
+  Linear to_k;
+  Linear to_v;
+  at::Tensor norm_q;  // [head_dim]
+  at::Tensor norm_k;  // [head_dim]
+  Linear to_out;      // [dim, dim]
+  Linear mlp_in;      // [4 · dim, dim]
+  Linear mlp_out;     // [dim, 4 · dim]
+};
+
+// A block's weights. In the last block nothing reads the text stream's result, so the text stream has no
+// to_q, norm_q, to_out and MLP there: they are neither loaded nor computed.
+struct TransformerBlockWeights {
+  StreamWeights image;
+  StreamWeights text;
+  bool text_result_is_read = true;
+};
+
+// Reads block `index` from the transformer's store.
+TransformerBlockWeights load_transformer_block(const WeightStore& transformer,
+                                               const TransformerConfig& config, std::int64_t index);
+
+// The computation of a block; holds no weights, so that they may come from anywhere.
+class TransformerBlock {
+ public:
+  explicit TransformerBlock(const TransformerConfig& config);
+
+  // Changes both streams in place. `conditioning` [1, inner_dim] is silu of the timestep embedding.
+  // Beside its arguments it needs memory for queries, keys, values and the attention's result (4 · tokens ·
+  // inner_dim) and one row tile of the MLP.
+  void forward(const TransformerBlockWeights& weights, Streams& streams, const at::Tensor& conditioning,
+               const JointRotary& rotary, const ops::AttentionFunction& attention) const;
+
+ private:
+  std::int64_t heads_;
+  std::int64_t head_dim_;
+};
+
+}  // namespace layerpipe::model

@@ -1,0 +1,74 @@
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "model/weights/tensor_source.h"
+
+namespace layerpipe::model {
+namespace {
+
+// SplitMix64's output function: a bijection of 64 bits that passes the usual statistical tests when fed with
+// a counter. Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014.
+constexpr std::uint64_t mix(std::uint64_t value) {
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+  return value ^ (value >> 31);
+}
+
+// FNV-1a, so that the seed of a name is the same on every machine (std::hash promises nothing of the kind).
+std::uint64_t hash_name(const std::string& name) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return hash;
+}
+
+struct Distribution {
+  float center;
+  float half_width;  // of a uniform distribution
+};
+
+bool ends_with(const std::string& name, std::string_view end) {
+  return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+}
+
+Distribution distribution_of(const std::string& name, at::IntArrayRef shape) {
+  const bool norm = ends_with(name, ".gamma") || name.find("norm") != std::string::npos;
+  if (norm && shape.size() != 2) return {1.0F, 0.1F};
+  if (shape.size() < 2) return {0.0F, 0.02F};
+  std::int64_t fan_in = 1;
+  for (std::size_t i = 1; i < shape.size(); ++i) fan_in *= shape[i];
+  // A uniform distribution of half width w has variance w²/3.
+  return {0.0F, std::sqrt(3.0F / static_cast<float>(fan_in))};
+}
+
+template <typename T>
+void fill(T* data, std::int64_t count, std::uint64_t seed, Distribution distribution) {
+  constexpr std::int64_t kGrain = 1 << 16;
+  at::parallel_for(0, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::uint64_t bits = mix(seed + static_cast<std::uint64_t>(i) * kGolden);
+      const float unit = static_cast<float>(bits >> 40) * 0x1p-23F - 1.0F;  // -1 … 1
+      data[i] = static_cast<T>(distribution.center + distribution.half_width * unit);
+    }
+  });
+}
+
+}  // namespace
+
+at::Tensor RandomTensorSource::read(const std::string& name, at::IntArrayRef shape) const {
+  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype_));
+  const std::uint64_t seed = mix(hash_name(component_ + "/" + name));
+  const Distribution distribution = distribution_of(name, shape);
+  if (dtype_ == at::kBFloat16) {
+    fill(tensor.mutable_data_ptr<at::BFloat16>(), tensor.numel(), seed, distribution);
+  } else {
+    tensor = tensor.to(at::kFloat);
+    fill(tensor.mutable_data_ptr<float>(), tensor.numel(), seed, distribution);
+    tensor = tensor.to(dtype_);
+  }
+  return tensor;
+}
+
+}  // namespace layerpipe::model

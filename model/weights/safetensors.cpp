@@ -1,0 +1,270 @@
+#include "model/weights/safetensors.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/errors.h"
+#include "model/json_fields.h"
+
+namespace layerpipe::model {
+namespace {
+
+constexpr std::uint64_t kHeaderLengthBytes = 8;
+constexpr std::uint64_t kLargestHeader = 100ULL << 20;  // the limit that the format's own library sets
+constexpr const char* kCopyAgain = "The file may be cut short or damaged; copy or download it again.";
+
+struct DtypeName {
+  const char* name;
+  at::ScalarType dtype;
+};
+constexpr std::array kDtypes{
+    DtypeName{"F64", at::kDouble},
+    DtypeName{"F32", at::kFloat},
+    DtypeName{"F16", at::kHalf},
+    DtypeName{"BF16", at::kBFloat16},
+    DtypeName{"I64", at::kLong},
+    DtypeName{"I32", at::kInt},
+    DtypeName{"I16", at::kShort},
+    DtypeName{"I8", at::kChar},
+    DtypeName{"U8", at::kByte},
+    DtypeName{"BOOL", at::kBool},
+    DtypeName{"F8_E4M3", at::kFloat8_e4m3fn},
+    DtypeName{"F8_E5M2", at::kFloat8_e5m2},
+};
+
+std::optional<at::ScalarType> dtype_from_name(const std::string& name) {
+  for (const auto& entry : kDtypes) {
+    if (name == entry.name) return entry.dtype;
+  }
+  return std::nullopt;
+}
+
+const char* name_of_dtype(at::ScalarType dtype) {
+  for (const auto& entry : kDtypes) {
+    if (dtype == entry.dtype) return entry.name;
+  }
+  throw common::InternalError("a tensor of this dtype cannot be written to safetensors");
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
+  throw common::InputError(path.string() + ": " + what, kCopyAgain);
+}
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+// The number of bytes of a tensor, or nothing when it overflows or a dimension is negative.
+std::optional<std::uint64_t> byte_count(const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
+  std::uint64_t count = c10::elementSize(dtype);
+  for (const std::int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count))
+      return std::nullopt;
+  }
+  return count;
+}
+
+nlohmann::json parse_header(const common::MappedFile& file, std::uint64_t& data_begin) {
+  const auto bytes = file.bytes();
+  std::uint64_t length = 0;
+  if (bytes.size() < kHeaderLengthBytes) refuse(file.path(), "is too short to be a safetensors file");
+  std::memcpy(&length, bytes.data(), sizeof length);
+  if (length > kLargestHeader) {
+    refuse(file.path(),
+           "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
+  }
+  if (length > bytes.size() - kHeaderLengthBytes) {
+    refuse(file.path(), "is cut short: the header needs " + std::to_string(length) + " bytes, the file has " +
+                            std::to_string(bytes.size()) + " in all");
+  }
+  data_begin = kHeaderLengthBytes + length;
+  const char* text = reinterpret_cast<const char*>(bytes.data()) + kHeaderLengthBytes;
+  auto header = nlohmann::json::parse(text, text + length, nullptr, /*allow_exceptions=*/false);
+  if (!header.is_object()) refuse(file.path(), "its header is not a JSON object");
+  return header;
+}
+
+TensorInfo parse_entry(const std::filesystem::path& path, const std::string& name,
+                       const nlohmann::json& entry, std::uint64_t data_begin, std::uint64_t file_size) {
+  const std::string tensor = "tensor \"" + name + "\"";
+  try {
+    TensorInfo info;
+    const auto dtype_name = entry.at("dtype").get<std::string>();
+    const auto dtype = dtype_from_name(dtype_name);
+    if (!dtype) refuse(path, tensor + " has dtype " + dtype_name + ", which layerpipe does not know");
+    info.dtype = *dtype;
+    info.shape = entry.at("shape").get<std::vector<std::int64_t>>();
+    const auto offsets = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
+    if (offsets[0] > offsets[1] || offsets[1] > file_size - data_begin) {
+      refuse(path, tensor + " lies outside of the file (bytes " + std::to_string(offsets[0]) + " to " +
+                       std::to_string(offsets[1]) + " of " + std::to_string(file_size - data_begin) + ")");
+    }
+    info.begin = data_begin + offsets[0];
+    info.end = data_begin + offsets[1];
+    if (byte_count(info.shape, info.dtype) != info.bytes()) {
+      refuse(path, tensor + " has shape " + shape_text(info.shape) + " and dtype " + dtype_name + " but " +
+                       std::to_string(info.bytes()) + " bytes");
+    }
+    return info;
+  } catch (const nlohmann::json::exception&) {
+    refuse(path, "the header's entry of " + tensor + " is malformed");
+  }
+}
+
+// The bytes of the tensors have to fill the file: no overlap, no hole, nothing behind.
+void check_layout(const std::filesystem::path& path, const std::map<std::string, TensorInfo>& tensors,
+                  std::uint64_t data_begin, std::uint64_t file_size) {
+  std::vector<std::pair<const TensorInfo*, const std::string*>> order;
+  order.reserve(tensors.size());
+  for (const auto& [name, info] : tensors) order.emplace_back(&info, &name);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.first->begin, a.first->end) < std::pair(b.first->begin, b.first->end);
+  });
+  std::uint64_t position = data_begin;
+  for (const auto& [info, name] : order) {
+    if (info->begin != position) {
+      refuse(path, std::string(info->begin < position ? "two tensors overlap" : "there is a hole") +
+                       " before \"" + *name + "\"");
+    }
+    position = info->end;
+  }
+  if (position != file_size)
+    refuse(path, std::to_string(file_size - position) + " bytes behind the last tensor");
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : file_(std::make_shared<const common::MappedFile>(path)) {
+  std::uint64_t data_begin = 0;
+  const nlohmann::json header = parse_header(*file_, data_begin);
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") {
+      if (!entry.is_object()) refuse(path, "its metadata is not a JSON object");
+      for (const auto& [key, value] : entry.items())
+        metadata_[key] = value.is_string() ? value.get<std::string>() : value.dump();
+    } else {
+      tensors_.emplace(name, parse_entry(path, name, entry, data_begin, file_->bytes().size()));
+    }
+  }
+  check_layout(path, tensors_, data_begin, file_->bytes().size());
+}
+
+at::Tensor SafetensorsFile::view(const std::string& name) const {
+  const TensorInfo& info = tensors_.at(name);
+  if (info.bytes() == 0) return at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
+  const std::byte* data = file_->bytes().data() + info.begin;
+  if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(info.dtype) != 0) {
+    refuse(file_->path(), "tensor \"" + name + "\" is not aligned to its dtype");
+  }
+  // from_blob takes a pointer to non-const; nothing writes through a weight.
+  return at::from_blob(
+      const_cast<std::byte*>(data), info.shape, [keep_alive = file_](void*) {},
+      at::TensorOptions().dtype(info.dtype));
+}
+
+struct SafetensorsSource::LazyFile {
+  explicit LazyFile(std::filesystem::path file_path) : path(std::move(file_path)) {}
+  std::filesystem::path path;
+  std::once_flag opened;
+  std::optional<SafetensorsFile> file;
+
+  const SafetensorsFile& get() {
+    std::call_once(opened, [this] { file.emplace(path); });
+    return *file;
+  }
+};
+
+SafetensorsSource::SafetensorsSource(const std::filesystem::path& folder, const std::string& stem)
+    : where_(folder.string()) {
+  const auto index_path = folder / (stem + ".safetensors.index.json");
+  const auto single_path = folder / (stem + ".safetensors");
+  if (std::filesystem::exists(index_path)) {
+    JsonFields index = JsonFields::from_file(index_path);
+    const auto map = index.get<std::map<std::string, std::string>>("weight_map");
+    for (const auto& [tensor, file_name] : map) {
+      auto& file = files_[file_name];
+      if (!file) {
+        file = std::make_shared<LazyFile>(folder / file_name);
+        if (!std::filesystem::is_regular_file(file->path)) {
+          throw common::InputError(file->path.string() + " is missing; " + index_path.filename().string() +
+                                       " says that it holds \"" + tensor + "\"",
+                                   "Copy or download the model's missing file.");
+        }
+      }
+      file_of_[tensor] = file;
+    }
+  } else if (std::filesystem::exists(single_path)) {
+    auto file = std::make_shared<LazyFile>(single_path);
+    for (const auto& [tensor, info] : file->get().tensors()) file_of_[tensor] = file;
+    files_[single_path.filename().string()] = std::move(file);
+  } else {
+    throw common::InputError(
+        folder.string() + " has neither " + stem + ".safetensors nor " + index_path.filename().string(),
+        "Copy or download the model's weights, or try --random-weights.");
+  }
+}
+
+const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
+  const auto found = file_of_.find(name);
+  if (found == file_of_.end()) {
+    throw common::InputError(where_ + ": tensor \"" + name + "\" is missing",
+                             "Check that the config and the weights belong to the same model.");
+  }
+  const SafetensorsFile& file = found->second->get();
+  if (!file.tensors().contains(name))
+    refuse(file.path(), "the index puts tensor \"" + name + "\" here, but it is not");
+  return file;
+}
+
+at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shape) const {
+  const SafetensorsFile& file = open(name);
+  const TensorInfo& info = file.tensors().at(name);
+  if (at::IntArrayRef(info.shape) != shape) {
+    throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has shape " +
+                                 shape_text(info.shape) + "; the config needs " + shape_text(shape),
+                             "Check that the config and the weights belong to the same model.");
+  }
+  return file.view(name);
+}
+
+std::map<std::string, TensorInfo> SafetensorsSource::tensors() const {
+  std::map<std::string, TensorInfo> all;
+  for (const auto& [name, file] : file_of_) all.emplace(name, open(name).tensors().at(name));
+  return all;
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  nlohmann::json header = nlohmann::json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::map<std::string, at::Tensor> host;
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor& contiguous = host[name] = tensor.detach().cpu().contiguous();
+    header[name] = {{"dtype", name_of_dtype(contiguous.scalar_type())},
+                    {"shape", contiguous.sizes().vec()},
+                    {"data_offsets", {offset, offset + contiguous.nbytes()}}};
+    offset += contiguous.nbytes();
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
+  const std::uint64_t length = text.size();
+  std::string content(reinterpret_cast<const char*>(&length), sizeof length);
+  content.reserve(content.size() + text.size() + offset);
+  content += text;
+  for (const auto& [name, tensor] : host) {
+    content.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
+  }
+  common::write_file_atomically(path, content);
+}
+
+}  // namespace layerpipe::model

@@ -1,0 +1,77 @@
+// The safetensors file format: an 8-byte header length, a JSON header, then the tensors' bytes.
+// Source: the format's description in the README of the safetensors project.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/files.h"
+#include "model/weights/tensor_source.h"
+
+namespace layerpipe::model {
+
+// What a header says of one tensor.
+struct TensorInfo {
+  at::ScalarType dtype;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin;  // of its bytes, from the start of the file
+  std::uint64_t end;
+  std::uint64_t bytes() const { return end - begin; }
+};
+
+// One file, mapped. The header is checked whole when the file is opened: JSON, known dtypes, sizes that agree
+// with the shapes, offsets inside the file that neither overlap nor leave holes. Throws InputError naming the
+// file and the tensor.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  const std::map<std::string, TensorInfo>& tensors() const noexcept { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
+  const std::filesystem::path& path() const noexcept { return file_->path(); }
+
+  // A read-only view of the mapped bytes; the tensor keeps the mapping alive.
+  at::Tensor view(const std::string& name) const;
+
+ private:
+  std::shared_ptr<const common::MappedFile> file_;
+  std::map<std::string, TensorInfo> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+// One component's folder: "<stem>.safetensors", or shards named by "<stem>.safetensors.index.json". Files are
+// opened when a tensor of theirs is first asked for, so only what is needed is read.
+class SafetensorsSource : public TensorSource {
+ public:
+  // Throws InputError when neither file exists, or the index names a shard that does not.
+  SafetensorsSource(const std::filesystem::path& folder, const std::string& stem);
+
+  bool contains(const std::string& name) const override { return file_of_.contains(name); }
+  at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
+  const std::string& where() const noexcept override { return where_; }
+
+  // Every tensor's header entry; opens all files.
+  std::map<std::string, TensorInfo> tensors() const;
+  std::size_t file_count() const noexcept { return files_.size(); }
+
+ private:
+  struct LazyFile;
+  const SafetensorsFile& open(const std::string& name) const;
+
+  std::string where_;
+  std::map<std::string, std::shared_ptr<LazyFile>> files_;    // by file name
+  std::map<std::string, std::shared_ptr<LazyFile>> file_of_;  // by tensor name
+};
+
+// Writes tensors to a file, in the order of their names, beside it and then renamed. Tensors are made
+// contiguous host memory first. Throws OutputError.
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace layerpipe::model
