@@ -1,5 +1,6 @@
 #include "runtime/engine.h"
 
+#include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Functions.h>
 
@@ -29,6 +30,12 @@ void check_finite(const at::Tensor& tensor, const std::string& what) {
     throw common::InputError(what + " are not finite numbers",
                              "The weights may be damaged, or need another dtype: try --dtype fp32.");
   }
+}
+
+// fp32 means fp32: LibTorch lets convolutions on a GPU round their inputs to TF32 unless told otherwise.
+void forbid_tf32() {
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
 }
 
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
@@ -93,6 +100,7 @@ Engine::Engine(EngineConfig config)
                                  std::to_string(model_.text_encoder.vocab_size),
                              "Check that both belong to the same model.");
   }
+  if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
 }
 
 void Engine::check(const Request& request) const {

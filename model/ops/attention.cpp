@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "model/ops/tiles.h"
 
@@ -19,12 +20,25 @@ at::Tensor heads_first(const at::Tensor& x) {
   return x.transpose(0, 1).unsqueeze(0);
 }
 
+// cuDNN's kernel is the fastest where it can be used (docs/performance.md); LibTorch's own choice prefers
+// another one.
+bool cudnn_applies(const at::Tensor& query) {
+  constexpr std::int64_t kLargestHead = 128;
+  constexpr std::int64_t kHeadMultiple = 8;
+  return query.is_cuda() && query.scalar_type() == at::kBFloat16 && query.size(-1) <= kLargestHead &&
+         query.size(-1) % kHeadMultiple == 0;
+}
+
 at::Tensor fused(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, bool is_causal) {
-  return at::scaled_dot_product_attention(heads_first(query), heads_first(key), heads_first(value),
-                                          std::nullopt,
-                                          /*dropout_p=*/0.0, is_causal)
-      .squeeze(0)
-      .transpose(0, 1);
+  const at::Tensor q = heads_first(query);
+  const at::Tensor k = heads_first(key);
+  const at::Tensor v = heads_first(value);
+  const at::Tensor out =
+      cudnn_applies(query)
+          ? std::get<0>(at::_scaled_dot_product_cudnn_attention(
+                q, k, v, std::nullopt, /*compute_log_sumexp=*/false, /*dropout_p=*/0.0, is_causal))
+          : at::scaled_dot_product_attention(q, k, v, std::nullopt, /*dropout_p=*/0.0, is_causal);
+  return out.squeeze(0).transpose(0, 1);
 }
 
 // On the CPU each task is one head and at most `queries_per_task` queries, computed by one thread.

@@ -3,47 +3,27 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "model/kernels/kernels.h"
+#include "model/ops/reference.h"
 #include "model/ops/tiles.h"
 
 namespace layerpipe::model::ops {
 namespace {
 
-// What is computed in: fp32, or double where a test asks for exact dependencies.
-at::ScalarType wide_type(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+// [n, channels, h, w] with channels last as rows of channels, a view.
+at::Tensor pixels(const at::Tensor& x) {
+  return x.permute({0, 2, 3, 1}).view({-1, x.size(1)});
 }
 
-at::Tensor widened(const at::Tensor& x) {
-  return x.to(wide_type(x));
+bool kernels_apply_to_pixels(const at::Tensor& x) {
+  return x.is_cuda() && x.is_contiguous(at::MemoryFormat::ChannelsLast) && kernels::apply_to(pixels(x));
 }
 
-// Normalised rows in fp32, not yet weighted.
-at::Tensor rms_normalised(const at::Tensor& x, double eps) {
-  const at::Tensor wide = widened(x);
-  return wide * at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + eps);
-}
-
-struct Halves {
-  at::Tensor first;   // [rows, heads, head_dim / 2]
-  at::Tensor second;  // [rows, heads, head_dim / 2]
-};
-
-// The rotation by an angle: (a, b) → (a cos − b sin, a sin + b cos).
-Halves rotate(const Halves& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const at::Tensor c = cos.unsqueeze(1);
-  const at::Tensor s = sin.unsqueeze(1);
-  return {x.first * c - x.second * s, x.first * s + x.second * c};
-}
-
-at::Tensor channel_normalised(const at::Tensor& x, const at::Tensor& gamma) {
-  constexpr double kSmallestLength = 1e-12;
-  const at::Tensor wide = widened(x);
-  const at::Tensor length =
-      at::linalg_vector_norm(wide, 2, {1}, /*keepdim=*/true).clamp_min_(kSmallestLength);
-  const double scale = std::sqrt(static_cast<double>(x.size(1)));
-  return (wide / length).mul_((widened(gamma) * scale).view({1, -1, 1, 1}));
+at::Tensor normalise_pixels(const at::Tensor& x, const at::Tensor& gamma, kernels::Activation activation) {
+  at::Tensor out = at::empty_like(x, at::MemoryFormat::ChannelsLast);
+  kernels::l2_norm(pixels(out), pixels(x), gamma, activation);
+  return out;
 }
 
 }  // namespace
@@ -84,44 +64,49 @@ at::Tensor linear_of_rows(const at::Tensor& x, const Linear& layer) {
   return out;
 }
 
+at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer) {
+  // On a GPU cuBLASLt applies the tanh form to the sums before it writes them; on a CPU LibTorch's function
+  // would take the exact form.
+  if (x.is_cuda()) return at::_addmm_activation(layer.bias, x, layer.weight.t(), 1, 1, /*use_gelu=*/true);
+  at::Tensor out = linear(x, layer);
+  at::gelu_(out, "tanh");
+  return out;
+}
+
 at::Tensor layer_norm_modulate(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                                double eps) {
-  // A norm's weight and bias are just what 1 + scale and shift are, so one call does both with one rounding
-  // at the end.
-  const at::Tensor weight = scale.to(at::kFloat) + 1;
-  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight, shift.to(at::kFloat), eps)
-      .to(x.scalar_type());
+  if (!kernels::apply_to(x)) return reference::layer_norm_modulate(x, scale, shift, eps);
+  at::Tensor out = at::empty(x.sizes(), x.options());
+  kernels::layer_norm_modulate(out, x, scale, shift, eps);
+  return out;
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  return (rms_normalised(x, eps) * weight.to(at::kFloat)).to(x.scalar_type());
+  if (x.dim() != 2 || !kernels::apply_to(x)) return reference::rms_norm(x, weight, eps);
+  at::Tensor out = at::empty(x.sizes(), x.options());
+  kernels::rms_norm(out, x, weight, eps);
+  return out;
 }
 
 void rms_norm_rotate_(at::Tensor x, const at::Tensor& weight, double eps, const at::Tensor& cos,
                       const at::Tensor& sin) {
-  const at::Tensor pairs = (rms_normalised(x, eps) * weight.to(at::kFloat)).unflatten(-1, {-1, 2});
-  const Halves rotated = rotate({pairs.select(-1, 0), pairs.select(-1, 1)}, cos, sin);
-  x.copy_(at::stack({rotated.first, rotated.second}, -1).flatten(-2));
-}
-
-void rotate_halves_(at::Tensor x, const at::Tensor& cos, const at::Tensor& sin) {
-  const std::int64_t half = x.size(-1) / 2;
-  const at::Tensor wide = x.to(at::kFloat);
-  const Halves rotated = rotate({wide.narrow(-1, 0, half), wide.narrow(-1, half, half)}, cos, sin);
-  x.narrow(-1, 0, half).copy_(rotated.first);
-  x.narrow(-1, half, half).copy_(rotated.second);
-}
-
-void gated_residual_(at::Tensor hidden, const at::Tensor& gate, const at::Tensor& branch) {
-  if (hidden.scalar_type() == at::kFloat) {
-    hidden.addcmul_(gate, branch);
+  if (kernels::apply_to(x)) {
+    kernels::rms_norm_rotate(x, weight, eps, cos, sin);
   } else {
-    hidden.copy_(at::addcmul(hidden.to(at::kFloat), gate.to(at::kFloat), branch.to(at::kFloat)));
+    reference::rms_norm_rotate_(x, weight, eps, cos, sin);
   }
 }
 
-void gelu_tanh_(at::Tensor x) {
-  at::gelu_(x, "tanh");
+void rotate_halves_(at::Tensor x, const at::Tensor& cos, const at::Tensor& sin) {
+  reference::rotate_halves_(x, cos, sin);
+}
+
+void gated_residual_(at::Tensor hidden, const at::Tensor& gate, const at::Tensor& branch) {
+  if (kernels::apply_to(hidden)) {
+    kernels::gated_residual(hidden, gate, branch);
+  } else {
+    reference::gated_residual_(hidden, gate, branch);
+  }
 }
 
 void swiglu_(at::Tensor gate, const at::Tensor& up) {
@@ -129,12 +114,13 @@ void swiglu_(at::Tensor gate, const at::Tensor& up) {
 }
 
 at::Tensor channel_norm(const at::Tensor& x, const at::Tensor& gamma) {
-  return channel_normalised(x, gamma).to(x.scalar_type());
+  if (!kernels_apply_to_pixels(x)) return reference::channel_norm(x, gamma);
+  return normalise_pixels(x, gamma, kernels::Activation::kNone);
 }
 
 at::Tensor channel_norm_silu(const at::Tensor& x, const at::Tensor& gamma) {
-  at::Tensor normalised = channel_normalised(x, gamma);
-  return at::silu_(normalised).to(x.scalar_type());
+  if (!kernels_apply_to_pixels(x)) return reference::channel_norm_silu(x, gamma);
+  return normalise_pixels(x, gamma, kernels::Activation::kSilu);
 }
 
 }  // namespace layerpipe::model::ops

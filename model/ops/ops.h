@@ -1,9 +1,10 @@
 // The fused operations that the networks are made of.
 //
 // Each takes and gives tensors in the compute dtype (fp32 or bf16), computes in fp32 inside and rounds once
-// at the end, and has an implementation in plain ATen that runs on any device. Operations see one tile at a
-// time (ops/tiles.h) and start no threads, unless they say so. A trailing underscore says that the first
-// argument is changed.
+// at the end. Each has an implementation in plain ATen that runs on any device (ops/reference.h); on a GPU,
+// some have a kernel (kernels/kernels.h) that does the same in one pass. Operations see one tile at a time
+// (ops/tiles.h) and start no threads, unless they say so. A trailing underscore says that the first argument
+// is changed.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -41,8 +42,8 @@ void rotate_halves_(at::Tensor x, const at::Tensor& cos, const at::Tensor& sin);
 // hidden += gate · branch. hidden, branch [rows, dim]; gate [dim].
 void gated_residual_(at::Tensor hidden, const at::Tensor& gate, const at::Tensor& branch);
 
-// GELU in its tanh form.
-void gelu_tanh_(at::Tensor x);
+// GELU in its tanh form of x Wᵀ + b. x [rows, in]; gives [rows, out].
+at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer);
 
 // silu(gate) · up, into gate.
 void swiglu_(at::Tensor gate, const at::Tensor& up);

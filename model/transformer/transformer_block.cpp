@@ -68,9 +68,8 @@ void finish(const at::Tensor& hidden, const at::Tensor& attended, const StreamWe
     const at::Tensor tile = rows_of(hidden, rows);
     ops::gated_residual_(tile, modulation.attention.gate,
                          ops::linear(rows_of(attended, rows), weights.to_out));
-    const at::Tensor wide = ops::linear(
+    const at::Tensor wide = ops::linear_gelu(
         ops::layer_norm_modulate(tile, modulation.mlp.scale, modulation.mlp.shift, kNormEps), weights.mlp_in);
-    ops::gelu_tanh_(wide);
     ops::gated_residual_(tile, modulation.mlp.gate, ops::linear(wide, weights.mlp_out));
   });
 }

@@ -1,0 +1,281 @@
+#include <ATen/core/Tensor.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#include "common/errors.h"
+#include "model/kernels/kernels.h"
+
+namespace layerpipe::model::kernels {
+namespace {
+
+constexpr int kWarp = 32;
+constexpr int kRowThreads = 256;   // of the kernels that give a row to a block
+constexpr int kWarpsPerBlock = 8;  // of the kernels that give a row to a warp
+constexpr int kElementwiseThreads = 256;
+
+// 16 bytes of a row: the widest access of one thread.
+template <typename T>
+struct alignas(16) Vector {
+  static constexpr int kSize = 16 / sizeof(T);
+  T values[kSize];
+};
+
+__device__ inline float to_float(float x) {
+  return x;
+}
+__device__ inline float to_float(__nv_bfloat16 x) {
+  return __bfloat162float(x);
+}
+template <typename T>
+__device__ T from_float(float x);
+template <>
+__device__ inline float from_float<float>(float x) {
+  return x;
+}
+template <>
+__device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
+  return __float2bfloat16_rn(x);
+}
+
+__device__ inline float warp_sum(float x) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(0xffffffffU, x, offset);
+  return x;
+}
+
+// The sum over all threads of a block, given to each of them. `partial` holds one float per warp.
+__device__ inline float block_sum(float x, float* partial) {
+  x = warp_sum(x);
+  __syncthreads();  // the last call's readers are done with `partial`
+  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
+  __syncthreads();
+  x = threadIdx.x % kWarp < blockDim.x / kWarp ? partial[threadIdx.x % kWarp] : 0.0F;
+  return warp_sum(x);
+}
+
+// Calls fn(element index, value) for this thread's share of a row. After the first pass the row comes from
+// the L1 cache.
+template <typename T, int kThreads, typename Fn>
+__device__ inline void for_row(const T* row, int dim, int thread, Fn fn) {
+  using V = Vector<T>;
+  for (int i = thread * V::kSize; i < dim; i += kThreads * V::kSize) {
+    const V vector = *reinterpret_cast<const V*>(row + i);
+#pragma unroll
+    for (int j = 0; j < V::kSize; ++j) fn(i + j, to_float(vector.values[j]));
+  }
+}
+
+// Writes fn(element index, value) over a row.
+template <typename T, int kThreads, typename Fn>
+__device__ inline void map_row(T* out, const T* row, int dim, int thread, Fn fn) {
+  using V = Vector<T>;
+  for (int i = thread * V::kSize; i < dim; i += kThreads * V::kSize) {
+    const V in = *reinterpret_cast<const V*>(row + i);
+    V result;
+#pragma unroll
+    for (int j = 0; j < V::kSize; ++j) result.values[j] = from_float<T>(fn(i + j, to_float(in.values[j])));
+    *reinterpret_cast<V*>(out + i) = result;
+  }
+}
+
+template <typename T>
+__global__ void layer_norm_modulate_kernel(T* out, const T* x, std::int64_t x_stride, const T* scale,
+                                           const T* shift, int dim, float eps) {
+  __shared__ float partial[kRowThreads / kWarp];
+  const T* row = x + blockIdx.x * x_stride;
+  float sum = 0;
+  for_row<T, kRowThreads>(row, dim, threadIdx.x, [&](int, float value) { sum += value; });
+  const float mean = block_sum(sum, partial) / dim;
+  float squares = 0;
+  for_row<T, kRowThreads>(row, dim, threadIdx.x,
+                          [&](int, float value) { squares += (value - mean) * (value - mean); });
+  const float factor = rsqrtf(block_sum(squares, partial) / dim + eps);
+  map_row<T, kRowThreads>(out + static_cast<std::int64_t>(blockIdx.x) * dim, row, dim, threadIdx.x,
+                          [&](int i, float value) {
+                            return (value - mean) * factor * (1.0F + to_float(scale[i])) + to_float(shift[i]);
+                          });
+}
+
+template <typename T>
+__global__ void rms_norm_kernel(T* out, const T* x, std::int64_t x_stride, const T* weight, int dim,
+                                float eps) {
+  __shared__ float partial[kRowThreads / kWarp];
+  const T* row = x + blockIdx.x * x_stride;
+  float squares = 0;
+  for_row<T, kRowThreads>(row, dim, threadIdx.x, [&](int, float value) { squares += value * value; });
+  const float factor = rsqrtf(block_sum(squares, partial) / dim + eps);
+  map_row<T, kRowThreads>(out + static_cast<std::int64_t>(blockIdx.x) * dim, row, dim, threadIdx.x,
+                          [&](int i, float value) { return value * factor * to_float(weight[i]); });
+}
+
+// A warp for each head of each row; vectors hold whole pairs.
+template <typename T>
+__global__ void rms_norm_rotate_kernel(T* x, const T* weight, const float* cos, const float* sin,
+                                       std::int64_t heads_in_all, int heads, int head_dim, float eps) {
+  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kWarpsPerBlock + threadIdx.x / kWarp;
+  if (index >= heads_in_all) return;
+  const int lane = threadIdx.x % kWarp;
+  T* head = x + index * head_dim;
+  const std::int64_t row = index / heads;
+  float squares = 0;
+  for_row<T, kWarp>(head, head_dim, lane, [&](int, float value) { squares += value * value; });
+  const float factor = rsqrtf(warp_sum(squares) / head_dim + eps);
+  const float* c = cos + row * (head_dim / 2);
+  const float* s = sin + row * (head_dim / 2);
+  using V = Vector<T>;
+  for (int i = lane * V::kSize; i < head_dim; i += kWarp * V::kSize) {
+    V vector = *reinterpret_cast<const V*>(head + i);
+#pragma unroll
+    for (int j = 0; j < V::kSize; j += 2) {
+      const float a = to_float(vector.values[j]) * factor * to_float(weight[i + j]);
+      const float b = to_float(vector.values[j + 1]) * factor * to_float(weight[i + j + 1]);
+      const int pair = (i + j) / 2;
+      vector.values[j] = from_float<T>(a * c[pair] - b * s[pair]);
+      vector.values[j + 1] = from_float<T>(a * s[pair] + b * c[pair]);
+    }
+    *reinterpret_cast<V*>(head + i) = vector;
+  }
+}
+
+template <typename T>
+__global__ void gated_residual_kernel(T* hidden, const T* gate, const T* branch, std::int64_t vectors,
+                                      int vectors_per_row) {
+  using V = Vector<T>;
+  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kElementwiseThreads + threadIdx.x;
+  if (index >= vectors) return;
+  V h = reinterpret_cast<const V*>(hidden)[index];
+  const V g = reinterpret_cast<const V*>(gate)[index % vectors_per_row];
+  const V b = reinterpret_cast<const V*>(branch)[index];
+#pragma unroll
+  for (int j = 0; j < V::kSize; ++j) {
+    h.values[j] = from_float<T>(to_float(h.values[j]) + to_float(g.values[j]) * to_float(b.values[j]));
+  }
+  reinterpret_cast<V*>(hidden)[index] = h;
+}
+
+template <typename T, Activation kActivation>
+__global__ void l2_norm_kernel(T* out, const T* x, const T* gamma, std::int64_t rows, int dim) {
+  constexpr float kSmallestLength = 1e-12F;
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarpsPerBlock + threadIdx.x / kWarp;
+  if (row >= rows) return;
+  const int lane = threadIdx.x % kWarp;
+  const T* in = x + row * dim;
+  float squares = 0;
+  for_row<T, kWarp>(in, dim, lane, [&](int, float value) { squares += value * value; });
+  const float length = fmaxf(sqrtf(warp_sum(squares)), kSmallestLength);
+  const float root = sqrtf(static_cast<float>(dim));
+  map_row<T, kWarp>(out + row * dim, in, dim, lane, [&](int i, float value) {
+    const float normalised = value / length * (to_float(gamma[i]) * root);
+    if constexpr (kActivation == Activation::kSilu) return normalised / (1.0F + __expf(-normalised));
+    return normalised;
+  });
+}
+
+unsigned blocks_for(std::int64_t items, int per_block) {
+  const std::int64_t blocks = (items + per_block - 1) / per_block;
+  common::ensure(blocks > 0 && blocks <= INT32_MAX, "a kernel was given nothing, or too much, to do");
+  return static_cast<unsigned>(blocks);
+}
+
+template <typename T>
+void check_row_width(std::int64_t dim) {
+  common::ensure(dim % Vector<T>::kSize == 0 && dim <= INT32_MAX,
+                 "a kernel's rows are not whole vectors of 16 bytes");
+}
+
+// Tensors of dtype T as pointers of the device's type.
+template <typename T>
+T* data(const at::Tensor& x) {
+  return static_cast<T*>(x.data_ptr());
+}
+
+// Calls fn.template operator()<T>() with the device's type for the tensor's dtype, on its device.
+template <typename Fn>
+void for_dtype_of(const at::Tensor& x, Fn fn) {
+  const c10::cuda::CUDAGuard guard(x.device());
+  if (x.scalar_type() == at::kBFloat16) {
+    fn.template operator()<__nv_bfloat16>();
+  } else {
+    fn.template operator()<float>();
+  }
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+cudaStream_t stream() {
+  return c10::cuda::getCurrentCUDAStream();
+}
+
+}  // namespace
+
+bool apply_to(const at::Tensor& x) {
+  if (!x.is_cuda()) return false;
+  const bool bf16 = x.scalar_type() == at::kBFloat16;
+  const std::int64_t vector = bf16 ? Vector<__nv_bfloat16>::kSize : Vector<float>::kSize;
+  // Narrow models of tests may have rows that are no whole vectors; LibTorch's functions take those.
+  return (bf16 || x.scalar_type() == at::kFloat) && x.stride(-1) == 1 && x.size(-1) % vector == 0;
+}
+
+void layer_norm_modulate(const at::Tensor& out, const at::Tensor& x, const at::Tensor& scale,
+                         const at::Tensor& shift, double eps) {
+  for_dtype_of(x, [&]<typename T>() {
+    check_row_width<T>(x.size(1));
+    layer_norm_modulate_kernel<T><<<blocks_for(x.size(0), 1), kRowThreads, 0, stream()>>>(
+        data<T>(out), data<T>(x), x.stride(0), data<T>(scale), data<T>(shift), static_cast<int>(x.size(1)),
+        static_cast<float>(eps));
+  });
+}
+
+void rms_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& weight, double eps) {
+  for_dtype_of(x, [&]<typename T>() {
+    check_row_width<T>(x.size(1));
+    rms_norm_kernel<T><<<blocks_for(x.size(0), 1), kRowThreads, 0, stream()>>>(
+        data<T>(out), data<T>(x), x.stride(0), data<T>(weight), static_cast<int>(x.size(1)),
+        static_cast<float>(eps));
+  });
+}
+
+void rms_norm_rotate(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cos,
+                     const at::Tensor& sin) {
+  common::ensure(x.is_contiguous() && cos.is_contiguous() && sin.is_contiguous(),
+                 "rms_norm_rotate needs whole rows");
+  for_dtype_of(x, [&]<typename T>() {
+    check_row_width<T>(x.size(2));
+    const std::int64_t heads_in_all = x.size(0) * x.size(1);
+    rms_norm_rotate_kernel<T>
+        <<<blocks_for(heads_in_all, kWarpsPerBlock), kWarpsPerBlock * kWarp, 0, stream()>>>(
+            data<T>(x), data<T>(weight), data<float>(cos), data<float>(sin), heads_in_all,
+            static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<float>(eps));
+  });
+}
+
+void gated_residual(const at::Tensor& hidden, const at::Tensor& gate, const at::Tensor& branch) {
+  common::ensure(hidden.is_contiguous() && branch.is_contiguous(), "gated_residual needs whole rows");
+  for_dtype_of(hidden, [&]<typename T>() {
+    check_row_width<T>(hidden.size(1));
+    const std::int64_t vectors = hidden.numel() / Vector<T>::kSize;
+    gated_residual_kernel<T><<<blocks_for(vectors, kElementwiseThreads), kElementwiseThreads, 0, stream()>>>(
+        data<T>(hidden), data<T>(gate), data<T>(branch), vectors,
+        static_cast<int>(hidden.size(1) / Vector<T>::kSize));
+  });
+}
+
+void l2_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& gamma, Activation activation) {
+  common::ensure(x.is_contiguous() && out.is_contiguous(), "l2_norm needs whole rows");
+  for_dtype_of(x, [&]<typename T>() {
+    check_row_width<T>(x.size(1));
+    const auto launch = [&](auto kernel) {
+      kernel<<<blocks_for(x.size(0), kWarpsPerBlock), kWarpsPerBlock * kWarp, 0, stream()>>>(
+          data<T>(out), data<T>(x), data<T>(gamma), x.size(0), static_cast<int>(x.size(1)));
+    };
+    if (activation == Activation::kSilu) {
+      launch(l2_norm_kernel<T, Activation::kSilu>);
+    } else {
+      launch(l2_norm_kernel<T, Activation::kNone>);
+    }
+  });
+}
+
+}  // namespace layerpipe::model::kernels

@@ -1,0 +1,36 @@
+// CUDA kernels for the operations of ops/ops.h that LibTorch would need several passes over memory for.
+//
+// All are bound by memory: each reads its input once from device memory and writes its output once, computes
+// in fp32 and rounds once, just as the references in ops/reference.h do. They run on LibTorch's current
+// stream. Rows are contiguous in their last dimension; bf16 and fp32.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace layerpipe::model::kernels {
+
+// Whether x lies on a GPU, has a dtype of these kernels, and this build has them.
+bool apply_to(const at::Tensor& x);
+
+// out = LayerNorm(x) · (1 + scale) + shift. x, out [rows, dim]; scale, shift [dim].
+void layer_norm_modulate(const at::Tensor& out, const at::Tensor& x, const at::Tensor& scale,
+                         const at::Tensor& shift, double eps);
+
+// out = x · rsqrt(mean(x²) + eps) · weight. x, out [rows, dim]; weight [dim].
+void rms_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& weight, double eps);
+
+// In place: RMS norm of each head, then rotation of neighbouring pairs. x [rows, heads, head_dim],
+// contiguous; cos, sin [rows, head_dim / 2], fp32, contiguous.
+void rms_norm_rotate(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cos,
+                     const at::Tensor& sin);
+
+// hidden += gate · branch. hidden, branch [rows, dim], contiguous; gate [dim].
+void gated_residual(const at::Tensor& hidden, const at::Tensor& gate, const at::Tensor& branch);
+
+enum class Activation { kNone, kSilu };
+
+// out = activation(x / max(‖x‖, 1e-12) · sqrt(dim) · gamma), the length taken over each row. x, out [rows,
+// dim]; gamma [dim].
+void l2_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& gamma, Activation activation);
+
+}  // namespace layerpipe::model::kernels

@@ -1,0 +1,35 @@
+// The build without a CUDA compiler: no tensor is for these kernels, so the operations use their references
+// on every device.
+#include "common/errors.h"
+#include "model/kernels/kernels.h"
+
+namespace layerpipe::model::kernels {
+namespace {
+
+[[noreturn]] void refuse() {
+  throw common::InternalError("a CUDA kernel was called, but this build has none");
+}
+
+}  // namespace
+
+bool apply_to(const at::Tensor&) {
+  return false;
+}
+
+void layer_norm_modulate(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, double) {
+  refuse();
+}
+void rms_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) {
+  refuse();
+}
+void rms_norm_rotate(const at::Tensor&, const at::Tensor&, double, const at::Tensor&, const at::Tensor&) {
+  refuse();
+}
+void gated_residual(const at::Tensor&, const at::Tensor&, const at::Tensor&) {
+  refuse();
+}
+void l2_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, Activation) {
+  refuse();
+}
+
+}  // namespace layerpipe::model::kernels

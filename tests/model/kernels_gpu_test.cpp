@@ -1,0 +1,122 @@
+// Each CUDA kernel against the ATen reference of its operation.
+#include <ATen/Context.h>
+#include <ATen/Functions.h>
+#include <gtest/gtest.h>
+
+#include "model/kernels/kernels.h"
+#include "model/ops/ops.h"
+#include "model/ops/reference.h"
+
+namespace layerpipe::model::ops {
+namespace {
+
+// The two add in another order in fp32 and round once: a bf16 value may fall to the neighbour at a tie's
+// edge.
+double limit_of(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? 1e-3 : 2e-6;
+}
+
+class Kernels : public ::testing::TestWithParam<at::ScalarType> {
+ protected:
+  void SetUp() override {
+    if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "there is no GPU";
+    if (!kernels::apply_to(random({8, 128}))) GTEST_SKIP() << "this build has no CUDA kernels";
+  }
+  static at::Tensor random(at::IntArrayRef shape) {
+    return at::randn(shape, at::TensorOptions().device(at::kCUDA).dtype(at::kFloat)).to(GetParam());
+  }
+  static void expect_close(const at::Tensor& value, const at::Tensor& truth) {
+    const at::Tensor a = value.to(at::kDouble);
+    const at::Tensor b = truth.to(at::kDouble);
+    EXPECT_LE((at::linalg_vector_norm(a - b) / at::linalg_vector_norm(b)).item<double>(),
+              limit_of(GetParam()));
+  }
+};
+
+// Widths of the real model and odd ones; one row and many.
+constexpr std::int64_t kDims[] = {8, 64, 1000, 3072, 3584};
+constexpr std::int64_t kRows[] = {1, 3, 1025};
+
+TEST_P(Kernels, LayerNormModulate) {
+  for (const auto rows : kRows) {
+    for (const auto dim : kDims) {
+      const at::Tensor x = random({rows, dim}) * 3 + 1;
+      const at::Tensor scale = random({dim});
+      const at::Tensor shift = random({dim});
+      expect_close(layer_norm_modulate(x, scale, shift, 1e-6),
+                   reference::layer_norm_modulate(x, scale, shift, 1e-6));
+    }
+  }
+}
+
+TEST_P(Kernels, RmsNorm) {
+  for (const auto rows : kRows) {
+    for (const auto dim : kDims) {
+      const at::Tensor x = random({rows, dim});
+      const at::Tensor weight = random({dim});
+      expect_close(rms_norm(x, weight, 1e-6), reference::rms_norm(x, weight, 1e-6));
+    }
+  }
+}
+
+TEST_P(Kernels, RmsNormRotate) {
+  for (const auto rows : kRows) {
+    for (const std::int64_t head_dim : {8, 64, 128, 512}) {
+      const at::Tensor x = random({rows, 3, head_dim});
+      const at::Tensor weight = random({head_dim});
+      const at::Tensor angle = at::randn({rows, head_dim / 2}, at::kCUDA);
+      const at::Tensor expected = x.clone();
+      reference::rms_norm_rotate_(expected, weight, 1e-6, angle.cos(), angle.sin());
+      rms_norm_rotate_(x, weight, 1e-6, angle.cos(), angle.sin());
+      expect_close(x, expected);
+    }
+  }
+}
+
+TEST_P(Kernels, GatedResidual) {
+  for (const auto rows : kRows) {
+    for (const auto dim : kDims) {
+      const at::Tensor hidden = random({rows, dim});
+      const at::Tensor gate = random({dim});
+      const at::Tensor branch = random({rows, dim});
+      const at::Tensor expected = hidden.clone();
+      reference::gated_residual_(expected, gate, branch);
+      gated_residual_(hidden, gate, branch);
+      expect_close(hidden, expected);
+    }
+  }
+}
+
+TEST_P(Kernels, ChannelNorm) {
+  for (const std::int64_t channels : {8, 96, 192, 384}) {
+    const at::Tensor x = random({1, channels, 17, 5}).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor gamma = random({channels});
+    expect_close(channel_norm(x, gamma), reference::channel_norm(x, gamma));
+    expect_close(channel_norm_silu(x, gamma), reference::channel_norm_silu(x, gamma));
+  }
+}
+
+TEST_P(Kernels, ChannelNormOfZerosIsZero) {
+  const at::Tensor x = at::zeros_like(random({1, 96, 2, 2})).contiguous(at::MemoryFormat::ChannelsLast);
+  EXPECT_EQ(channel_norm_silu(x, random({96})).abs().max().item<float>(), 0.0F);
+}
+
+TEST_P(Kernels, LinearGeluIsTheTanhForm) {
+  const at::Tensor x = random({64, 128});
+  const Linear layer{random({256, 128}) / 10, random({256})};
+  const at::Tensor wide =
+      at::linear(x.to(at::kFloat), layer.weight.to(at::kFloat), layer.bias.to(at::kFloat));
+  const at::Tensor value = linear_gelu(x, layer);
+  if (GetParam() == at::kFloat) {
+    expect_close(value, at::gelu(wide, "tanh"));
+  } else {
+    EXPECT_LE(at::linalg_vector_norm(value.to(at::kFloat) - at::gelu(wide, "tanh")).item<float>(),
+              0.004F * at::linalg_vector_norm(wide).item<float>());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, Kernels, ::testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& info) { return info.param == at::kFloat ? "fp32" : "bf16"; });
+
+}  // namespace
+}  // namespace layerpipe::model::ops
