@@ -17,11 +17,9 @@ TEST(Guidance, GoesFromTheNegativeThroughTheConditional) {
 }
 
 TEST(Guidance, RoundsAfterEveryOperationInBf16) {
-  // 1 + 2⁻⁷ · 0.5 = 1 + 2⁻⁸ is half way between two bf16 numbers and goes to the even 1; in one rounding from
-  // fp32 the difference 2 · 2⁻⁷ scaled by 0.75 would give 1 + 2⁻⁶.
+  // 129 − 0.75 is 128 in bf16, twice that and 0.75 more is 256. Rounded once at the end it would be 258.
   const auto bf16 = [](float value) { return at::full({1, 1}, value, at::kBFloat16); };
-  const at::Tensor guided = guide(bf16(1.0F + 0x1p-7F), bf16(1.0F), 0.5, NormRescale::kOff);
-  EXPECT_TRUE(is_equal(guided, bf16(1.0F)));
+  EXPECT_TRUE(is_equal(guide(bf16(129.0F), bf16(0.75F), 2.0, NormRescale::kOff), bf16(256.0F)));
 }
 
 TEST(Guidance, RescaleGivesEveryTokenTheConditionalLength) {
