@@ -48,6 +48,16 @@ void prepare_output(const std::filesystem::path& folder) {
   }
 }
 
+// The same for the file of --dump-latents, whose folder is not made.
+void check_dump_folder(const std::filesystem::path& file) {
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (!std::filesystem::is_directory(folder) || ::access(folder.c_str(), W_OK) != 0) {
+    throw common::InputError("--dump-latents " + file.string() + ": there is no folder " + folder.string() +
+                                 " that may be written",
+                             "Choose another file.");
+  }
+}
+
 // The picture at the size that the model works on: bytes [height, width, 4].
 at::Tensor load_picture(const std::filesystem::path& file, std::int64_t resolution) {
   const media::Image picture = media::read_png(file);
@@ -152,6 +162,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
   }
   const at::ScalarType dtype = choose_dtype(options.dtype, device);
+  if (options.dump_latents) check_dump_folder(*options.dump_latents);
   runtime::Engine engine(
       {.model_folder = options.model,
        .device = device,

@@ -1,6 +1,8 @@
 #include "launch/decompose_options.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <limits>
 
 #include "common/errors.h"
 
@@ -16,6 +18,14 @@ constexpr std::int64_t kResolutionMultiple = 32;
 
 bool is_blank(const std::string& text) {
   return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
+// Empty when `text` is a seed, else why not. Converting alone would take −1 for 2⁶⁴ − 1.
+std::string refuse_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return {};
+  return text + " is not a number from 0 to " + std::to_string(std::numeric_limits<std::uint64_t>::max());
 }
 
 }  // namespace
@@ -75,7 +85,10 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
       ->check(CLI::Range(std::int64_t{1}, kMostImages))
       ->capture_default_str()
       ->group("Result");
-  command.add_option("--seed", options.seed, "Seed of the noise")->capture_default_str()->group("Result");
+  command.add_option("--seed", options.seed, "Seed of the noise")
+      ->check(CLI::Validator(refuse_seed, {}))
+      ->capture_default_str()
+      ->group("Result");
   command.add_option("--seed-device", options.seed_device, "Where the noise is drawn; the two differ")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str()

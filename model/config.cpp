@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "common/errors.h"
@@ -24,10 +25,22 @@ void check_range(const JsonFields& fields, const char* key, std::int64_t value, 
 
 const std::string kRetrain = "this setting belongs to another model family";
 
-// Fields that transformers and diffusers write into every config.
+// Fields that transformers and diffusers write into every config, or into one written in full.
 void skip_common(JsonFields& fields) {
   fields.without_effect({"_class_name", "_diffusers_version", "_name_or_path", "architectures",
-                         "transformers_version", "torch_dtype", "dtype", "model_type"});
+                         "transformers_version", "torch_dtype", "dtype", "model_type", "output_hidden_states",
+                         "output_attentions", "return_dict", "chunk_size_feed_forward", "is_encoder_decoder",
+                         "id2label", "label2id", "problem_type"});
+}
+
+// Fields of a text encoder's config without effect on a prompt's embeddings.
+void skip_text_fields(JsonFields& fields) {
+  skip_common(fields);
+  fields.without_effect({"attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
+                         "initializer_range", "max_position_embeddings", "max_window_layers",
+                         "sliding_window", "use_cache", "tie_word_embeddings", "image_token_id",
+                         "video_token_id", "vision_start_token_id", "vision_end_token_id",
+                         "vision_token_id"});
 }
 
 // The rope_scaling / rope_parameters object of a text config. Returns rope_theta when the object holds it.
@@ -83,12 +96,10 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
   }
   const double own_theta = fields.get<double>("rope_theta", 1e6);
   config.rope_theta = theta.value_or(own_theta);
-  skip_common(fields);
-  fields.without_effect({"attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id",
-                         "initializer_range", "max_position_embeddings", "max_window_layers",
-                         "sliding_window", "use_cache", "tie_word_embeddings", "layer_types", "rope_scaling",
-                         "rope_parameters", "rope_theta", "image_token_id", "video_token_id",
-                         "vision_start_token_id", "vision_end_token_id", "vision_token_id"});
+  if (!(config.rms_norm_eps >= 0)) refuse(fields.where(), "\"rms_norm_eps\" has to be 0 or more");
+  if (!(config.rope_theta > 0)) refuse(fields.where(), "\"rope_theta\" has to be above 0");
+  skip_text_fields(fields);
+  fields.without_effect({"layer_types", "rope_scaling", "rope_parameters"});  // read above unless null
   return config;
 }
 
@@ -195,6 +206,9 @@ VaeConfig load_vae_config(const std::filesystem::path& file) {
     refuse(fields.where(),
            "\"latents_mean\" and \"latents_std\" need z_dim = " + std::to_string(channels) + " entries");
   }
+  if (!std::all_of(config.latents_std.begin(), config.latents_std.end(), [](double s) { return s > 0; })) {
+    refuse(fields.where(), "\"latents_std\" has to be above 0");
+  }
   return config;
 }
 
@@ -207,9 +221,15 @@ TextEncoderConfig load_text_encoder_config(const std::filesystem::path& file) {
     return config;
   }
   // Newer files nest the language model's settings; the same settings beside them are older readers' copies.
+  skip_text_fields(fields);
+  fields.without_effect({"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+                         "num_attention_heads", "num_key_value_heads", "rms_norm_eps", "rope_theta",
+                         "rope_scaling", "rope_parameters", "hidden_act", "use_sliding_window",
+                         "attention_bias", "layer_types"});
   JsonFields nested = fields.get_object("text_config");
   const TextEncoderConfig config = read_text_config(nested);
   nested.finish();
+  fields.finish();
   return config;
 }
 

@@ -11,9 +11,10 @@ JsonFields::JsonFields(nlohmann::json object, std::string where)
 
 JsonFields JsonFields::from_file(const std::filesystem::path& path) {
   const std::string text = common::read_text_file(path, 64ULL << 20);
+  // Not only parse_error: a number too large for a double is an error of another class.
   try {
     return {nlohmann::json::parse(text), path.string()};
-  } catch (const nlohmann::json::parse_error& error) {
+  } catch (const nlohmann::json::exception& error) {
     throw common::InputError(path.string() + " is not JSON: " + error.what(),
                              "Copy the file from the model's original folder again.");
   }

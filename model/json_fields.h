@@ -1,6 +1,9 @@
 // Strict reading of one JSON object of a config file. Internal to model/*.cpp: it shows nlohmann-json.
 #pragma once
 
+#include <algorithm>
+#include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -53,6 +56,28 @@ class JsonFields {
   std::set<std::string, std::less<>> asked_;
 };
 
+// Whether a value holds a T without conversion. nlohmann converts between numbers and booleans silently; a
+// config that says 1.5 layers or true heads is wrong.
+template <typename T>
+bool json_holds(const nlohmann::json& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value.is_boolean();
+  } else if constexpr (std::is_integral_v<T>) {
+    return value.is_number_integer() &&
+           (!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::numeric_limits<T>::max());
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return value.is_number();
+  } else if constexpr (
+      requires { typename T::value_type; } && !std::is_same_v<T, std::string> &&
+      !std::is_same_v<T, nlohmann::json> && !requires { typename T::mapped_type; }) {
+    return value.is_array() && std::all_of(value.begin(), value.end(), [](const nlohmann::json& element) {
+             return json_holds<typename T::value_type>(element);
+           });
+  } else {
+    return true;  // get() tells
+  }
+}
+
 template <typename T>
 T JsonFields::get(const std::string& key, std::optional<T> fallback) {
   asked_.insert(key);
@@ -62,18 +87,8 @@ T JsonFields::get(const std::string& key, std::optional<T> fallback) {
                              "Copy the file from the model's original folder again.");
   }
   const nlohmann::json& value = object_.at(key);
-  // nlohmann converts between numbers and booleans silently; a config that says 1.5 layers or true heads is
-  // wrong.
-  bool matches = true;
-  if constexpr (std::is_same_v<T, bool>) {
-    matches = value.is_boolean();
-  } else if constexpr (std::is_integral_v<T>) {
-    matches = value.is_number_integer();
-  } else if constexpr (std::is_floating_point_v<T>) {
-    matches = value.is_number();
-  }
   try {
-    if (matches) return value.get<T>();
+    if (json_holds<T>(value)) return value.get<T>();
   } catch (const nlohmann::json::exception&) {
     // falls through to the message below
   }

@@ -33,7 +33,8 @@ bool ends_with(const std::string& name, std::string_view end) {
 }
 
 Distribution distribution_of(const std::string& name, at::IntArrayRef shape) {
-  const bool norm = ends_with(name, ".gamma") || name.find("norm") != std::string::npos;
+  const bool norm =
+      ends_with(name, ".gamma") || (name.find("norm") != std::string::npos && ends_with(name, ".weight"));
   if (norm && shape.size() != 2) return {1.0F, 0.1F};
   if (shape.size() < 2) return {0.0F, 0.02F};
   std::int64_t fan_in = 1;

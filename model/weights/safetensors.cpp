@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -62,12 +63,11 @@ std::string shape_text(at::IntArrayRef shape) {
   return text + "]";
 }
 
-// The number of bytes of a tensor, or nothing when it overflows or a dimension is negative.
+// The number of bytes of a tensor, or nothing when it overflows.
 std::optional<std::uint64_t> byte_count(const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
   std::uint64_t count = c10::elementSize(dtype);
   for (const std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count))
-      return std::nullopt;
+    if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) return std::nullopt;
   }
   return count;
 }
@@ -92,17 +92,33 @@ nlohmann::json parse_header(const common::MappedFile& file, std::uint64_t& data_
   return header;
 }
 
+// A list of sizes or offsets. nlohmann-json would turn 1.5, true and −1 into numbers that are not there.
+// Throws nlohmann::json::exception.
+template <typename T>
+std::vector<T> read_sizes(const nlohmann::json& list) {
+  std::vector<T> sizes;
+  for (const auto& size : list.get_ref<const nlohmann::json::array_t&>()) {
+    if (!size.is_number_unsigned() || size.get<std::uint64_t>() > std::numeric_limits<T>::max()) {
+      throw nlohmann::json::other_error::create(0, "no size", &size);
+    }
+    sizes.push_back(size.get<T>());
+  }
+  return sizes;
+}
+
 TensorInfo parse_entry(const std::filesystem::path& path, const std::string& name,
                        const nlohmann::json& entry, std::uint64_t data_begin, std::uint64_t file_size) {
   const std::string tensor = "tensor \"" + name + "\"";
+  const std::string malformed = "the header's entry of " + tensor + " is malformed";
   try {
     TensorInfo info;
     const auto dtype_name = entry.at("dtype").get<std::string>();
     const auto dtype = dtype_from_name(dtype_name);
     if (!dtype) refuse(path, tensor + " has dtype " + dtype_name + ", which layerpipe does not know");
     info.dtype = *dtype;
-    info.shape = entry.at("shape").get<std::vector<std::int64_t>>();
-    const auto offsets = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
+    info.shape = read_sizes<std::int64_t>(entry.at("shape"));
+    const auto offsets = read_sizes<std::uint64_t>(entry.at("data_offsets"));
+    if (offsets.size() != 2) refuse(path, malformed);
     if (offsets[0] > offsets[1] || offsets[1] > file_size - data_begin) {
       refuse(path, tensor + " lies outside of the file (bytes " + std::to_string(offsets[0]) + " to " +
                        std::to_string(offsets[1]) + " of " + std::to_string(file_size - data_begin) + ")");
@@ -115,7 +131,7 @@ TensorInfo parse_entry(const std::filesystem::path& path, const std::string& nam
     }
     return info;
   } catch (const nlohmann::json::exception&) {
-    refuse(path, "the header's entry of " + tensor + " is malformed");
+    refuse(path, malformed);
   }
 }
 
@@ -246,14 +262,18 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
                        const std::map<std::string, std::string>& metadata) {
   nlohmann::json header = nlohmann::json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::map<std::string, at::Tensor> host;
+  std::vector<std::pair<std::string, at::Tensor>> host;
+  for (const auto& [name, tensor] : tensors) host.emplace_back(name, tensor.detach().cpu().contiguous());
+  // Wide dtypes first: every tensor is then aligned to its dtype without holes.
+  std::stable_sort(host.begin(), host.end(), [](const auto& a, const auto& b) {
+    return a.second.element_size() > b.second.element_size();
+  });
   std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor& contiguous = host[name] = tensor.detach().cpu().contiguous();
-    header[name] = {{"dtype", name_of_dtype(contiguous.scalar_type())},
-                    {"shape", contiguous.sizes().vec()},
-                    {"data_offsets", {offset, offset + contiguous.nbytes()}}};
-    offset += contiguous.nbytes();
+  for (const auto& [name, tensor] : host) {
+    header[name] = {{"dtype", name_of_dtype(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, offset + tensor.nbytes()}}};
+    offset += tensor.nbytes();
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned

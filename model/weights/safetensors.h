@@ -69,8 +69,8 @@ class SafetensorsSource : public TensorSource {
   std::map<std::string, std::shared_ptr<LazyFile>> file_of_;  // by tensor name
 };
 
-// Writes tensors to a file, in the order of their names, beside it and then renamed. Tensors are made
-// contiguous host memory first. Throws OutputError.
+// Writes tensors to a file, wide dtypes first and then in the order of their names, beside it and then
+// renamed. Tensors are made contiguous host memory first. Throws OutputError.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -1,28 +1,17 @@
 // What must not change a bit: the number of threads, and what else is computed beside a request.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "runtime/engine.h"
 #include "tests/support/parity_case.h"
+#include "tests/support/thread_count.h"
 
 namespace layerpipe::runtime {
 namespace {
 
 using layerpipe::testing::is_equal;
-
-// Restores the number of threads that a test changed.
-class ThreadCount {
- public:
-  explicit ThreadCount(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
-  ~ThreadCount() { at::set_num_threads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
-};
+using layerpipe::testing::ThreadCount;
 
 std::vector<Result> run(const std::filesystem::path& model, at::ScalarType dtype,
                         const std::vector<Request>& requests, WeightOrigin weights = WeightOrigin::kFiles) {

@@ -1,0 +1,127 @@
+// `layerpipe decompose` from outside: which files it writes and what it says.
+#include <nlohmann/json.hpp>
+
+#include "common/files.h"
+#include "model/weights/safetensors.h"
+#include "tests/launch/program.h"
+#include "tests/support/parity_case.h"
+
+namespace layerpipe::launch {
+namespace {
+
+using layerpipe::testing::decompose_arguments;
+using layerpipe::testing::files_below;
+using layerpipe::testing::Outcome;
+using layerpipe::testing::run_program;
+using ::testing::ElementsAre;
+using Json = nlohmann::json;
+
+class Decompose : public ::testing::Test {
+ protected:
+  // Runs with these further options and asserts success.
+  Outcome run(const std::vector<std::string>& more = {}) const {
+    Outcome outcome = run_program(decompose_arguments(out_, more));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome;
+  }
+  Json report(const std::string& folder = ".") const {
+    return Json::parse(common::read_text_file(out_ / folder / "run.json"));
+  }
+
+  layerpipe::testing::TemporaryFolder folder_;
+  std::filesystem::path out_ = folder_.path() / "out" / "nested";
+};
+
+TEST_F(Decompose, OneResultGoesToTheFolderItself) {
+  run();
+  EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "layer_1.png", "run.json"));
+  const Json json = report();
+  EXPECT_EQ(json.at("layerpipe"), LAYERPIPE_VERSION);
+  EXPECT_EQ(json.at("command"), "decompose");
+  EXPECT_EQ(json.at("picture"), layerpipe::testing::poster().string());
+  EXPECT_EQ(json.at("seed"), 777);
+  EXPECT_EQ(json.at("device"), "cpu");
+  EXPECT_EQ(json.at("dtype"), "fp32");
+  EXPECT_EQ(json.at("width").get<int>() % 32 + json.at("height").get<int>() % 32, 0);
+  EXPECT_EQ(json.at("seconds").at("steps").size(), 2U);
+  EXPECT_EQ(json.at("files"), Json({"layer_0.png", "layer_1.png", "composite.png"}));
+  EXPECT_EQ(json.at("options").at("steps"), Json({{"value", "2"}, {"source", "command line"}}));
+  EXPECT_EQ(json.at("options").at("cfg-scale"), Json({{"value", "4"}, {"source", "default"}}));
+}
+
+TEST_F(Decompose, SeveralResultsAreNumbered) {
+  const std::string second = folder_.path() / "second.png";
+  std::filesystem::copy_file(layerpipe::testing::test_data() / "parity" / "plain" / "input.png", second);
+  run({"--image", second, "--num-images", "2", "--seed", "40", "--quiet"});
+  EXPECT_EQ(files_below(out_).size(), 4U * 4U);
+  for (int i = 0; i < 4; ++i) {
+    const Json json = report(std::to_string(i));
+    EXPECT_EQ(json.at("seed"), 40 + i % 2) << i;
+    EXPECT_EQ(json.at("picture"), i < 2 ? layerpipe::testing::poster().string() : second) << i;
+    EXPECT_TRUE(std::filesystem::exists(out_ / std::to_string(i) / "layer_1.png")) << i;
+  }
+  // A result does not depend on its company.
+  const std::string alone = folder_.path() / "alone";
+  auto arguments = decompose_arguments(alone, {"--seed", "41", "--quiet"});
+  EXPECT_EQ(run_program(arguments).exit_code, 0);
+  EXPECT_EQ(common::read_text_file(alone + "/layer_0.png"),
+            common::read_text_file(out_ / "1" / "layer_0.png"));
+  EXPECT_NE(common::read_text_file(alone + "/layer_0.png"),
+            common::read_text_file(out_ / "0" / "layer_0.png"));
+}
+
+TEST_F(Decompose, QuietSaysNothing) {
+  EXPECT_EQ(run({"--quiet"}).err, "");
+}
+
+TEST_F(Decompose, SaysALineForBothEndsOfEveryPhase) {
+  const std::string number = "[0-9]+\\.[0-9]+";
+  EXPECT_THAT(run().err, ::testing::MatchesRegex("encode     0/2\nencode     2/2\n"
+                                                 "denoise    0/2\ndenoise    2/2  " +
+                                                 number +
+                                                 " s a step\n"
+                                                 "decode     0/1\ndecode     1/1\n" +
+                                                 out_.string() +
+                                                 ": 2 layers of [0-9]+ × [0-9]+ pixels and composite.png\n" +
+                                                 "done in [^\n]+\n"));
+}
+
+TEST_F(Decompose, LatentsThatWereDumpedGiveTheSameLayers) {
+  const std::string file = folder_.path() / "latents.safetensors";
+  run({"--quiet", "--dump-latents", file});
+  const model::SafetensorsFile latents(file);
+  std::vector<std::string> names;
+  for (const auto& [name, info] : latents.tensors()) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("decoded", "image_latents", "init_latents", "latents",
+                                 "negative_prompt_embeds", "prompt_embeds"));
+  EXPECT_EQ(latents.view("init_latents").size(0), 1);
+  EXPECT_EQ(latents.view("decoded").size(0), 2);
+  EXPECT_EQ(latents.view("decoded").size(1), 4);
+  const std::string layer = common::read_text_file(out_ / "layer_1.png");
+  run({"--quiet", "--init-latents", file, "--seed", "1"});
+  EXPECT_EQ(common::read_text_file(out_ / "layer_1.png"), layer);
+}
+
+TEST_F(Decompose, RandomWeightsNeedNoWeightFiles) {
+  const auto model = folder_.path() / "model";
+  std::filesystem::copy(layerpipe::testing::small_model(), model, std::filesystem::copy_options::recursive);
+  for (const std::string& file : files_below(model)) {
+    if (file.ends_with(".safetensors")) std::filesystem::remove(model / file);
+  }
+  auto arguments = decompose_arguments(out_);
+  *(std::find(arguments.begin(), arguments.end(), "--model") + 1) = model.string();
+  const Outcome without = run_program(arguments);
+  EXPECT_EQ(without.exit_code, 2);
+  EXPECT_THAT(without.err,
+              ::testing::EndsWith("layerpipe: " + (model / "text_encoder").string() +
+                                  " has neither model.safetensors nor model.safetensors.index.json\n"
+                                  "  Copy or download the model's weights, or try --random-weights.\n"));
+  EXPECT_TRUE(files_below(out_).empty());
+  arguments.emplace_back("--random-weights");
+  EXPECT_EQ(run_program(arguments).exit_code, 0);
+  EXPECT_EQ(files_below(out_).size(), 4U);
+}
+
+}  // namespace
+}  // namespace layerpipe::launch

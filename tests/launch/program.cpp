@@ -1,0 +1,102 @@
+#include "tests/launch/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "common/files.h"
+#include "tests/support/parity_case.h"
+
+namespace layerpipe::testing {
+namespace {
+
+int exit_code_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+Program::Program(const std::vector<std::string>& arguments, const std::filesystem::path& scratch)
+    : out_(scratch / "stdout"), err_(scratch / "stderr") {
+  std::string program = LAYERPIPE_PROGRAM;
+  std::vector<std::string> words = arguments;
+  std::vector<char*> argv{program.data()};
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC;
+  ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out_.c_str(), kWrite, 0600);
+  ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), kWrite, 0600);
+  const int error = ::posix_spawn(&pid_, program.c_str(), &files, nullptr, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&files);
+  if (error != 0) throw std::system_error(error, std::generic_category(), program);
+}
+
+Program::~Program() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, &status_, 0);
+}
+
+std::string Program::err() const {
+  return std::filesystem::exists(err_) ? common::read_text_file(err_) : std::string();
+}
+
+void Program::send(int signal_number) const {
+  ::kill(pid_, signal_number);
+}
+
+bool Program::is_running() {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
+}
+
+Outcome Program::wait() {
+  while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  return {exit_code_of(status_), common::read_text_file(out_), common::read_text_file(err_)};
+}
+
+Outcome run_program(const std::vector<std::string>& arguments) {
+  const TemporaryFolder scratch;
+  return Program(arguments, scratch.path()).wait();
+}
+
+std::filesystem::path small_model() {
+  return test_data() / "parity" / "plain" / "model";
+}
+
+std::filesystem::path poster() {
+  return LAYERPIPE_POSTER;
+}
+
+std::vector<std::string> decompose_arguments(const std::filesystem::path& out,
+                                             const std::vector<std::string>& more) {
+  std::vector<std::string> arguments{"decompose", "--model",          small_model(), "--out", out,
+                                     "--image",   poster(),           "--device",    "cpu",   "--resolution",
+                                     "64",        "--any-resolution", "--steps",     "2",     "--layers",
+                                     "2",         "--prompt",         "a poster"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::vector<std::string> files_below(const std::filesystem::path& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_directory()) files.push_back(entry.path().lexically_relative(folder));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace layerpipe::testing

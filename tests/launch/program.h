@@ -1,0 +1,55 @@
+// Runs the built program as a process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/support/temporary_folder.h"
+
+namespace layerpipe::testing {
+
+// What a finished process left: its exit code (128 + signal when it was killed) and what it wrote.
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+// A running process of the program. Killed when the object goes before wait() was called.
+class Program {
+ public:
+  // stdout and stderr go to files in `scratch`; stdin is empty.
+  Program(const std::vector<std::string>& arguments, const std::filesystem::path& scratch);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // What it has written to stderr so far.
+  std::string err() const;
+  void send(int signal_number) const;
+  bool is_running();
+  Outcome wait();
+
+ private:
+  std::filesystem::path out_;
+  std::filesystem::path err_;
+  pid_t pid_ = -1;
+  int status_ = 0;
+};
+
+// Runs the program to its end.
+Outcome run_program(const std::vector<std::string>& arguments);
+
+// A model, a picture and the options that make a run short.
+std::filesystem::path small_model();
+std::filesystem::path poster();
+std::vector<std::string> decompose_arguments(const std::filesystem::path& out,
+                                             const std::vector<std::string>& more = {});
+
+// The names of all files below a folder, sorted.
+std::vector<std::string> files_below(const std::filesystem::path& folder);
+
+}  // namespace layerpipe::testing

@@ -1,0 +1,101 @@
+// A whole model folder: the pipeline's index, and whether the components fit together.
+#include <nlohmann/json.hpp>
+
+#include "common/files.h"
+#include "model/config.h"
+#include "tests/support/parity_case.h"
+#include "tests/support/refusal.h"
+#include "tests/support/temporary_folder.h"
+
+namespace layerpipe::model {
+namespace {
+
+using Json = nlohmann::json;
+
+class ModelConfigTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    put("model_index.json", "model_index_layered");
+    put("transformer/config.json", "transformer_layered");
+    put("vae/config.json", "vae_layered");
+    put("text_encoder/config.json", "text_encoder_flat_and_nested");
+    put("scheduler/scheduler_config.json", "scheduler");
+  }
+  void put(const std::string& file, const std::string& published) const {
+    std::filesystem::create_directories((folder_.path() / file).parent_path());
+    std::filesystem::copy_file(layerpipe::testing::test_data() / "configs" / (published + ".json"),
+                               folder_.path() / file, std::filesystem::copy_options::overwrite_existing);
+  }
+  void change(const std::string& file, const char* change) const {
+    Json json = Json::parse(common::read_text_file(folder_.path() / file));
+    json.merge_patch(Json::parse(change));
+    common::write_file_atomically(folder_.path() / file, json.dump());
+  }
+  std::string refusal() const {
+    return layerpipe::testing::refusal(folder_.path().string(), [&] { load_model_config(folder_.path()); });
+  }
+
+  layerpipe::testing::TemporaryFolder folder_;
+};
+
+TEST_F(ModelConfigTest, ReadsALayeredModel) {
+  const ModelConfig config = load_model_config(folder_.path());
+  EXPECT_STREQ(to_string(config.pipeline), "QwenImageLayeredPipeline");
+  EXPECT_EQ(config.vae.input_channels, 4);
+  EXPECT_EQ(config.text_encoder.hidden_size, config.transformer.joint_attention_dim);
+}
+
+TEST_F(ModelConfigTest, ReadsATextToImageModel) {
+  put("model_index.json", "model_index_text_to_image");
+  put("transformer/config.json", "transformer_text_to_image");
+  put("vae/config.json", "vae_text_to_image");
+  put("text_encoder/config.json", "text_encoder_flat");
+  EXPECT_STREQ(to_string(load_model_config(folder_.path()).pipeline), "QwenImagePipeline");
+}
+
+TEST_F(ModelConfigTest, RefusesAFolderThatIsNoModel) {
+  std::filesystem::remove(folder_.path() / "model_index.json");
+  EXPECT_EQ(refusal(), "FILE is not a model folder: it has no model_index.json");
+}
+
+TEST_F(ModelConfigTest, RefusesOtherPipelines) {
+  change("model_index.json", R"({"_class_name": "FluxPipeline"})");
+  EXPECT_EQ(refusal(),
+            "FILE/model_index.json: the pipeline class is FluxPipeline; layerpipe runs "
+            "QwenImageLayeredPipeline and QwenImagePipeline");
+}
+
+TEST_F(ModelConfigTest, RefusesOtherComponents) {
+  change("model_index.json", R"({"vae": ["diffusers", "AutoencoderKL"]})");
+  EXPECT_EQ(refusal(),
+            "FILE/model_index.json: component \"vae\" is [\"diffusers\",\"AutoencoderKL\"]; layerpipe "
+            "needs AutoencoderKLQwenImage");
+  change("model_index.json", R"({"vae": null})");
+  EXPECT_EQ(refusal(), "FILE/model_index.json: field \"vae\" is missing");
+}
+
+TEST_F(ModelConfigTest, RefusesComponentsThatAreNotKnown) {
+  change("model_index.json", R"({"controlnet": ["diffusers", "QwenImageControlNetModel"]})");
+  EXPECT_EQ(refusal(), "FILE/model_index.json: layerpipe does not know the field \"controlnet\"");
+}
+
+TEST_F(ModelConfigTest, NamesAMissingConfig) {
+  std::filesystem::remove(folder_.path() / "vae" / "config.json");
+  EXPECT_EQ(refusal(), "cannot open FILE/vae/config.json: No such file or directory (errno 2)");
+}
+
+TEST_F(ModelConfigTest, RefusesComponentsThatDoNotFitTogether) {
+  change("transformer/config.json", R"({"in_channels": 32})");
+  EXPECT_EQ(refusal(),
+            "FILE: transformer (in_channels 32, out_channels 16) and vae (z_dim 16) do not fit together");
+  put("transformer/config.json", "transformer_layered");
+  change("transformer/config.json", R"({"joint_attention_dim": 4096})");
+  EXPECT_EQ(refusal(),
+            "FILE: transformer (joint_attention_dim 4096) and text_encoder (hidden_size 3584) do not fit "
+            "together");
+  put("transformer/config.json", "transformer_text_to_image");
+  EXPECT_EQ(refusal(), "FILE: a layered transformer has use_layer3d_rope and use_additional_t_cond");
+}
+
+}  // namespace
+}  // namespace layerpipe::model

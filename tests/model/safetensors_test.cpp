@@ -1,0 +1,187 @@
+// Reading and writing one safetensors file; tests/model/safetensors_source_test.cpp has the shards.
+#include "model/weights/safetensors.h"
+
+#include "tests/support/refusal.h"
+#include "tests/support/temporary_folder.h"
+
+namespace layerpipe::model {
+namespace {
+
+std::string bytes_of(const at::Tensor& tensor) {
+  const at::Tensor contiguous = tensor.contiguous();
+  return {static_cast<const char*>(contiguous.const_data_ptr()), contiguous.nbytes()};
+}
+
+std::string with_length(std::uint64_t length, const std::string& rest) {
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + rest;
+}
+
+class SafetensorsTest : public ::testing::Test {
+ protected:
+  // A file of this header, padded to a multiple of 8 unless told otherwise, and this data.
+  void write(std::string header, const std::string& data, std::size_t multiple = 8) const {
+    header.resize((header.size() + multiple - 1) / multiple * multiple, ' ');
+    common::write_file_atomically(file_, with_length(header.size(), header + data));
+  }
+  std::string refusal_of_file() const {
+    return layerpipe::testing::refusal(file_.string(), [&] { SafetensorsFile{file_}; });
+  }
+  // What is said of a file with the one tensor "a" described by `entry`.
+  std::string refusal_of_entry(const std::string& entry, const std::string& data) const {
+    write(R"({"a":)" + entry + "}", data);
+    return refusal_of_file();
+  }
+
+  layerpipe::testing::TemporaryFolder folder_;
+  std::filesystem::path file_ = folder_.path() / "x.safetensors";
+};
+
+TEST_F(SafetensorsTest, AllDtypesComeBack) {
+  // Names in an order that would leave wide tensors behind odd numbers of narrow ones.
+  const std::vector<at::ScalarType> dtypes{at::kBool,        at::kByte,  at::kChar, at::kFloat8_e4m3fn,
+                                           at::kFloat8_e5m2, at::kShort, at::kHalf, at::kBFloat16,
+                                           at::kInt,         at::kFloat, at::kLong, at::kDouble};
+  std::map<std::string, at::Tensor> tensors;
+  for (std::size_t i = 0; i < dtypes.size(); ++i) {
+    tensors[std::string(1, static_cast<char>('a' + i))] = (at::arange(3, at::kFloat) - 1).to(dtypes[i]);
+  }
+  write_safetensors(file_, tensors);
+  const SafetensorsFile file(file_);
+  ASSERT_EQ(file.tensors().size(), tensors.size());
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor view = file.view(name);
+    EXPECT_EQ(view.scalar_type(), tensor.scalar_type()) << name;
+    EXPECT_EQ(view.sizes(), tensor.sizes()) << name;
+    EXPECT_EQ(bytes_of(view), bytes_of(tensor)) << name;
+  }
+}
+
+TEST_F(SafetensorsTest, ShapesStridesAndMetadataComeBack) {
+  const at::Tensor strided = at::arange(6, at::kFloat).view({2, 3}).t();
+  write_safetensors(file_,
+                    {{"empty", at::empty({0, 3})}, {"scalar", at::full({}, 2.5)}, {"strided", strided}},
+                    {{"format", "pt"}});
+  const SafetensorsFile file(file_);
+  EXPECT_EQ(file.view("empty").sizes(), at::IntArrayRef({0, 3}));
+  EXPECT_EQ(file.view("scalar").dim(), 0);
+  EXPECT_EQ(file.view("scalar").item<float>(), 2.5F);
+  EXPECT_TRUE(at::equal(file.view("strided"), strided));
+  EXPECT_EQ(file.metadata(), (std::map<std::string, std::string>{{"format", "pt"}}));
+}
+
+TEST_F(SafetensorsTest, AViewOutlivesTheFile) {
+  write_safetensors(file_, {{"a", at::arange(5, at::kLong)}});
+  const at::Tensor view = SafetensorsFile(file_).view("a");
+  std::filesystem::remove(file_);
+  EXPECT_TRUE(at::equal(view, at::arange(5, at::kLong)));
+}
+
+TEST_F(SafetensorsTest, ADtypeWithoutANameIsNotWritten) {
+  EXPECT_THROW(write_safetensors(file_, {{"a", at::zeros({1}, at::kComplexFloat)}}), common::InternalError);
+  EXPECT_FALSE(std::filesystem::exists(file_));
+}
+
+TEST_F(SafetensorsTest, RefusesAFileThatIsNone) {
+  common::write_file_atomically(file_, std::string_view("1234567"));
+  EXPECT_EQ(refusal_of_file(), "FILE: is too short to be a safetensors file");
+  common::write_file_atomically(file_, with_length((100ULL << 20) + 1, "{}"));
+  EXPECT_EQ(refusal_of_file(),
+            "FILE: its header would have 104857601 bytes, so it is not a safetensors file");
+  common::write_file_atomically(file_, std::string(16, '\xff'));
+  EXPECT_EQ(refusal_of_file(),
+            "FILE: its header would have 18446744073709551615 bytes, so it is not a safetensors file");
+  common::write_file_atomically(file_, with_length(9, "{}"));
+  EXPECT_EQ(refusal_of_file(), "FILE: is cut short: the header needs 9 bytes, the file has 10 in all");
+}
+
+TEST_F(SafetensorsTest, RefusesAHeaderThatIsNoJsonObject) {
+  for (const char* header : {"", "{\"a\":", "[]", "null", "{\"a\":1e999}", "{\"\xff\":{}}"}) {
+    write(header, "");
+    EXPECT_EQ(refusal_of_file(), "FILE: its header is not a JSON object") << header;
+  }
+  write(R"({"__metadata__":[]})", "");
+  EXPECT_EQ(refusal_of_file(), "FILE: its metadata is not a JSON object");
+}
+
+TEST_F(SafetensorsTest, RefusesAMalformedEntry) {
+  const std::string malformed = "FILE: the header's entry of tensor \"a\" is malformed";
+  for (const char* entry : {
+           "7",
+           R"({"shape":[1],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":[1]})",
+           R"({"dtype":32,"shape":[1],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":1,"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":["1"],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":[1.5],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":[true],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":[-1],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,4]})",
+           R"({"dtype":"F32","shape":[1],"data_offsets":[0]})",
+           R"({"dtype":"F32","shape":[1],"data_offsets":[0,4,8]})",
+           R"({"dtype":"F32","shape":[1],"data_offsets":[-4,4]})",
+           R"({"dtype":"F32","shape":[1],"data_offsets":[0,4.0]})",
+       }) {
+    EXPECT_EQ(refusal_of_entry(entry, "1234"), malformed) << entry;
+  }
+}
+
+TEST_F(SafetensorsTest, RefusesSizesThatDoNotAgree) {
+  EXPECT_EQ(refusal_of_entry(R"({"dtype":"Q4","shape":[1],"data_offsets":[0,4]})", "1234"),
+            "FILE: tensor \"a\" has dtype Q4, which layerpipe does not know");
+  EXPECT_EQ(refusal_of_entry(R"({"dtype":"F32","shape":[2, 1],"data_offsets":[0,4]})", "1234"),
+            "FILE: tensor \"a\" has shape [2, 1] and dtype F32 but 4 bytes");
+  // 2³² · 2³⁰ · 4 bytes are 2⁶⁴, which is 0 in 64 bits.
+  EXPECT_EQ(refusal_of_entry(R"({"dtype":"F32","shape":[4294967296,1073741824],"data_offsets":[0,0]})", ""),
+            "FILE: tensor \"a\" has shape [4294967296, 1073741824] and dtype F32 but 0 bytes");
+}
+
+TEST_F(SafetensorsTest, RefusesOffsetsOutsideOfTheFile) {
+  EXPECT_EQ(refusal_of_entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})", "1234"),
+            "FILE: tensor \"a\" lies outside of the file (bytes 0 to 8 of 4)");
+  EXPECT_EQ(refusal_of_entry(R"({"dtype":"F32","shape":[1],"data_offsets":[4,0]})", "1234"),
+            "FILE: tensor \"a\" lies outside of the file (bytes 4 to 0 of 4)");
+  EXPECT_EQ(
+      refusal_of_entry(
+          R"({"dtype":"U8","shape":[1],"data_offsets":[18446744073709551614,18446744073709551615]})", "1234"),
+      "FILE: tensor \"a\" lies outside of the file (bytes 18446744073709551614 to 18446744073709551615 of "
+      "4)");
+}
+
+TEST_F(SafetensorsTest, RefusesAnotherLayoutThanAGaplessOne) {
+  const auto two = [](const char* a, const char* b) {
+    return std::string(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)") + a +
+           R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}";
+  };
+  write(two("[4,8]", "[0,4]"), "12345678");
+  EXPECT_EQ(refusal_of_file(), "accepted");
+  write(two("[0,4]", "[2,6]"), "123456");
+  EXPECT_EQ(refusal_of_file(), "FILE: two tensors overlap before \"b\"");
+  write(two("[0,4]", "[6,10]"), "1234567890");
+  EXPECT_EQ(refusal_of_file(), "FILE: there is a hole before \"b\"");
+  write(two("[1,5]", "[5,9]"), "123456789");
+  EXPECT_EQ(refusal_of_file(), "FILE: there is a hole before \"a\"");
+  write(two("[0,4]", "[4,8]"), "1234567890");
+  EXPECT_EQ(refusal_of_file(), "FILE: 2 bytes behind the last tensor");
+}
+
+TEST_F(SafetensorsTest, EveryShorterFileIsRefused) {
+  write_safetensors(file_, {{"a", at::arange(3, at::kFloat)}, {"b", at::arange(5, at::kByte)}});
+  const std::string whole = common::read_text_file(file_);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    common::write_file_atomically(file_, std::string_view(whole).substr(0, size));
+    EXPECT_NE(refusal_of_file(), "accepted") << size << " of " << whole.size() << " bytes";
+  }
+}
+
+TEST_F(SafetensorsTest, RefusesDataThatIsNotAligned) {
+  // One byte of padding too many puts the data on an odd address.
+  const std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  write(header, "1234", header.size() % 2 == 0 ? header.size() + 1 : header.size());
+  const SafetensorsFile file(file_);
+  EXPECT_EQ(layerpipe::testing::refusal(file_.string(), [&] { file.view("a"); }),
+            "FILE: tensor \"a\" is not aligned to its dtype");
+}
+
+}  // namespace
+}  // namespace layerpipe::model
