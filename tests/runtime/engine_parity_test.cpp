@@ -79,17 +79,10 @@ TEST_P(EngineBf16Parity, NoiseIsDrawnInBf16) {
   EXPECT_TRUE(is_equal(noise.flatten().narrow(0, 0, expected.numel()), expected));
 }
 
-std::vector<std::string> bf16_case_names() {
-  std::vector<std::string> names;
-  for (const std::string& name : layerpipe::testing::parity_case_names()) {
-    if (layerpipe::testing::load_parity_case(name).has_bf16) names.push_back(name);
-  }
-  return names;
-}
-
 INSTANTIATE_TEST_SUITE_P(Cases, EngineParity, ::testing::ValuesIn(layerpipe::testing::parity_case_names()),
                          [](const auto& info) { return info.param; });
-INSTANTIATE_TEST_SUITE_P(Cases, EngineBf16Parity, ::testing::ValuesIn(bf16_case_names()),
+INSTANTIATE_TEST_SUITE_P(Cases, EngineBf16Parity,
+                         ::testing::ValuesIn(layerpipe::testing::bf16_parity_case_names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

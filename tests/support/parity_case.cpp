@@ -25,6 +25,12 @@ std::vector<std::string> parity_case_names() {
   return names;
 }
 
+std::vector<std::string> bf16_parity_case_names() {
+  std::vector<std::string> names = parity_case_names();
+  std::erase_if(names, [](const std::string& name) { return !load_parity_case(name).has_bf16; });
+  return names;
+}
+
 ParityCase load_parity_case(const std::string& name) {
   ParityCase parity;
   parity.name = name;

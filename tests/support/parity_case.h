@@ -30,6 +30,8 @@ struct ParityCase {
 };
 
 std::vector<std::string> parity_case_names();
+// Those that also hold what diffusers computes in bf16.
+std::vector<std::string> bf16_parity_case_names();
 ParityCase load_parity_case(const std::string& name);
 
 // ‖value − truth‖ / ‖truth‖ in double; infinite when the shapes differ or a value is not finite.

@@ -25,7 +25,7 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-from parity import compare, fixtures, reference, scalars, specs  # noqa: E402
+from parity import compare, fixtures, reference, scalars, small_scale, specs  # noqa: E402
 
 # On the same kind of processor nothing differs. A machine with AVX-512, held to AVX2, gave up to 1.5e-6 (`decoded`).
 TOLERANCE = 5e-6
@@ -43,6 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made:
         made = Path(made)
         scalars.make_scalars(made)
+        small_scale.make_small_scale(made)
         for case in specs.COMMITTED:
             fixtures.make_case(made / case.name, case)
         problems = compare_folders(args.data, made, args.tolerance)
@@ -57,7 +58,7 @@ def compare_folders(committed: Path, made: Path, tolerance: float) -> list[str]:
     problems = [f"{name}: not made any more" for name in sorted(files[committed] - files[made])]
     problems += [f"{name}: not committed" for name in sorted(files[made] - files[committed])]
     for name in sorted(files[committed] & files[made]):
-        if name.name == "expected.safetensors":
+        if name.name in ("expected.safetensors", "small_scale.safetensors"):
             problems += _compare_expected(name, load_file(committed / name), load_file(made / name), tolerance)
         elif not _same_input(committed / name, made / name):
             problems.append(f"{name}: differs")

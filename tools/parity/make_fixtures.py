@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from parity import fixtures, reference, scalars, specs  # noqa: E402
+from parity import fixtures, reference, scalars, small_scale, specs  # noqa: E402
 
 
 def main() -> int:
@@ -37,6 +37,7 @@ def main() -> int:
     cases = specs.COMMITTED if args.random is None else specs.random_cases(args.random, args.seed)
     if args.random is None and not args.case:
         scalars.make_scalars(args.out)
+        small_scale.make_small_scale(args.out)
     if args.case:
         cases = [case for case in cases if case.name in args.case]
     for case in cases:

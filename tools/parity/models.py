@@ -110,7 +110,7 @@ def _rows(tokenizer) -> int:
 def _write_text_encoder(folder: Path, case: Case) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     model = Qwen2_5_VLForConditionalGeneration(_text_config(case.text, tokenizer))
-    _randomise(model, f"{case.name}/text_encoder")
+    randomise(model, f"{case.name}/text_encoder")
     target = folder / "text_encoder"
     target.mkdir()
     config = model.config.to_dict()
@@ -158,13 +158,13 @@ def _published_config(config: dict) -> dict:
 
 
 def _write_diffusers_model(folder: Path, case: Case, model) -> None:
-    _randomise(model, f"{case.name}/{folder.name}")
+    randomise(model, f"{case.name}/{folder.name}")
     model.save_config(folder)
     _write_tensors(folder, "diffusion_pytorch_model", dict(model.state_dict()), case)
 
 
 @torch.no_grad()
-def _randomise(model: torch.nn.Module, key: str) -> None:
+def randomise(model: torch.nn.Module, key: str) -> None:
     """Every parameter away from the values that hide mistakes: no zero bias, no norm weight of one."""
     generator = torch.Generator().manual_seed(zlib.crc32(key.encode()))
     for name, parameter in sorted(model.named_parameters()):
