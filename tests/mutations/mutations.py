@@ -25,7 +25,8 @@ RESCALED = ("runtime_test", "Cases/EngineParity.*/cfg_normalize")
 PREDICTION = ("model_parity_test", "Cases/TransformerParity.*")
 PREDICTION_MANY_LAYERS = ("model_parity_test", "Cases/TransformerParity.*/ten_layers")
 PREDICTION_BF16 = ("model_parity_test", "Cases/TransformerBf16Parity.*")
-# Single layers.
+# Single steps and layers.
+EULER_BF16 = ("model_parity_test", "Dtypes/EulerParity.*/bf16")
 BLOCK = ("model_parity_test", "Scales/SmallScaleParity.TransformerBlock*")
 BLOCK_SMALL = ("model_parity_test", "Scales/SmallScaleParity.TransformerBlock*/small")
 HEAD_SMALL = ("model_parity_test", "Scales/SmallScaleParity.OutputHead*/small")
@@ -90,7 +91,7 @@ MUTATIONS = [
              "schedule.sigmas[index] - schedule.sigmas[index == 0 ? 0 : index - 1]", (ENGINE,)),
     Mutation("Euler step: length not rounded to bf16", "model/scheduler.cpp",
              "at::full({}, dt, at::kFloat).to(prediction.scalar_type())",
-             "at::full({}, dt, at::kFloat).to(at::kFloat)", (ENGINE_BF16,)),
+             "at::full({}, dt, at::kFloat).to(at::kFloat)", (EULER_BF16,)),
     Mutation("schedule: one level too many in the spacing", "model/scheduler.cpp",
              "levels = linspace(1.0, 0.0, steps + 1);", "levels = linspace(1.0, 0.0, steps + 2); levels.pop_back();",
              (ENGINE,)),

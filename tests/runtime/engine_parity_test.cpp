@@ -3,9 +3,9 @@
 // Limits. fp32: two right programs differ by about 2e-6 here (measured, docs/parity.md), while the smallest
 // deliberate mistake of tests/mutations moves something by more than 1e-5. bf16: rounding is chaotic, so the
 // measure is the reference's own distance from its fp32 result; 1.2 times that is allowed. Most of the
-// latents' distance comes from a few roundings that have to be the reference's, those of timestep and step
-// length: the two bf16 results lie within a third of it from each other, and further apart than all of it
-// when the timestep is rounded elsewhere.
+// latents' distance comes from one rounding that has to be the reference's, that of the timestep: the two
+// bf16 results lie within a third of it from each other, and further apart than all of it when the timestep
+// is rounded elsewhere.
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
