@@ -16,5 +16,5 @@ function(layerpipe_reference_test name)
     add_test(NAME ${name} COMMAND sh -c "echo 'Set the CMake variable LAYERPIPE_REFERENCE_PYTHON to run this.'; exit 77")
   endif()
   set_tests_properties(${name} PROPERTIES LABELS parity SKIP_RETURN_CODE 77 TIMEOUT ${ARG_TIMEOUT}
-                       ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+                       ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;OMP_WAIT_POLICY=passive")
 endfunction()

@@ -10,6 +10,10 @@ function(layerpipe_library folder)
   target_link_libraries(layerpipe_${folder} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} layerpipe_options)
 endfunction()
 
+# A second build of the same tests (tests/mutations) reads the data of the first one.
+set(LAYERPIPE_TEST_DATA "${PROJECT_SOURCE_DIR}/tests/data" CACHE PATH "The tests' data")
+mark_as_advanced(LAYERPIPE_TEST_DATA)
+
 # layerpipe_test(<name> SOURCES ... LIBS ... [LABELS unit|parity|...] [TIMEOUT seconds])
 #
 # A GoogleTest program; every TEST becomes a ctest entry "<name>.<Suite>.<Test>".
@@ -24,7 +28,7 @@ function(layerpipe_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main layerpipe_options)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  target_compile_definitions(${name} PRIVATE LAYERPIPE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+  target_compile_definitions(${name} PRIVATE LAYERPIPE_TEST_DATA="${LAYERPIPE_TEST_DATA}")
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
                        PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
                        # Threads that wait by spinning make a busy machine crawl: docs/decisions.md.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import diffusers
 import numpy as np
 import torch
+import transformers
 from diffusers import QwenImageLayeredPipeline
 from PIL import Image
 
@@ -112,4 +114,6 @@ class _Hooks:
 def quiet() -> None:
     for name in ("diffusers", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)  # sums in one order, whatever the machine has

@@ -42,6 +42,7 @@ def make_scalars(folder: Path) -> None:
     _write_lines(folder / "sizes.json", {
         "columns": ["width", "height", "resolution", "out_width", "out_height"], "sizes": _sizes(),
     })
+    save_file(_euler(), folder / "euler.safetensors")
     tensors, draws = _noise()
     save_file(tensors, folder / "noise.safetensors")
     _write_lines(folder / "noise.json", {"draws": draws})
@@ -76,6 +77,20 @@ def _schedule(name: str, steps: int, kind: str, tokens: int) -> dict:
     retrieve_timesteps(scheduler, steps if sigmas is None else None, "cpu", sigmas=sigmas, mu=mu)
     return {"config": name, "steps": steps, "sigmas_in": kind, "image_tokens": tokens, "mu": mu,
             "sigmas": _bits(scheduler.sigmas), "timesteps": _bits(scheduler.timesteps)}
+
+
+def _euler() -> dict[str, torch.Tensor]:
+    """The steps of the schedule "qwen", 3 steps, 1600 tokens, each from the same sample."""
+    tensors = {}
+    for dtype_name, dtype in DTYPES.items():
+        generator = torch.Generator("cpu").manual_seed(0)
+        sample, prediction = (torch.randn(7, 5, generator=generator).to(dtype) for _ in range(2))
+        tensors |= {f"{dtype_name}.sample": sample, f"{dtype_name}.prediction": prediction}
+        scheduler = FlowMatchEulerDiscreteScheduler(**CONFIGS["qwen"])
+        retrieve_timesteps(scheduler, None, "cpu", sigmas=np.linspace(1.0, 0, 4)[:-1], mu=(1600 / 256) ** 0.5)
+        for step, timestep in enumerate(scheduler.timesteps):
+            tensors[f"{dtype_name}.{step}"] = scheduler.step(prediction, timestep, sample, return_dict=False)[0]
+    return tensors
 
 
 def _bits(values: torch.Tensor) -> list[str]:
