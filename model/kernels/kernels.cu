@@ -13,8 +13,13 @@ namespace layerpipe::model::kernels {
 namespace {
 
 constexpr int kWarp = 32;
-constexpr int kRowThreads = 256;   // of the kernels that give a row to a block
-constexpr int kWarpsPerBlock = 8;  // of the kernels that give a row to a warp
+// Kernels that give a row to a block: 3072 values in bf16 are three vectors a thread.
+constexpr int kRowThreads = 128;
+constexpr int kRowVectors = 4;
+// Kernels that give a row to a warp.
+constexpr int kWarpsPerBlock = 8;
+constexpr int kWarpVectors = 2;
+// Kernels without sums, and those that give a row to less than a warp.
 constexpr int kElementwiseThreads = 256;
 
 // 16 bytes of a row: the widest access of one thread.
@@ -56,88 +61,128 @@ __device__ inline float block_sum(float x, float* partial) {
   return warp_sum(x);
 }
 
-// Calls fn(element index, value) for this thread's share of a row. After the first pass the row comes from
-// the L1 cache.
-template <typename T, int kThreads, typename Fn>
-__device__ inline void for_row(const T* row, int dim, int thread, Fn fn) {
+// One thread's share of a row in registers: all of its loads are on their way before the first value is used.
+// Rows that are longer than the threads' registers hold are read again from the L1 cache.
+template <typename T, int kThreads, int kHeld>
+class RowShare {
   using V = Vector<T>;
-  for (int i = thread * V::kSize; i < dim; i += kThreads * V::kSize) {
-    const V vector = *reinterpret_cast<const V*>(row + i);
-#pragma unroll
-    for (int j = 0; j < V::kSize; ++j) fn(i + j, to_float(vector.values[j]));
-  }
-}
 
-// Writes fn(element index, value) over a row.
-template <typename T, int kThreads, typename Fn>
-__device__ inline void map_row(T* out, const T* row, int dim, int thread, Fn fn) {
-  using V = Vector<T>;
-  for (int i = thread * V::kSize; i < dim; i += kThreads * V::kSize) {
-    const V in = *reinterpret_cast<const V*>(row + i);
-    V result;
+ public:
+  __device__ RowShare(const T* row, int dim, int thread) : row_(row), dim_(dim), first_(thread * V::kSize) {
 #pragma unroll
-    for (int j = 0; j < V::kSize; ++j) result.values[j] = from_float<T>(fn(i + j, to_float(in.values[j])));
-    *reinterpret_cast<V*>(out + i) = result;
+    for (int k = 0; k < kHeld; ++k) {
+      if (first_ + k * kStep < dim_) held_[k] = load(first_ + k * kStep);
+    }
   }
-}
+
+  // Calls fn(element index, value) for each element of the share.
+  template <typename Fn>
+  __device__ void visit(Fn fn) const {
+    visit_vectors([&](int i, const V& vector) {
+#pragma unroll
+      for (int j = 0; j < V::kSize; ++j) fn(i + j, to_float(vector.values[j]));
+    });
+  }
+
+  // Writes fn(element index, value) to the same elements of `out`.
+  template <typename Fn>
+  __device__ void map(T* out, Fn fn) const {
+    visit_vectors([&](int i, const V& vector) {
+      V result;
+#pragma unroll
+      for (int j = 0; j < V::kSize; ++j)
+        result.values[j] = from_float<T>(fn(i + j, to_float(vector.values[j])));
+      *reinterpret_cast<V*>(out + i) = result;
+    });
+  }
+
+  // Calls fn(index of the first element, vector) for each vector of the share.
+  template <typename Fn>
+  __device__ void visit_vectors(Fn fn) const {
+#pragma unroll
+    for (int k = 0; k < kHeld; ++k) {
+      if (first_ + k * kStep < dim_) fn(first_ + k * kStep, held_[k]);
+    }
+    for (int i = first_ + kHeld * kStep; i < dim_; i += kStep) fn(i, load(i));
+  }
+
+ private:
+  static constexpr int kStep = kThreads * V::kSize;
+  __device__ V load(int i) const {
+    return *reinterpret_cast<const V*>(row_ + i);
+  }
+
+  const T* row_;
+  int dim_;
+  int first_;
+  V held_[kHeld];
+};
 
 template <typename T>
-__global__ void layer_norm_modulate_kernel(T* out, const T* x, std::int64_t x_stride, const T* scale,
-                                           const T* shift, int dim, float eps) {
+using BlockRow = RowShare<T, kRowThreads, kRowVectors>;
+template <typename T>
+using WarpRow = RowShare<T, kWarp, kWarpVectors>;
+
+template <typename T>
+__global__ void __launch_bounds__(kRowThreads)
+    layer_norm_modulate_kernel(T* out, const T* x, std::int64_t x_stride, const T* scale, const T* shift,
+                               int dim, float eps) {
   __shared__ float partial[kRowThreads / kWarp];
-  const T* row = x + blockIdx.x * x_stride;
+  const BlockRow<T> row(x + blockIdx.x * x_stride, dim, threadIdx.x);
   float sum = 0;
-  for_row<T, kRowThreads>(row, dim, threadIdx.x, [&](int, float value) { sum += value; });
+  row.visit([&](int, float value) { sum += value; });
   const float mean = block_sum(sum, partial) / dim;
   float squares = 0;
-  for_row<T, kRowThreads>(row, dim, threadIdx.x,
-                          [&](int, float value) { squares += (value - mean) * (value - mean); });
+  row.visit([&](int, float value) { squares += (value - mean) * (value - mean); });
   const float factor = rsqrtf(block_sum(squares, partial) / dim + eps);
-  map_row<T, kRowThreads>(out + static_cast<std::int64_t>(blockIdx.x) * dim, row, dim, threadIdx.x,
-                          [&](int i, float value) {
-                            return (value - mean) * factor * (1.0F + to_float(scale[i])) + to_float(shift[i]);
-                          });
+  row.map(out + static_cast<std::int64_t>(blockIdx.x) * dim, [&](int i, float value) {
+    return (value - mean) * factor * (1.0F + to_float(scale[i])) + to_float(shift[i]);
+  });
 }
 
 template <typename T>
-__global__ void rms_norm_kernel(T* out, const T* x, std::int64_t x_stride, const T* weight, int dim,
-                                float eps) {
+__global__ void __launch_bounds__(kRowThreads)
+    rms_norm_kernel(T* out, const T* x, std::int64_t x_stride, const T* weight, int dim, float eps) {
   __shared__ float partial[kRowThreads / kWarp];
-  const T* row = x + blockIdx.x * x_stride;
+  const BlockRow<T> row(x + blockIdx.x * x_stride, dim, threadIdx.x);
   float squares = 0;
-  for_row<T, kRowThreads>(row, dim, threadIdx.x, [&](int, float value) { squares += value * value; });
+  row.visit([&](int, float value) { squares += value * value; });
   const float factor = rsqrtf(block_sum(squares, partial) / dim + eps);
-  map_row<T, kRowThreads>(out + static_cast<std::int64_t>(blockIdx.x) * dim, row, dim, threadIdx.x,
-                          [&](int i, float value) { return value * factor * to_float(weight[i]); });
+  row.map(out + static_cast<std::int64_t>(blockIdx.x) * dim,
+          [&](int i, float value) { return value * factor * to_float(weight[i]); });
 }
 
-// A warp for each head of each row; vectors hold whole pairs.
-template <typename T>
+// kGroup threads for each head of each row: as many as a head has vectors, so that none idles. Vectors hold
+// whole pairs.
+template <typename T, int kGroup>
 __global__ void rms_norm_rotate_kernel(T* x, const T* weight, const float* cos, const float* sin,
                                        std::int64_t heads_in_all, int heads, int head_dim, float eps) {
-  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kWarpsPerBlock + threadIdx.x / kWarp;
-  if (index >= heads_in_all) return;
-  const int lane = threadIdx.x % kWarp;
-  T* head = x + index * head_dim;
-  const std::int64_t row = index / heads;
-  float squares = 0;
-  for_row<T, kWarp>(head, head_dim, lane, [&](int, float value) { squares += value * value; });
-  const float factor = rsqrtf(warp_sum(squares) / head_dim + eps);
-  const float* c = cos + row * (head_dim / 2);
-  const float* s = sin + row * (head_dim / 2);
   using V = Vector<T>;
-  for (int i = lane * V::kSize; i < head_dim; i += kWarp * V::kSize) {
-    V vector = *reinterpret_cast<const V*>(head + i);
+  const std::int64_t index =
+      (static_cast<std::int64_t>(blockIdx.x) * kElementwiseThreads + threadIdx.x) / kGroup;
+  const int lane = threadIdx.x % kGroup;
+  const bool in_range = index < heads_in_all;  // threads beyond take part in the sums of their warp
+  T* head = x + (in_range ? index : 0) * head_dim;
+  const RowShare<T, kGroup, kWarpVectors> share(head, in_range ? head_dim : 0, lane);
+  float squares = 0;
+  share.visit([&](int, float value) { squares += value * value; });
+  for (int offset = kGroup / 2; offset > 0; offset /= 2)
+    squares += __shfl_xor_sync(0xffffffffU, squares, offset);
+  const float factor = rsqrtf(squares / head_dim + eps);
+  const std::int64_t pairs_before = index / heads * (head_dim / 2);
+  share.visit_vectors([&](int i, const V& in) {
+    V vector;
 #pragma unroll
     for (int j = 0; j < V::kSize; j += 2) {
-      const float a = to_float(vector.values[j]) * factor * to_float(weight[i + j]);
-      const float b = to_float(vector.values[j + 1]) * factor * to_float(weight[i + j + 1]);
-      const int pair = (i + j) / 2;
-      vector.values[j] = from_float<T>(a * c[pair] - b * s[pair]);
-      vector.values[j + 1] = from_float<T>(a * s[pair] + b * c[pair]);
+      const float a = to_float(in.values[j]) * factor * to_float(weight[i + j]);
+      const float b = to_float(in.values[j + 1]) * factor * to_float(weight[i + j + 1]);
+      const float c = cos[pairs_before + (i + j) / 2];
+      const float s = sin[pairs_before + (i + j) / 2];
+      vector.values[j] = from_float<T>(a * c - b * s);
+      vector.values[j + 1] = from_float<T>(a * s + b * c);
     }
     *reinterpret_cast<V*>(head + i) = vector;
-  }
+  });
 }
 
 template <typename T>
@@ -161,13 +206,12 @@ __global__ void l2_norm_kernel(T* out, const T* x, const T* gamma, std::int64_t 
   constexpr float kSmallestLength = 1e-12F;
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarpsPerBlock + threadIdx.x / kWarp;
   if (row >= rows) return;
-  const int lane = threadIdx.x % kWarp;
-  const T* in = x + row * dim;
+  const WarpRow<T> share(x + row * dim, dim, threadIdx.x % kWarp);
   float squares = 0;
-  for_row<T, kWarp>(in, dim, lane, [&](int, float value) { squares += value * value; });
+  share.visit([&](int, float value) { squares += value * value; });
   const float length = fmaxf(sqrtf(warp_sum(squares)), kSmallestLength);
   const float root = sqrtf(static_cast<float>(dim));
-  map_row<T, kWarp>(out + row * dim, in, dim, lane, [&](int i, float value) {
+  share.map(out + row * dim, [&](int i, float value) {
     const float normalised = value / length * (to_float(gamma[i]) * root);
     if constexpr (kActivation == Activation::kSilu) return normalised / (1.0F + __expf(-normalised));
     return normalised;
@@ -244,10 +288,17 @@ void rms_norm_rotate(const at::Tensor& x, const at::Tensor& weight, double eps, 
   for_dtype_of(x, [&]<typename T>() {
     check_row_width<T>(x.size(2));
     const std::int64_t heads_in_all = x.size(0) * x.size(1);
-    rms_norm_rotate_kernel<T>
-        <<<blocks_for(heads_in_all, kWarpsPerBlock), kWarpsPerBlock * kWarp, 0, stream()>>>(
-            data<T>(x), data<T>(weight), data<float>(cos), data<float>(sin), heads_in_all,
-            static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<float>(eps));
+    const auto launch = [&](auto kernel, int group) {
+      kernel<<<blocks_for(heads_in_all * group, kElementwiseThreads), kElementwiseThreads, 0, stream()>>>(
+          data<T>(x), data<T>(weight), data<float>(cos), data<float>(sin), heads_in_all,
+          static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<float>(eps));
+    };
+    constexpr int kSmallGroup = 16;
+    if (x.size(2) <= kSmallGroup * Vector<T>::kSize) {
+      launch(rms_norm_rotate_kernel<T, kSmallGroup>, kSmallGroup);
+    } else {
+      launch(rms_norm_rotate_kernel<T, kWarp>, kWarp);
+    }
   });
 }
 
