@@ -10,11 +10,12 @@ namespace layerpipe::common {
 // Exit codes of the program: a contract with the scripts that call it.
 enum class ExitCode : int {
   kDone = 0,
-  kInput = 2,       // wrong usage, configuration or input
-  kDoesNotFit = 3,  // not enough device memory, found while planning or while running
-  kInternal = 5,    // a mistake of ours
-  kOutput = 6,      // results could not be written
-  kInterrupted = 130,
+  kInput = 2,          // wrong usage, configuration or input
+  kDoesNotFit = 3,     // not enough device memory, found while planning or while running
+  kInternal = 5,       // a mistake of ours
+  kOutput = 6,         // results could not be written
+  kInterrupted = 130,  // by SIGINT
+  kTerminated = 143,   // by SIGTERM
 };
 
 // Base of the family. `what()` says what happened and names the file, tensor or option; `remedy()` says what
@@ -54,7 +55,7 @@ class OutputError : public Error {
   ExitCode exit_code() const noexcept override { return ExitCode::kOutput; }
 };
 
-// The user asked the program to stop.
+// The user, or the system, asked the program to stop.
 class InterruptedError : public Error {
  public:
   InterruptedError() : Error("interrupted", {}) {}

@@ -17,11 +17,13 @@ namespace {
 
 using layerpipe::common::ExitCode;
 
-// The one thing that a signal handler can reach.
+// What a signal handler can reach: globals are all there is.
 std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<int> stop_signal{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 void request_stop(int signal_number) {
+  stop_signal.store(signal_number);
   stop_requested.store(true);
   std::signal(signal_number, SIG_DFL);  // a second Ctrl-C ends the program at once
 }
@@ -79,9 +81,14 @@ void run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
   ExitCode code = ExitCode::kDone;
   try {
     run(argc, argv);
+  } catch (const layerpipe::common::InterruptedError& error) {
+    const bool terminated = stop_signal.load() == SIGTERM;
+    print_error(terminated ? "terminated" : error.what(), error.remedy());
+    code = terminated ? ExitCode::kTerminated : error.exit_code();
   } catch (const layerpipe::common::Error& error) {
     print_error(error.what(), error.remedy());
     code = error.exit_code();

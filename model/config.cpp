@@ -69,7 +69,11 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
   config.intermediate_size = fields.get<std::int64_t>("intermediate_size");
   config.num_hidden_layers = fields.get<std::int64_t>("num_hidden_layers");
   config.num_attention_heads = fields.get<std::int64_t>("num_attention_heads");
-  config.num_key_value_heads = fields.get<std::int64_t>("num_key_value_heads", config.num_attention_heads);
+  // Qwen2_5_VLTextConfig: 8 unless it is written; null means as many as there are heads.
+  constexpr std::int64_t kDefaultKeyValueHeads = 8;
+  config.num_key_value_heads = fields.get<std::int64_t>(
+      "num_key_value_heads",
+      fields.is_null("num_key_value_heads") ? config.num_attention_heads : kDefaultKeyValueHeads);
   config.rms_norm_eps = fields.get<double>("rms_norm_eps", 1e-5);
   check_range(fields, "vocab_size", config.vocab_size, 1, 1 << 24);
   check_range(fields, "hidden_size", config.hidden_size, 1);
@@ -142,7 +146,8 @@ TransformerConfig load_transformer_config(const std::filesystem::path& file) {
   TransformerConfig config;
   config.patch_size = fields.get<std::int64_t>("patch_size", 2);
   config.in_channels = fields.get<std::int64_t>("in_channels", 64);
-  config.out_channels = fields.get<std::int64_t>("out_channels", 16);
+  config.out_channels =
+      fields.get<std::int64_t>("out_channels", fields.is_null("out_channels") ? config.in_channels : 16);
   config.num_layers = fields.get<std::int64_t>("num_layers", 60);
   config.attention_head_dim = fields.get<std::int64_t>("attention_head_dim", 128);
   config.num_attention_heads = fields.get<std::int64_t>("num_attention_heads", 24);

@@ -30,6 +30,11 @@ class JsonFields {
     return object_.contains(key) && !object_.at(std::string(key)).is_null();
   }
 
+  // Whether the field is written as null, which some configs give another meaning than leaving it out.
+  bool is_null(std::string_view key) const {
+    return object_.contains(key) && object_.at(std::string(key)).is_null();
+  }
+
   // The field's value. A missing or null field takes `fallback`; without one it throws InputError.
   template <typename T>
   T get(const std::string& key, std::optional<T> fallback = std::nullopt);

@@ -38,6 +38,14 @@ void forbid_tf32() {
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
+std::shared_ptr<const model::TensorSource> open(const EngineConfig& config, const std::string& component) {
+  if (config.weights == WeightOrigin::kRandom) {
+    return std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
+  }
+  return std::make_shared<model::SafetensorsSource>(config.model_folder / component,
+                                                    weight_file_stem(component));
+}
+
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
   const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;
   return {.frames = request.layers + 1,
@@ -100,6 +108,8 @@ Engine::Engine(EngineConfig config)
                                  std::to_string(model_.text_encoder.vocab_size),
                              "Check that both belong to the same model.");
   }
+  for (const char* component : {"text_encoder", "transformer", "vae"})
+    sources_[component] = open(config_, component);
   if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
 }
 
@@ -126,16 +136,8 @@ void Engine::check(const Request& request) const {
   }
 }
 
-std::shared_ptr<const model::TensorSource> Engine::open(const std::string& component) const {
-  if (config_.weights == WeightOrigin::kRandom) {
-    return std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
-  }
-  return std::make_shared<model::SafetensorsSource>(config_.model_folder / component,
-                                                    weight_file_stem(component));
-}
-
 model::WeightStore Engine::store(const std::string& component) const {
-  return {open(component), config_.device, config_.dtype};
+  return {sources_.at(component), config_.device, config_.dtype};
 }
 
 std::vector<Result> Engine::run(std::span<const Request> requests, const ProgressListener& listener,

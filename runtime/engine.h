@@ -49,7 +49,7 @@ struct PhaseSeconds {
 // ends, once for all requests of a call. Called by one thread.
 class Engine {
  public:
-  // Reads config files and tokenizer, no weights. Throws InputError.
+  // Reads config files, tokenizer and where each component's weights lie, but no weights. Throws InputError.
   explicit Engine(EngineConfig config);
 
   const model::ModelConfig& model_config() const noexcept { return model_; }
@@ -69,12 +69,12 @@ class Engine {
   void encode(Run& run);
   void denoise(Run& run);
   void decode(Run& run);
-  std::shared_ptr<const model::TensorSource> open(const std::string& component) const;
   model::WeightStore store(const std::string& component) const;
 
   EngineConfig config_;
   model::ModelConfig model_;
   model::Tokenizer tokenizer_;
+  std::map<std::string, std::shared_ptr<const model::TensorSource>> sources_;  // by component
   PhaseSeconds seconds_;
 };
 

@@ -1,4 +1,4 @@
-// Ctrl-C.
+// Ctrl-C, and what a system sends to a program that has to end.
 #include <signal.h>
 
 #include <chrono>
@@ -11,7 +11,16 @@ namespace {
 
 using layerpipe::testing::Program;
 
-TEST(Interrupt, StopsWithCode130AndLeavesNoFile) {
+struct Stop {
+  const char* name;
+  int signal;
+  int exit_code;
+  const char* message;
+};
+
+class Interrupt : public ::testing::TestWithParam<Stop> {};
+
+TEST_P(Interrupt, StopsWithItsCodeAndLeavesNoFile) {
   const layerpipe::testing::TemporaryFolder folder;
   const auto out = folder.path() / "out";
   auto arguments = layerpipe::testing::decompose_arguments(out);
@@ -21,13 +30,18 @@ TEST(Interrupt, StopsWithCode130AndLeavesNoFile) {
   while (program.err().find("denoise") == std::string::npos && program.is_running()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  program.send(SIGINT);
+  program.send(GetParam().signal);
   const layerpipe::testing::Outcome outcome = program.wait();
-  EXPECT_EQ(outcome.exit_code, 130);
-  EXPECT_THAT(outcome.err, ::testing::EndsWith("layerpipe: interrupted\n"));
+  EXPECT_EQ(outcome.exit_code, GetParam().exit_code);
+  EXPECT_THAT(outcome.err, ::testing::EndsWith(GetParam().message));
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(layerpipe::testing::files_below(out), ::testing::IsEmpty());
 }
+
+INSTANTIATE_TEST_SUITE_P(Signals, Interrupt,
+                         ::testing::Values(Stop{"CtrlC", SIGINT, 130, "layerpipe: interrupted\n"},
+                                           Stop{"Terminated", SIGTERM, 143, "layerpipe: terminated\n"}),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace layerpipe::launch
