@@ -7,8 +7,8 @@
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "media/file_kind.h"
 #include "media/orientation.h"
+#include "media/picture_errors.h"
 #include "media/png_guard.h"
 
 namespace layerpipe::media {
@@ -19,8 +19,6 @@ using common::InputError;
 constexpr std::string_view kSignature("\x89PNG\r\n\x1a\n", 8);
 constexpr std::size_t kHeaderBytes =
     8 + 4 + 4 + 13 + 4;  // signature, then IHDR: length, name, content, checksum
-constexpr std::uint64_t kMaxFileBytes = 2ULL << 30;
-constexpr const char* kFetchAgain = "Export the picture again, or copy it again from where it came.";
 
 // Where libpng's next bytes come from.
 struct Source {
@@ -42,7 +40,7 @@ void read_from_source(png_structp png, png_bytep to, std::size_t count) {
 
 class ReadHandle {
  public:
-  explicit ReadHandle(PngFailure& failure)
+  explicit ReadHandle(LibraryFailure& failure)
       : png_(png_create_read_struct(PNG_LIBPNG_VER_STRING, &failure, keep_png_error, ignore_png_warning)) {
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
@@ -61,50 +59,21 @@ class ReadHandle {
   png_infop info_ = nullptr;
 };
 
-std::string read_content(const std::filesystem::path& path) {
-  try {
-    return common::read_text_file(path, kMaxFileBytes);
-  } catch (const InputError& error) {
-    throw InputError(error.what(), "Give the path of a PNG picture that may be read.");
-  }
-}
-
-InputError cut_short(const std::filesystem::path& path, std::size_t size) {
-  return InputError(path.string() + " is cut short: the PNG in it does not end within its " +
-                        std::to_string(size) + " bytes",
-                    kFetchAgain);
-}
-
-void check_kind(const std::filesystem::path& path, std::string_view content) {
-  if (content.empty()) throw InputError(path.string() + " is empty", kFetchAgain);
-  if (content.starts_with(kSignature)) return;
-  if (kSignature.starts_with(content)) throw cut_short(path, content.size());
-  const std::string kind = describe_file_kind(content);
-  if (kind.empty())
-    throw InputError(path.string() + " is not a PNG picture", "Only PNG is read: save the picture as PNG.");
-  throw InputError(path.string() + " is " + kind + (kind.starts_with("a PNG") ? "" : "; only PNG is read"),
-                   kind.starts_with("a PNG") ? kFetchAgain : "Save the picture as PNG and give that file.");
-}
-
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
   for (const char byte : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(byte);
   return value;
 }
 
-// The size that the header declares, before anything is allocated for it.
-void check_size(const std::filesystem::path& path, std::string_view content) {
-  if (content.size() < kHeaderBytes) throw cut_short(path, content.size());
-  if (content.substr(12, 4) != "IHDR") return;  // libpng says what is wrong
-  const std::uint32_t width = big_endian(content.substr(16));
-  const std::uint32_t height = big_endian(content.substr(20));
-  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
-  if (width == 0 || height == 0) throw InputError(path.string() + " declares a size of " + size, kFetchAgain);
-  if (width > kMaxSide || height > kMaxSide) {
-    const std::string most = std::to_string(kMaxSide);
-    throw InputError(path.string() + " has " + size + "; at most " + most + " x " + most + " are read",
-                     "Make the picture smaller first.");
+// What can be told before libpng is asked: that it is a PNG, and that its size is allowed.
+void check_start(const PictureFile& file, std::string_view content) {
+  if (!content.starts_with(kSignature)) {
+    if (kSignature.starts_with(content)) throw cut_short(file, "PNG");
+    throw InputError(file.name + " is not a PNG picture", kSaveAsPng);
   }
+  if (content.size() < kHeaderBytes) throw cut_short(file, "PNG");
+  if (content.substr(12, 4) != "IHDR") return;  // libpng says what is wrong
+  check_declared_size(file, big_endian(content.substr(16)), big_endian(content.substr(20)));
 }
 
 // Asks libpng for RGBA of 8 bits whatever the file holds.
@@ -148,26 +117,30 @@ Orientation orientation_of(png_structp png, png_infop info) {
 
 }  // namespace
 
-Image read_png(const std::filesystem::path& path) {
-  const std::string content = read_content(path);
-  check_kind(path, content);
-  check_size(path, content);
+Picture read_png(const PictureFile& file) {
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  check_start(file, content);
 
   Source source{content.data(), content.size(), false};
-  PngFailure failure;
+  LibraryFailure failure;
   const ReadHandle handle(failure);
   const png_structp png = handle.png();
   const png_infop info = handle.info();
   const auto fail = [&]() {
-    if (source.ended_early) throw cut_short(path, content.size());
-    throw InputError(path.string() + " is a damaged PNG picture (libpng: " + failure.text + ")", kFetchAgain);
+    if (source.ended_early) throw cut_short(file, "PNG");
+    throw damaged(file, "PNG", std::string("libpng: ") + failure.text);
   };
-  if (!guarded(png, [&] { read_header(png, info, source); })) fail();
+  if (!guarded(failure, [&] { read_header(png, info, source); })) fail();
   Image image = make_image(static_cast<int>(png_get_image_width(png, info)),
                            static_cast<int>(png_get_image_height(png, info)));
   common::ensure(png_get_rowbytes(png, info) == image.row_bytes(), "libpng did not turn a picture into RGBA");
-  if (!guarded(png, [&] { read_rows(png, info, image); })) fail();
-  return apply_orientation(std::move(image), orientation_of(png, info));
+  if (!guarded(failure, [&] { read_rows(png, info, image); })) fail();
+  return {apply_orientation(std::move(image), orientation_of(png, info)), {}};
+}
+
+Image read_png(const std::filesystem::path& path) {
+  const common::MappedFile file(path);
+  return read_png(PictureFile{file.bytes(), path.string()}).image;
 }
 
 }  // namespace layerpipe::media

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "media/image.h"
+#include "media/picture.h"
 
 namespace layerpipe::media {
 
@@ -15,8 +15,11 @@ namespace layerpipe::media {
 // but for two things in which Pillow loses the picture (docs/pictures.md): 16-bit grey keeps its high byte,
 // where Pillow clips at 255, and a transparent colour (tRNS) in 2, 4 or 16 bits is compared as PNG says.
 //
-// Throws InputError that names the file when it is missing, empty, cut short, damaged, no PNG or larger than
-// kMaxSide.
+// Throws InputError that names the file when it is cut short, damaged, no PNG or larger than kMaxSide.
+Picture read_png(const PictureFile& file);
+
+// The same for a file that must be a PNG, such as a layer that layerpipe wrote; remarks are dropped. What a
+// user gives is read by read_picture. Also throws InputError when the file is missing or may not be read.
 Image read_png(const std::filesystem::path& path);
 
 }  // namespace layerpipe::media

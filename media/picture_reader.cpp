@@ -1,0 +1,47 @@
+#include "media/picture_reader.h"
+
+#include <string_view>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "media/file_kind.h"
+#include "media/picture_errors.h"
+#include "media/png_reader.h"
+
+namespace layerpipe::media {
+namespace {
+
+using common::InputError;
+
+constexpr const char* kRead = "only PNG is read";
+
+common::MappedFile open_file(const std::filesystem::path& path) {
+  try {
+    return common::MappedFile(path);
+  } catch (const InputError& error) {
+    throw InputError(error.what(), "Give the path of a picture that may be read.");
+  }
+}
+
+InputError not_read(const PictureFile& file, std::string_view content) {
+  if (content.empty()) return InputError(file.name + " is empty", kFetchAgain);
+  const std::string kind = describe_file_kind(content);
+  if (kind.empty()) return InputError(file.name + " is not a picture; " + kRead, kSaveAsPng);
+  if (kind.starts_with("a PNG")) return InputError(file.name + " is " + kind, kFetchAgain);
+  return InputError(file.name + " is " + kind + "; " + kRead, kSaveAsPng);
+}
+
+}  // namespace
+
+Picture read_picture(const PictureFile& file) {
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  if (picture_format_of(content) == PictureFormat::kPng) return read_png(file);
+  throw not_read(file, content);
+}
+
+Picture read_picture(const std::filesystem::path& path) {
+  const common::MappedFile file = open_file(path);
+  return read_picture(PictureFile{file.bytes(), path.string()});
+}
+
+}  // namespace layerpipe::media
