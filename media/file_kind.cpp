@@ -43,6 +43,7 @@ constexpr std::string_view kPngSignature = kMarks[0].bytes;
 std::optional<PictureFormat> picture_format_of(std::string_view content) {
   if (content.empty()) return std::nullopt;
   if (content.starts_with(kPngSignature) || kPngSignature.starts_with(content)) return PictureFormat::kPng;
+  if (content.starts_with("\xff\xd8\xff"sv)) return PictureFormat::kJpeg;
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "media/file_kind.h"
+#include "media/jpeg_reader.h"
 #include "media/picture_errors.h"
 #include "media/png_reader.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 using common::InputError;
 
-constexpr const char* kRead = "only PNG is read";
+constexpr const char* kRead = "PNG and JPEG are read";
 
 common::MappedFile open_file(const std::filesystem::path& path) {
   try {
@@ -35,8 +36,15 @@ InputError not_read(const PictureFile& file, std::string_view content) {
 
 Picture read_picture(const PictureFile& file) {
   const std::string_view content(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
-  if (picture_format_of(content) == PictureFormat::kPng) return read_png(file);
-  throw not_read(file, content);
+  const auto format = picture_format_of(content);
+  if (!format) throw not_read(file, content);
+  switch (*format) {
+    case PictureFormat::kPng:
+      return read_png(file);
+    case PictureFormat::kJpeg:
+      return read_jpeg(file);
+  }
+  throw common::InternalError("a kind of picture has no reader");
 }
 
 Picture read_picture(const std::filesystem::path& path) {

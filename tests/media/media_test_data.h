@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "media/image.h"
+#include "common/errors.h"
+#include "media/picture_reader.h"
 
 namespace layerpipe::media {
 
@@ -74,5 +75,34 @@ inline std::string case_name(const testing::TestParamInfo<MediaCase>& info) {
 inline void PrintTo(const MediaCase& media_case, std::ostream* out) {
   *out << media_case.name;
 }
+
+// A file of a damaged/ folder, and how read_picture has to refuse it.
+struct Damage {
+  std::string file;
+  std::string message;  // after the path
+  std::string remedy;
+};
+
+inline void PrintTo(const Damage& damage, std::ostream* out) {
+  *out << damage.file;
+}
+
+inline std::string damage_name(const testing::TestParamInfo<Damage>& info) {
+  return info.param.file.substr(0, info.param.file.find('.'));
+}
+
+inline void expect_refused(const std::filesystem::path& path, const Damage& damage) {
+  ASSERT_TRUE(std::filesystem::exists(path));
+  try {
+    read_picture(path);
+    FAIL() << path << " was read";
+  } catch (const common::InputError& error) {
+    EXPECT_EQ(error.what(), path.string() + damage.message);
+    EXPECT_EQ(error.remedy(), damage.remedy);
+  }
+}
+
+inline constexpr const char* kExportAgain = "Export the picture again, or copy it again from where it came.";
+inline constexpr const char* kGiveAPng = "Save the picture as PNG and give that file.";
 
 }  // namespace layerpipe::media
