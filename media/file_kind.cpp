@@ -44,6 +44,7 @@ std::optional<PictureFormat> picture_format_of(std::string_view content) {
   if (content.empty()) return std::nullopt;
   if (content.starts_with(kPngSignature) || kPngSignature.starts_with(content)) return PictureFormat::kPng;
   if (content.starts_with("\xff\xd8\xff"sv)) return PictureFormat::kJpeg;
+  if (content.starts_with("RIFF"sv) && content.substr(0, 12).ends_with("WEBP"sv)) return PictureFormat::kWebp;
   return std::nullopt;
 }
 

@@ -7,7 +7,7 @@
 
 namespace layerpipe::media {
 
-enum class PictureFormat { kPng, kJpeg };
+enum class PictureFormat { kPng, kJpeg, kWebp };
 
 // The reader to ask; nothing when there is none for such a file. The beginning of a PNG's signature, with
 // nothing after it, counts as a PNG that was cut.

@@ -8,13 +8,14 @@
 #include "media/jpeg_reader.h"
 #include "media/picture_errors.h"
 #include "media/png_reader.h"
+#include "media/webp_reader.h"
 
 namespace layerpipe::media {
 namespace {
 
 using common::InputError;
 
-constexpr const char* kRead = "PNG and JPEG are read";
+constexpr const char* kRead = "PNG, JPEG and WebP are read";
 
 common::MappedFile open_file(const std::filesystem::path& path) {
   try {
@@ -43,6 +44,8 @@ Picture read_picture(const PictureFile& file) {
       return read_png(file);
     case PictureFormat::kJpeg:
       return read_jpeg(file);
+    case PictureFormat::kWebp:
+      return read_webp(file);
   }
   throw common::InternalError("a kind of picture has no reader");
 }

@@ -17,6 +17,7 @@ from PIL import Image
 
 import jpeg_fixtures
 import minimal_png as png
+import webp_fixtures
 from media_samples import by_pillow, random_samples
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "media"
@@ -159,6 +160,7 @@ def files():
         lines.append(f"{source}_{width}x{height} {width} {height} {source}")
     yield "resize/list.txt", "\n".join(lines + [""]).encode()
     yield from jpeg_fixtures.files()
+    yield from webp_fixtures.files()
 
 
 def main():

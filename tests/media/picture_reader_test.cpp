@@ -33,8 +33,8 @@ INSTANTIATE_TEST_SUITE_P(
                "Make the picture smaller first."},
         Damage{"text_mode.png", " is a PNG picture whose line ends were changed by a transfer in text mode",
                kExportAgain},
-        Damage{"gif.png", " is a GIF picture; PNG and JPEG are read", kGiveAPng},
-        Damage{"noise.png", " is not a picture; PNG and JPEG are read", kGiveAPng}),
+        Damage{"gif.png", " is a GIF picture; PNG, JPEG and WebP are read", kGiveAPng},
+        Damage{"noise.png", " is not a picture; PNG, JPEG and WebP are read", kGiveAPng}),
     damage_name);
 
 TEST(PictureReaderTest, LooksAtTheContentNotAtTheName) {

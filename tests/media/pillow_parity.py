@@ -102,6 +102,17 @@ def read_jpeg_case(rng, tool):
     return f"read JPEG {width} x {height}, {options}", tool.pixels(content), by_pillow(content)
 
 
+def read_webp_case(rng, tool):
+    width, height = (int(v) for v in rng.integers(1, 80, 2))
+    picture = Image.fromarray(random_rgba(rng, width, height).astype(np.uint8)).convert(("RGB", "RGBA")[rng.integers(2)])
+    options = {"quality": int(rng.integers(0, 101)), "lossless": bool(rng.integers(2)), "method": int(rng.integers(5)),
+               "alpha_quality": int(rng.integers(20, 101)), "exact": bool(rng.integers(2)), **random_exif(rng)}
+    if rng.integers(4) == 0:
+        options |= {"save_all": True, "append_images": [picture.transpose(Image.Transpose.ROTATE_180)]}
+    content = encoded(picture, "WEBP", options)
+    return f"read WebP {width} x {height}, {picture.mode}, {options}", tool.pixels(content), by_pillow(content)
+
+
 def random_rgba(rng, width, height):
     """Noise, smooth colors or a cut-out: they press on different parts of the arithmetic."""
     noise = rng.integers(0, 256, (height, width, 4))
@@ -143,18 +154,22 @@ def main():
     parser.add_argument("tool")
     parser.add_argument("--cases", type=int, default=200, help="of reading each kind of file, of resizing and of writing, each (200)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-webp", action="store_true", help="the tool was built without libwebp")
     options = parser.parse_args()
+    cases = [read_png_case, read_jpeg_case, read_webp_case, resize_case, write_case]
+    if options.no_webp:
+        cases.remove(read_webp_case)
     rng = np.random.default_rng(options.seed)
     differing = 0
     with tempfile.TemporaryDirectory() as folder:
         tool = Tool(options.tool, pathlib.Path(folder))
-        for case in (read_png_case, read_jpeg_case, resize_case, write_case):
+        for case in cases:
             for _ in range(options.cases):
                 name, actual, expected = case(rng, tool)
                 if actual.shape != expected.shape or not np.array_equal(actual, expected):
                     differing += 1
                     print("differs:", name)
-    print(f"{4 * options.cases} cases, {differing} differ")
+    print(f"{len(cases) * options.cases} cases, {differing} differ")
     return 1 if differing else 0
 
 
