@@ -1,8 +1,8 @@
 # Decides which of the libraries that reading pictures can do without are used.
-#   LAYERPIPE_WEBP = AUTO   when the library is found (the default)
-#   LAYERPIPE_WEBP = ON     an error without it
-#   LAYERPIPE_WEBP = OFF    never
-# Sets LAYERPIPE_WITH_WEBP.
+#   LAYERPIPE_WEBP, LAYERPIPE_LCMS = AUTO   when the library is found (the default)
+#                                    ON     an error without it
+#                                    OFF    never
+# Sets LAYERPIPE_WITH_WEBP and LAYERPIPE_WITH_LCMS.
 function(layerpipe_optional_library name package purpose debian_package)
   set(with OFF)
   if(NOT LAYERPIPE_${name} STREQUAL "OFF")
@@ -19,3 +19,4 @@ function(layerpipe_optional_library name package purpose debian_package)
 endfunction()
 
 layerpipe_optional_library(WEBP WebP "WebP pictures" libwebp-dev)
+layerpipe_optional_library(LCMS LCMS2 "Colour profiles" liblcms2-dev)

@@ -1,6 +1,8 @@
 #include "media/jpeg_reader.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +13,7 @@
 #include <jerror.h>
 
 #include "common/errors.h"
+#include "media/color_profile.h"
 #include "media/library_guard.h"
 #include "media/orientation.h"
 #include "media/picture_errors.h"
@@ -23,6 +26,8 @@ using namespace std::string_view_literals;
 
 constexpr auto kExifMark = "Exif\0\0"sv;  // begins the marker APP1 that holds EXIF data
 constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr auto kProfileMark = "ICC_PROFILE\0"sv;
+constexpr int kProfileMarker = JPEG_APP0 + 2;
 constexpr unsigned kWholeMarker = 0xffff;
 
 // One decompression, and what its callbacks note; they find it through client_data.
@@ -32,10 +37,14 @@ struct Decoding {
   jpeg_source_mgr source{};
   LibraryFailure failure;
   bool ended_early = false;
+  JOCTET* profile = nullptr;           // ours to free
   char warning[JMSG_LENGTH_MAX] = "";  // the first about bytes that belong to nothing
 
   Decoding() = default;
-  ~Decoding() { jpeg_destroy_decompress(&info); }  // does nothing when `info` is still empty
+  ~Decoding() {
+    jpeg_destroy_decompress(&info);  // does nothing when `info` is still empty
+    std::free(profile);
+  }
   Decoding(const Decoding&) = delete;
   Decoding& operator=(const Decoding&) = delete;
 };
@@ -105,6 +114,7 @@ void read_header(Decoding& decoding, std::span<const std::byte> bytes) {
   decoding.source.term_source = nothing_to_do;
   info.src = &decoding.source;
   jpeg_save_markers(&info, kExifMarker, kWholeMarker);
+  jpeg_save_markers(&info, kProfileMarker, kWholeMarker);
   jpeg_read_header(&info, TRUE);
 }
 
@@ -147,6 +157,23 @@ Orientation orientation_of(const jpeg_decompress_struct& info) {
   return Orientation::kTopLeft;
 }
 
+// The profile, from all the markers APP2 over which it is spread; empty when one is missing or wrong. Leaves
+// the rest to `decoding`, which frees it.
+std::optional<std::span<const std::byte>> profile_of(Decoding& decoding) {
+  const auto is_profile = [](jpeg_saved_marker_ptr marker) {
+    const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
+    return marker->marker == kProfileMarker && text.starts_with(kProfileMark);
+  };
+  auto marker = decoding.info.marker_list;
+  while (marker != nullptr && !is_profile(marker)) marker = marker->next;
+  if (marker == nullptr) return std::nullopt;
+  unsigned size = 0;
+  const bool whole = guarded(decoding.failure, [&] {
+    if (jpeg_read_icc_profile(&decoding.info, &decoding.profile, &size) == FALSE) size = 0;
+  });
+  return std::as_bytes(std::span(decoding.profile, whole ? size : 0));
+}
+
 void read_rows(jpeg_decompress_struct& info, Image& image) {
   while (info.output_scanline < info.output_height) {
     JSAMPROW row = image.row(static_cast<int>(info.output_scanline));
@@ -167,12 +194,15 @@ Picture read_jpeg(const PictureFile& file) {
   check_declared_size(file, info.image_width, info.image_height);
   check_colors(file, info.jpeg_color_space);
   const Orientation orientation = orientation_of(info);  // libjpeg frees the markers when it finishes
+  const auto profile = profile_of(decoding);
+  const ColorModel stored = info.jpeg_color_space == JCS_GRAYSCALE ? ColorModel::kGrey : ColorModel::kRgb;
   run([&] {
     info.out_color_space = JCS_EXT_RGBA;
     jpeg_start_decompress(&info);
   });
   Picture picture{make_image(static_cast<int>(info.output_width), static_cast<int>(info.output_height)), {}};
   run([&] { read_rows(info, picture.image); });
+  if (profile) convert_to_srgb(picture, *profile, stored);
   picture.image = apply_orientation(std::move(picture.image), orientation);
   if (*decoding.warning != '\0') {
     picture.remarks.push_back(std::string("libjpeg warns \"") + decoding.warning +

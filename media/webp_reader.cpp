@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/errors.h"
+#include "media/color_profile.h"
 #include "media/orientation.h"
 #include "media/picture_errors.h"
 
@@ -129,6 +130,7 @@ Picture read_webp(const PictureFile& file) {
   if (WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1) {
     picture.remarks.emplace_back("animated: only its first frame is used");
   }
+  if (const auto profile = chunk(demuxer.get(), "ICCP")) convert_to_srgb(picture, *profile, ColorModel::kRgb);
   picture.image = apply_orientation(std::move(picture.image), orientation_of(demuxer.get()));
   return picture;
 }

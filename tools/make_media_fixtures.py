@@ -17,6 +17,7 @@ from PIL import Image
 
 import jpeg_fixtures
 import minimal_png as png
+import profile_fixtures
 import webp_fixtures
 from media_samples import by_pillow, random_samples
 
@@ -161,6 +162,7 @@ def files():
     yield "resize/list.txt", "\n".join(lines + [""]).encode()
     yield from jpeg_fixtures.files()
     yield from webp_fixtures.files()
+    yield from profile_fixtures.files()
 
 
 def main():

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -30,7 +31,7 @@ struct MediaCase {
   std::string name;
   int width = 0;
   int height = 0;
-  std::string source;  // resize/ only
+  std::string source;  // of resize/ and profiles/: the file
 };
 
 inline std::vector<MediaCase> media_cases(const std::string& folder) {
@@ -66,6 +67,33 @@ inline testing::AssertionResult images_equal(const Image& actual, const Image& e
     }
   }
   return testing::AssertionSuccess();
+}
+
+// A picture of profiles/, and what the user is told about it; no remark when that is empty.
+struct ProfileCase {
+  std::string file;
+  std::string remark;
+};
+
+inline void PrintTo(const ProfileCase& profile_case, std::ostream* out) {
+  *out << profile_case.file;
+}
+
+inline std::string profile_case_name(const testing::TestParamInfo<ProfileCase>& info) {
+  std::string name = info.param.file;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+inline void expect_in_srgb(const ProfileCase& profile_case) {
+  const std::vector<MediaCase> cases = media_cases("profiles");
+  const auto found = std::find_if(cases.begin(), cases.end(),
+                                  [&](const MediaCase& c) { return c.source == profile_case.file; });
+  ASSERT_NE(found, cases.end());
+  const Picture picture = read_picture(media_data("profiles/" + profile_case.file));
+  EXPECT_TRUE(images_equal(picture.image, expected_image("profiles", *found)));
+  const std::vector<std::string> remarks(profile_case.remark.empty() ? 0 : 1, profile_case.remark);
+  EXPECT_EQ(picture.remarks, remarks);
 }
 
 inline std::string case_name(const testing::TestParamInfo<MediaCase>& info) {
