@@ -11,7 +11,7 @@
 #include "common/units.h"
 #include "launch/progress_line.h"
 #include "media/composite.h"
-#include "media/png_reader.h"
+#include "media/picture_reader.h"
 #include "media/png_writer.h"
 #include "media/resize.h"
 #include "model/weights/safetensors.h"
@@ -59,13 +59,16 @@ void check_dump_folder(const std::filesystem::path& file) {
 }
 
 // The picture at the size that the model works on: bytes [height, width, 4].
-at::Tensor load_picture(const std::filesystem::path& file, std::int64_t resolution) {
-  const media::Image picture = media::read_png(file);
-  const model::PictureSize size = model::working_size({picture.width, picture.height}, resolution);
+at::Tensor load_picture(const std::filesystem::path& file, const DecomposeOptions& options) {
+  const auto [picture, remarks] = media::read_picture(file);
+  if (!options.quiet) {
+    for (const std::string& remark : remarks) fmt::print(stderr, "{}: {}\n", file.string(), remark);
+  }
+  const model::PictureSize size = model::working_size({picture.width, picture.height}, options.resolution);
   if (size.width == 0 || size.height == 0) {
     throw common::InputError(
         fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels", file.string(),
-                    picture.width, picture.height, resolution),
+                    picture.width, picture.height, options.resolution),
         "Crop it, or take a higher --resolution.");
   }
   const media::Image resized =
@@ -104,7 +107,7 @@ std::vector<runtime::Request> make_requests(const DecomposeOptions& options) {
 
   std::vector<runtime::Request> requests;
   for (const auto& image : options.images) {
-    request.picture = load_picture(image, options.resolution);
+    request.picture = load_picture(image, options);
     for (std::int64_t n = 0; n < options.num_images; ++n) {
       request.seed = options.seed + static_cast<std::uint64_t>(n);
       requests.push_back(request);

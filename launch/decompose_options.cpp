@@ -34,7 +34,7 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
   command.add_option("--model", options.model, "Model folder in diffusers layout")
       ->required()
       ->group("Input");
-  command.add_option("--image", options.images, "Picture (PNG); several make several results")
+  command.add_option("--image", options.images, "Picture (PNG, JPEG or WebP); several make several results")
       ->required()
       ->group("Input");
   command.add_option("--prompt", options.prompt, "What the picture shows")->group("Input");

@@ -23,8 +23,9 @@ missing_packages() {
   for tool in g++ cmake ninja:ninja-build ccache pkg-config; do
     command -v "${tool%%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
   done
-  for library in libpng:libpng-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev \
-      CLI11:libcli11-dev fmt:libfmt-dev gtest:libgtest-dev gmock:libgmock-dev; do
+  for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev zlib:zlib1g-dev \
+      libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev CLI11:libcli11-dev fmt:libfmt-dev \
+      gtest:libgtest-dev gmock:libgmock-dev; do
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
   done
   python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3-venv

@@ -36,7 +36,17 @@ constexpr std::array kMarks = {
     Mark{0, "<"sv, "an SVG, HTML or XML document"},
 };
 
+constexpr std::string_view kPngSignature = kMarks[0].bytes;
+
 }  // namespace
+
+std::optional<PictureFormat> picture_format_of(std::string_view content) {
+  if (content.empty()) return std::nullopt;
+  if (content.starts_with(kPngSignature) || kPngSignature.starts_with(content)) return PictureFormat::kPng;
+  if (content.starts_with("\xff\xd8\xff"sv)) return PictureFormat::kJpeg;
+  if (content.starts_with("RIFF"sv) && content.substr(0, 12).ends_with("WEBP"sv)) return PictureFormat::kWebp;
+  return std::nullopt;
+}
 
 std::string describe_file_kind(std::string_view content) {
   for (const Mark& mark : kMarks) {

@@ -1,15 +1,18 @@
 #include "media/png_reader.h"
 
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "media/file_kind.h"
+#include "media/color_profile.h"
 #include "media/orientation.h"
+#include "media/picture_errors.h"
 #include "media/png_guard.h"
+#include "media/png_profile.h"
 
 namespace layerpipe::media {
 namespace {
@@ -19,8 +22,6 @@ using common::InputError;
 constexpr std::string_view kSignature("\x89PNG\r\n\x1a\n", 8);
 constexpr std::size_t kHeaderBytes =
     8 + 4 + 4 + 13 + 4;  // signature, then IHDR: length, name, content, checksum
-constexpr std::uint64_t kMaxFileBytes = 2ULL << 30;
-constexpr const char* kFetchAgain = "Export the picture again, or copy it again from where it came.";
 
 // Where libpng's next bytes come from.
 struct Source {
@@ -42,7 +43,7 @@ void read_from_source(png_structp png, png_bytep to, std::size_t count) {
 
 class ReadHandle {
  public:
-  explicit ReadHandle(PngFailure& failure)
+  explicit ReadHandle(LibraryFailure& failure)
       : png_(png_create_read_struct(PNG_LIBPNG_VER_STRING, &failure, keep_png_error, ignore_png_warning)) {
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
@@ -61,50 +62,21 @@ class ReadHandle {
   png_infop info_ = nullptr;
 };
 
-std::string read_content(const std::filesystem::path& path) {
-  try {
-    return common::read_text_file(path, kMaxFileBytes);
-  } catch (const InputError& error) {
-    throw InputError(error.what(), "Give the path of a PNG picture that may be read.");
-  }
-}
-
-InputError cut_short(const std::filesystem::path& path, std::size_t size) {
-  return InputError(path.string() + " is cut short: the PNG in it does not end within its " +
-                        std::to_string(size) + " bytes",
-                    kFetchAgain);
-}
-
-void check_kind(const std::filesystem::path& path, std::string_view content) {
-  if (content.empty()) throw InputError(path.string() + " is empty", kFetchAgain);
-  if (content.starts_with(kSignature)) return;
-  if (kSignature.starts_with(content)) throw cut_short(path, content.size());
-  const std::string kind = describe_file_kind(content);
-  if (kind.empty())
-    throw InputError(path.string() + " is not a PNG picture", "Only PNG is read: save the picture as PNG.");
-  throw InputError(path.string() + " is " + kind + (kind.starts_with("a PNG") ? "" : "; only PNG is read"),
-                   kind.starts_with("a PNG") ? kFetchAgain : "Save the picture as PNG and give that file.");
-}
-
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
   for (const char byte : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(byte);
   return value;
 }
 
-// The size that the header declares, before anything is allocated for it.
-void check_size(const std::filesystem::path& path, std::string_view content) {
-  if (content.size() < kHeaderBytes) throw cut_short(path, content.size());
-  if (content.substr(12, 4) != "IHDR") return;  // libpng says what is wrong
-  const std::uint32_t width = big_endian(content.substr(16));
-  const std::uint32_t height = big_endian(content.substr(20));
-  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
-  if (width == 0 || height == 0) throw InputError(path.string() + " declares a size of " + size, kFetchAgain);
-  if (width > kMaxSide || height > kMaxSide) {
-    const std::string most = std::to_string(kMaxSide);
-    throw InputError(path.string() + " has " + size + "; at most " + most + " x " + most + " are read",
-                     "Make the picture smaller first.");
+// What can be told before libpng is asked: that it is a PNG, and that its size is allowed.
+void check_start(const PictureFile& file, std::string_view content) {
+  if (!content.starts_with(kSignature)) {
+    if (kSignature.starts_with(content)) throw cut_short(file, "PNG");
+    throw InputError(file.name + " is not a PNG picture", kSaveAsPng);
   }
+  if (content.size() < kHeaderBytes) throw cut_short(file, "PNG");
+  if (content.substr(12, 4) != "IHDR") return;  // libpng says what is wrong
+  check_declared_size(file, big_endian(content.substr(16)), big_endian(content.substr(20)));
 }
 
 // Asks libpng for RGBA of 8 bits whatever the file holds.
@@ -117,18 +89,19 @@ void request_rgba(png_structp png, png_infop info) {
   png_read_update_info(png, info);
 }
 
+// Leaves the header as it is in the file; request_rgba changes what libpng says of it.
 void read_header(png_structp png, png_infop info, Source& source) {
   png_set_read_fn(png, &source, read_from_source);
   png_set_user_limits(png, kMaxSide, kMaxSide);
   // A damaged tRNS or PLTE changes the picture just as a damaged IDAT does.
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-  // Texts and profiles are not needed and may unpack to far more than the picture. Skipped, they may have any
-  // length.
+  // Texts are not needed and may unpack to far more than the picture. Skipped, they may have any length.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER,
-                              reinterpret_cast<png_const_bytep>("tEXt\0zTXt\0iTXt\0iCCP"), 4);
+                              reinterpret_cast<png_const_bytep>("tEXt\0zTXt\0iTXt"), 3);
+  // Kept as it is in the file: libpng drops profiles that it does not like without saying so.
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, reinterpret_cast<png_const_bytep>("iCCP"), 1);
   png_set_chunk_malloc_max(png, 0);
   png_read_info(png, info);
-  request_rgba(png, info);
 }
 
 void read_rows(png_structp png, png_infop info, Image& image) {
@@ -146,28 +119,55 @@ Orientation orientation_of(png_structp png, png_infop info) {
   return read_orientation(std::as_bytes(std::span(exif, size)));
 }
 
+// To be called before the pixels are read: libpng then knows only what came before them, where iCCP belongs.
+std::optional<std::vector<std::byte>> profile_of(png_structp png, png_infop info) {
+  png_unknown_chunkp chunks = nullptr;
+  const int count = png_get_unknown_chunks(png, info, &chunks);
+  for (const png_unknown_chunk& chunk : std::span(chunks, static_cast<std::size_t>(count))) {
+    if (std::memcmp(chunk.name, "iCCP", 4) == 0) {
+      return unpack_profile(std::as_bytes(std::span(chunk.data, chunk.size)));
+    }
+  }
+  return std::nullopt;
+}
+
+ColorModel model_of(png_byte color_type) {
+  return (color_type & PNG_COLOR_MASK_COLOR) != 0 ? ColorModel::kRgb : ColorModel::kGrey;
+}
+
 }  // namespace
 
-Image read_png(const std::filesystem::path& path) {
-  const std::string content = read_content(path);
-  check_kind(path, content);
-  check_size(path, content);
+Picture read_png(const PictureFile& file) {
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  check_start(file, content);
 
   Source source{content.data(), content.size(), false};
-  PngFailure failure;
+  LibraryFailure failure;
   const ReadHandle handle(failure);
   const png_structp png = handle.png();
   const png_infop info = handle.info();
   const auto fail = [&]() {
-    if (source.ended_early) throw cut_short(path, content.size());
-    throw InputError(path.string() + " is a damaged PNG picture (libpng: " + failure.text + ")", kFetchAgain);
+    if (source.ended_early) throw cut_short(file, "PNG");
+    throw damaged(file, "PNG", std::string("libpng: ") + failure.text);
   };
-  if (!guarded(png, [&] { read_header(png, info, source); })) fail();
-  Image image = make_image(static_cast<int>(png_get_image_width(png, info)),
-                           static_cast<int>(png_get_image_height(png, info)));
+  if (!guarded(failure, [&] { read_header(png, info, source); })) fail();
+  const auto profile = profile_of(png, info);
+  const ColorModel stored = model_of(png_get_color_type(png, info));
+  if (!guarded(failure, [&] { request_rgba(png, info); })) fail();
+  Picture picture{make_image(static_cast<int>(png_get_image_width(png, info)),
+                             static_cast<int>(png_get_image_height(png, info))),
+                  {}};
+  Image& image = picture.image;
   common::ensure(png_get_rowbytes(png, info) == image.row_bytes(), "libpng did not turn a picture into RGBA");
-  if (!guarded(png, [&] { read_rows(png, info, image); })) fail();
-  return apply_orientation(std::move(image), orientation_of(png, info));
+  if (!guarded(failure, [&] { read_rows(png, info, image); })) fail();
+  if (profile) convert_to_srgb(picture, *profile, stored);
+  image = apply_orientation(std::move(image), orientation_of(png, info));
+  return picture;
+}
+
+Image read_png(const std::filesystem::path& path) {
+  const common::MappedFile file(path);
+  return read_png(PictureFile{file.bytes(), path.string()}).image;
 }
 
 }  // namespace layerpipe::media

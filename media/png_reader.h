@@ -3,20 +3,25 @@
 
 #include <filesystem>
 
-#include "media/image.h"
+#include "media/picture.h"
 
 namespace layerpipe::media {
 
 // Reads any PNG (grey, grey with alpha, palette, RGB, RGBA; 1 to 16 bits; tRNS; interlaced) as the picture
-// that a person sees: an orientation in eXIf is applied. Gamma and colour profiles are ignored. Of an
-// animation, the picture that a reader without animations shows.
+// that a person sees: an orientation in eXIf is applied, and colours with a profile (iCCP) are converted to
+// sRGB (color_profile.h). Gamma is ignored. Of an animation, the picture that a reader without animations
+// shows.
 //
-// The pixels are those of Pillow 13's ImageOps.exif_transpose(Image.open(path)).convert("RGBA"), bit for bit,
-// but for two things in which Pillow loses the picture (docs/pictures.md): 16-bit grey keeps its high byte,
-// where Pillow clips at 255, and a transparent colour (tRNS) in 2, 4 or 16 bits is compared as PNG says.
+// Where there is no profile, the pixels are those of
+// ImageOps.exif_transpose(Image.open(path)).convert("RGBA") in Pillow 13, bit for bit, but for two things in
+// which Pillow loses the picture (docs/pictures.md): 16-bit grey keeps its high byte, where Pillow clips at
+// 255, and a transparent colour (tRNS) in 2, 4 or 16 bits is compared as PNG says.
 //
-// Throws InputError that names the file when it is missing, empty, cut short, damaged, no PNG or larger than
-// kMaxSide.
+// Throws InputError that names the file when it is cut short, damaged, no PNG or larger than kMaxSide.
+Picture read_png(const PictureFile& file);
+
+// The same for a file that must be a PNG, such as a layer that layerpipe wrote; remarks are dropped. What a
+// user gives is read by read_picture. Also throws InputError when the file is missing or may not be read.
 Image read_png(const std::filesystem::path& path);
 
 }  // namespace layerpipe::media

@@ -28,7 +28,7 @@ void nothing_to_flush(png_structp) {}
 
 class WriteHandle {
  public:
-  explicit WriteHandle(PngFailure& failure)
+  explicit WriteHandle(LibraryFailure& failure)
       : png_(png_create_write_struct(PNG_LIBPNG_VER_STRING, &failure, keep_png_error, ignore_png_warning)) {
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
@@ -89,12 +89,12 @@ void write_png(const std::filesystem::path& path, const Image& image, const PngT
   common::ensure(is_valid(image), "a picture to be written as PNG has no valid size");
   const std::vector<png_text> chunks = chunks_of(texts);
   std::vector<std::byte> content;
-  PngFailure failure;
+  LibraryFailure failure;
   const WriteHandle handle(failure);
   const png_structp png = handle.png();
   const png_infop info = handle.info();
   png_set_write_fn(png, &content, append_to_content, nothing_to_flush);
-  if (!guarded(png, [&] { write_content(png, info, image, chunks); })) {
+  if (!guarded(failure, [&] { write_content(png, info, image, chunks); })) {
     throw common::OutputError("cannot write " + path.string() + " (libpng: " + failure.text + ")");
   }
   common::write_file_atomically(path, content);

@@ -10,28 +10,19 @@ the picture to start from. NAME.rgba holds the expected pixels.
 import argparse
 import io
 import pathlib
-import random
 import sys
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+import jpeg_fixtures
 import minimal_png as png
+import profile_fixtures
+import webp_fixtures
+from media_samples import by_pillow, random_samples
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "media"
 WIDTH, HEIGHT = 13, 7  # odd, and not all passes of an interlaced picture are full
-
-
-def random_samples(seed, width, height, channels, depth):
-    # random.Random gives the same numbers in every version; numpy's generators do not promise it.
-    source = random.Random(seed)
-    numbers = [source.getrandbits(depth) for _ in range(width * height * channels)]
-    return np.array(numbers, np.int64).reshape(height, width, channels)
-
-
-def by_pillow(content):
-    with Image.open(io.BytesIO(content)) as picture:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
 
 
 def kinds():
@@ -111,6 +102,7 @@ def damaged():
     yield "huge.png", png.SIGNATURE + png.header(16385, 100, 8, png.RGB) + body
     yield "text_mode.png", whole.replace(b"\r\n", b"\n")
     yield "jpeg.png", jpeg.getvalue()
+    yield "gif.png", b"GIF89a"
     yield "noise.png", bytes(range(100, 200))
 
 
@@ -168,6 +160,9 @@ def files():
         yield f"resize/{source}_{width}x{height}.rgba", picture.tobytes()
         lines.append(f"{source}_{width}x{height} {width} {height} {source}")
     yield "resize/list.txt", "\n".join(lines + [""]).encode()
+    yield from jpeg_fixtures.files()
+    yield from webp_fixtures.files()
+    yield from profile_fixtures.files()
 
 
 def main():

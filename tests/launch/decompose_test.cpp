@@ -71,6 +71,15 @@ TEST_F(Decompose, SeveralResultsAreNumbered) {
             common::read_text_file(out_ / "0" / "layer_0.png"));
 }
 
+TEST_F(Decompose, SaysWhatItNoticedAboutAPicture) {
+  const std::string padded = layerpipe::testing::test_data() / "media" / "jpeg" / "damaged" / "padded.jpg";
+  EXPECT_THAT(
+      run({"--image", padded}).err,
+      ::testing::StartsWith(padded + ": libjpeg warns \"Corrupt JPEG data: 39 extraneous bytes before " +
+                            "marker 0xd9\": look whether the picture is whole\n"));
+  EXPECT_EQ(run({"--image", padded, "--quiet"}).err, "");
+}
+
 TEST_F(Decompose, QuietSaysNothing) {
   EXPECT_EQ(run({"--quiet"}).err, "");
 }

@@ -29,5 +29,15 @@ TEST(FileKindTest, SaysNothingAboutOtherBytes) {
   EXPECT_EQ(describe_file_kind("some text"), "");
 }
 
+TEST(FileKindTest, FindsTheReader) {
+  EXPECT_EQ(picture_format_of("\x89PNG\r\n\x1a\n\0"sv), PictureFormat::kPng);
+  EXPECT_EQ(picture_format_of("\x89P"sv), PictureFormat::kPng);
+  EXPECT_EQ(picture_format_of("\xff\xd8\xff\xdb"sv), PictureFormat::kJpeg);
+  EXPECT_EQ(picture_format_of("RIFF\x10\0\0\0WEBPVP8 "sv), PictureFormat::kWebp);
+  EXPECT_EQ(picture_format_of("RIFF\x10\0\0\0WAVEfmt "sv), std::nullopt);
+  EXPECT_EQ(picture_format_of("\x89PNG\n"sv), std::nullopt);
+  EXPECT_EQ(picture_format_of(""), std::nullopt);
+}
+
 }  // namespace
 }  // namespace layerpipe::media

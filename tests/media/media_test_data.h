@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,7 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "media/image.h"
+#include "common/errors.h"
+#include "media/picture_reader.h"
 
 namespace layerpipe::media {
 
@@ -29,7 +31,7 @@ struct MediaCase {
   std::string name;
   int width = 0;
   int height = 0;
-  std::string source;  // resize/ only
+  std::string source;  // of resize/ and profiles/: the file
 };
 
 inline std::vector<MediaCase> media_cases(const std::string& folder) {
@@ -67,6 +69,33 @@ inline testing::AssertionResult images_equal(const Image& actual, const Image& e
   return testing::AssertionSuccess();
 }
 
+// A picture of profiles/, and what the user is told about it; no remark when that is empty.
+struct ProfileCase {
+  std::string file;
+  std::string remark;
+};
+
+inline void PrintTo(const ProfileCase& profile_case, std::ostream* out) {
+  *out << profile_case.file;
+}
+
+inline std::string profile_case_name(const testing::TestParamInfo<ProfileCase>& info) {
+  std::string name = info.param.file;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+inline void expect_in_srgb(const ProfileCase& profile_case) {
+  const std::vector<MediaCase> cases = media_cases("profiles");
+  const auto found = std::find_if(cases.begin(), cases.end(),
+                                  [&](const MediaCase& c) { return c.source == profile_case.file; });
+  ASSERT_NE(found, cases.end());
+  const Picture picture = read_picture(media_data("profiles/" + profile_case.file));
+  EXPECT_TRUE(images_equal(picture.image, expected_image("profiles", *found)));
+  const std::vector<std::string> remarks(profile_case.remark.empty() ? 0 : 1, profile_case.remark);
+  EXPECT_EQ(picture.remarks, remarks);
+}
+
 inline std::string case_name(const testing::TestParamInfo<MediaCase>& info) {
   return info.param.name;
 }
@@ -74,5 +103,34 @@ inline std::string case_name(const testing::TestParamInfo<MediaCase>& info) {
 inline void PrintTo(const MediaCase& media_case, std::ostream* out) {
   *out << media_case.name;
 }
+
+// A file of a damaged/ folder, and how read_picture has to refuse it.
+struct Damage {
+  std::string file;
+  std::string message;  // after the path
+  std::string remedy;
+};
+
+inline void PrintTo(const Damage& damage, std::ostream* out) {
+  *out << damage.file;
+}
+
+inline std::string damage_name(const testing::TestParamInfo<Damage>& info) {
+  return info.param.file.substr(0, info.param.file.find('.'));
+}
+
+inline void expect_refused(const std::filesystem::path& path, const Damage& damage) {
+  ASSERT_TRUE(std::filesystem::exists(path));
+  try {
+    read_picture(path);
+    FAIL() << path << " was read";
+  } catch (const common::InputError& error) {
+    EXPECT_EQ(error.what(), path.string() + damage.message);
+    EXPECT_EQ(error.remedy(), damage.remedy);
+  }
+}
+
+inline constexpr const char* kExportAgain = "Export the picture again, or copy it again from where it came.";
+inline constexpr const char* kGiveAPng = "Save the picture as PNG and give that file.";
 
 }  // namespace layerpipe::media

@@ -1,5 +1,5 @@
-// What pillow_parity.py runs: reads a PNG, resizes it, writes the pixels as they are or as PNG.
-//   media_tool IN.png OUT.rgba|OUT.png [WIDTH HEIGHT]
+// What pillow_parity.py runs: reads a picture, resizes it, writes the pixels as they are or as PNG.
+//   media_tool IN OUT.rgba|OUT.png [WIDTH HEIGHT]
 // Prints the size of the result.
 #include <cstdlib>
 #include <iostream>
@@ -7,18 +7,18 @@
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "media/png_reader.h"
+#include "media/picture_reader.h"
 #include "media/png_writer.h"
 #include "media/resize.h"
 
 int main(int argc, char** argv) {
   using namespace layerpipe;
   if (argc != 3 && argc != 5) {
-    std::cerr << "usage: media_tool IN.png OUT.rgba|OUT.png [WIDTH HEIGHT]\n";
+    std::cerr << "usage: media_tool IN OUT.rgba|OUT.png [WIDTH HEIGHT]\n";
     return static_cast<int>(common::ExitCode::kInput);
   }
   try {
-    media::Image image = media::read_png(argv[1]);
+    media::Image image = media::read_picture(argv[1]).image;
     if (argc == 5) image = media::resize_lanczos(image, std::atoi(argv[3]), std::atoi(argv[4]));
     const std::filesystem::path out = argv[2];
     if (out.extension() == ".png") {

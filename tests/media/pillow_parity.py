@@ -6,6 +6,7 @@ Exit code 1 and a line for each difference; needs Pillow 13 and numpy.
 """
 
 import argparse
+import io
 import pathlib
 import subprocess
 import sys
@@ -26,8 +27,8 @@ class Tool:
         self.program, self.folder = program, folder
 
     def run(self, content, out, size=()):
-        (self.folder / "in.png").write_bytes(content)
-        command = [self.program, self.folder / "in.png", self.folder / out, *map(str, size)]
+        (self.folder / "in").write_bytes(content)
+        command = [self.program, self.folder / "in", self.folder / out, *map(str, size)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise RuntimeError(f"media_tool: {done.stderr.strip()}")
@@ -66,13 +67,50 @@ def random_picture(rng):
     return name, content, None
 
 
-def read_case(rng, tool):
+def by_pillow(content):
+    with Image.open(io.BytesIO(content)) as picture:
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
+
+
+def read_png_case(rng, tool):
     name, content, expected = random_picture(rng)
-    if expected is None:
-        (tool.folder / "in.png").write_bytes(content)
-        with Image.open(tool.folder / "in.png") as picture:
-            expected = np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
-    return "read " + name, tool.pixels(content), expected
+    return "read PNG " + name, tool.pixels(content), by_pillow(content) if expected is None else expected
+
+
+def encoded(picture, kind, options):
+    content = io.BytesIO()
+    picture.save(content, kind, **options)
+    return content.getvalue()
+
+
+def random_exif(rng):
+    """Options of Image.save for an orientation, or for none."""
+    orientation = int(rng.integers(0, 10))
+    return {"exif": b"Exif\0\0" + png.exif_with_orientation(orientation, "<>"[rng.integers(2)])} if orientation else {}
+
+
+def read_jpeg_case(rng, tool):
+    width, height = (int(v) for v in rng.integers(1, 80, 2))
+    picture = Image.fromarray(random_rgba(rng, width, height).astype(np.uint8)).convert(("L", "RGB", "RGB")[rng.integers(3)])
+    options = {"quality": int(rng.integers(1, 101)), "progressive": bool(rng.integers(2)), **random_exif(rng)}
+    if picture.mode == "RGB":
+        options["keep_rgb"] = rng.integers(6) == 0
+        options["subsampling"] = 0 if options["keep_rgb"] else int(rng.integers(3))
+    if rng.integers(3) == 0:
+        options["restart_marker_blocks"] = int(rng.integers(1, 9))
+    content = encoded(picture, "JPEG", options)
+    return f"read JPEG {width} x {height}, {options}", tool.pixels(content), by_pillow(content)
+
+
+def read_webp_case(rng, tool):
+    width, height = (int(v) for v in rng.integers(1, 80, 2))
+    picture = Image.fromarray(random_rgba(rng, width, height).astype(np.uint8)).convert(("RGB", "RGBA")[rng.integers(2)])
+    options = {"quality": int(rng.integers(0, 101)), "lossless": bool(rng.integers(2)), "method": int(rng.integers(5)),
+               "alpha_quality": int(rng.integers(20, 101)), "exact": bool(rng.integers(2)), **random_exif(rng)}
+    if rng.integers(4) == 0:
+        options |= {"save_all": True, "append_images": [picture.transpose(Image.Transpose.ROTATE_180)]}
+    content = encoded(picture, "WEBP", options)
+    return f"read WebP {width} x {height}, {picture.mode}, {options}", tool.pixels(content), by_pillow(content)
 
 
 def random_rgba(rng, width, height):
@@ -114,20 +152,24 @@ def write_case(rng, tool):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tool")
-    parser.add_argument("--cases", type=int, default=200, help="of reading, of resizing and of writing, each (200)")
+    parser.add_argument("--cases", type=int, default=200, help="of reading each kind of file, of resizing and of writing, each (200)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-webp", action="store_true", help="the tool was built without libwebp")
     options = parser.parse_args()
+    cases = [read_png_case, read_jpeg_case, read_webp_case, resize_case, write_case]
+    if options.no_webp:
+        cases.remove(read_webp_case)
     rng = np.random.default_rng(options.seed)
     differing = 0
     with tempfile.TemporaryDirectory() as folder:
         tool = Tool(options.tool, pathlib.Path(folder))
-        for case in (read_case, resize_case, write_case):
+        for case in cases:
             for _ in range(options.cases):
                 name, actual, expected = case(rng, tool)
                 if actual.shape != expected.shape or not np.array_equal(actual, expected):
                     differing += 1
                     print("differs:", name)
-    print(f"{3 * options.cases} cases, {differing} differ")
+    print(f"{len(cases) * options.cases} cases, {differing} differ")
     return 1 if differing else 0
 
 

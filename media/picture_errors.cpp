@@ -1,0 +1,29 @@
+#include "media/picture_errors.h"
+
+namespace layerpipe::media {
+
+using common::InputError;
+
+InputError cut_short(const PictureFile& file, std::string_view format) {
+  return InputError(file.name + " is cut short: the " + std::string(format) +
+                        " in it does not end within its " + std::to_string(file.bytes.size()) + " bytes",
+                    kFetchAgain);
+}
+
+InputError damaged(const PictureFile& file, std::string_view format, std::string_view reason) {
+  return InputError(
+      file.name + " is a damaged " + std::string(format) + " picture (" + std::string(reason) + ")",
+      kFetchAgain);
+}
+
+void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint32_t height) {
+  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
+  if (width == 0 || height == 0) throw InputError(file.name + " declares a size of " + size, kFetchAgain);
+  if (width > kMaxSide || height > kMaxSide) {
+    const std::string most = std::to_string(kMaxSide);
+    throw InputError(file.name + " has " + size + "; at most " + most + " x " + most + " are read",
+                     "Make the picture smaller first.");
+  }
+}
+
+}  // namespace layerpipe::media

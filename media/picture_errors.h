@@ -1,0 +1,26 @@
+// What the readers of all kinds of picture say alike when a file cannot be read. Standard library only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/errors.h"
+#include "media/picture.h"
+
+namespace layerpipe::media {
+
+inline constexpr const char* kFetchAgain = "Export the picture again, or copy it again from where it came.";
+inline constexpr const char* kSaveAsPng = "Save the picture as PNG and give that file.";
+
+// The file ends before the picture does. `format` is "PNG", "JPEG" or "WebP".
+common::InputError cut_short(const PictureFile& file, std::string_view format);
+
+// A library cannot make sense of the content; `reason` is its name and its own words.
+common::InputError damaged(const PictureFile& file, std::string_view format, std::string_view reason);
+
+// To be called before memory is allocated for the pixels. Throws InputError when a side is 0 or larger than
+// kMaxSide.
+void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint32_t height);
+
+}  // namespace layerpipe::media

@@ -1,0 +1,58 @@
+#include "media/picture_reader.h"
+
+#include <string_view>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "media/file_kind.h"
+#include "media/jpeg_reader.h"
+#include "media/picture_errors.h"
+#include "media/png_reader.h"
+#include "media/webp_reader.h"
+
+namespace layerpipe::media {
+namespace {
+
+using common::InputError;
+
+constexpr const char* kRead = "PNG, JPEG and WebP are read";
+
+common::MappedFile open_file(const std::filesystem::path& path) {
+  try {
+    return common::MappedFile(path);
+  } catch (const InputError& error) {
+    throw InputError(error.what(), "Give the path of a picture that may be read.");
+  }
+}
+
+InputError not_read(const PictureFile& file, std::string_view content) {
+  if (content.empty()) return InputError(file.name + " is empty", kFetchAgain);
+  const std::string kind = describe_file_kind(content);
+  if (kind.empty()) return InputError(file.name + " is not a picture; " + kRead, kSaveAsPng);
+  if (kind.starts_with("a PNG")) return InputError(file.name + " is " + kind, kFetchAgain);
+  return InputError(file.name + " is " + kind + "; " + kRead, kSaveAsPng);
+}
+
+}  // namespace
+
+Picture read_picture(const PictureFile& file) {
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  const auto format = picture_format_of(content);
+  if (!format) throw not_read(file, content);
+  switch (*format) {
+    case PictureFormat::kPng:
+      return read_png(file);
+    case PictureFormat::kJpeg:
+      return read_jpeg(file);
+    case PictureFormat::kWebp:
+      return read_webp(file);
+  }
+  throw common::InternalError("a kind of picture has no reader");
+}
+
+Picture read_picture(const std::filesystem::path& path) {
+  const common::MappedFile file = open_file(path);
+  return read_picture(PictureFile{file.bytes(), path.string()});
+}
+
+}  // namespace layerpipe::media

@@ -1,0 +1,62 @@
+#include "media/picture_reader.h"
+
+#include "tests/media/media_test_data.h"
+
+namespace layerpipe::media {
+namespace {
+
+class DamagedPictureTest : public testing::TestWithParam<Damage> {};
+
+TEST_P(DamagedPictureTest, IsRefused) {
+  expect_refused(media_data("damaged/" + GetParam().file), GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Damages, DamagedPictureTest,
+    testing::Values(
+        Damage{"empty.png", " is empty", kExportAgain},
+        Damage{"cut_in_signature.png", " is cut short: the PNG in it does not end within its 5 bytes",
+               kExportAgain},
+        Damage{"cut_in_header.png", " is cut short: the PNG in it does not end within its 20 bytes",
+               kExportAgain},
+        Damage{"cut_in_pixels.png", " is cut short: the PNG in it does not end within its 141 bytes",
+               kExportAgain},
+        Damage{"cut_before_end.png", " is cut short: the PNG in it does not end within its 336 bytes",
+               kExportAgain},
+        Damage{"wrong_checksum.png", " is a damaged PNG picture (libpng: IDAT: CRC error)", kExportAgain},
+        Damage{"flipped_bit_in_key.png", " is a damaged PNG picture (libpng: tRNS: CRC error)", kExportAgain},
+        Damage{"few_rows.png", " is a damaged PNG picture (libpng: Not enough image data)", kExportAgain},
+        Damage{"no_palette.png", " is a damaged PNG picture (libpng: IDAT: Missing PLTE before IDAT)",
+               kExportAgain},
+        Damage{"zero_width.png", " declares a size of 0 x 5 pixels", kExportAgain},
+        Damage{"huge.png", " has 16385 x 100 pixels; at most 16384 x 16384 are read",
+               "Make the picture smaller first."},
+        Damage{"text_mode.png", " is a PNG picture whose line ends were changed by a transfer in text mode",
+               kExportAgain},
+        Damage{"gif.png", " is a GIF picture; PNG, JPEG and WebP are read", kGiveAPng},
+        Damage{"noise.png", " is not a picture; PNG, JPEG and WebP are read", kGiveAPng}),
+    damage_name);
+
+TEST(PictureReaderTest, LooksAtTheContentNotAtTheName) {
+  const Picture picture = read_picture(media_data("damaged/jpeg.png"));
+  EXPECT_TRUE(images_equal(picture.image, {2, 2, {0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255}}));
+  EXPECT_TRUE(picture.remarks.empty());
+}
+
+TEST(PictureReaderTest, RefusesAMissingFileByName) {
+  try {
+    read_picture(media_data("missing.png"));
+    FAIL() << "a missing file was read";
+  } catch (const common::InputError& error) {
+    EXPECT_EQ(error.what(),
+              "cannot open " + media_data("missing.png").string() + ": No such file or directory (errno 2)");
+    EXPECT_EQ(error.remedy(), "Give the path of a picture that may be read.");
+  }
+}
+
+TEST(PictureReaderTest, RefusesAFolder) {
+  EXPECT_THROW(read_picture(media_data("kinds")), common::InputError);
+}
+
+}  // namespace
+}  // namespace layerpipe::media
