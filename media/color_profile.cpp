@@ -108,8 +108,8 @@ Outcome convert_grey(Image& image, const Profile& profile) {
   const Transform transform = to_srgb(profile, TYPE_GRAY_8, intent_of(profile));
   if (!transform) return Outcome::kDamaged;
   std::array<std::uint8_t, 256> greys{};
-  std::array<std::uint8_t, 4 * 256> colors{};  // RGB and an alpha that is not looked at
-  std::array<std::uint8_t, 4 * 256> same{};
+  std::array<std::uint8_t, 1024> colors{};  // RGB and an alpha that is not looked at
+  std::array<std::uint8_t, 1024> same{};
   for (std::size_t i = 0; i < 256; ++i) {
     greys[i] = static_cast<std::uint8_t>(i);
     for (std::size_t c = 0; c < 3; ++c) same[4 * i + c] = greys[i];
