@@ -142,7 +142,7 @@ TEST_F(Usage, NoPicture) {
   arguments.insert(arguments.end(), {"--image", picture});
   expect_refusal(arguments, "cannot open " + picture +
                                 ": No such file or directory (errno 2)\n"
-                                "  Give the path of a PNG picture that may be read.");
+                                "  Give the path of a picture that may be read.");
   common::write_file_atomically(picture, std::string_view("no picture"));
   const Outcome outcome = run_program(arguments);
   EXPECT_EQ(outcome.exit_code, 2);
