@@ -3,16 +3,14 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstring>
 
 #include "common/errors.h"
 #include "common/units.h"
 #include "launch/progress_line.h"
-#include "media/composite.h"
+#include "launch/result_writer.h"
 #include "media/picture_reader.h"
-#include "media/png_writer.h"
 #include "media/resize.h"
 #include "model/weights/safetensors.h"
 #include "runtime/engine.h"
@@ -32,30 +30,6 @@ at::Device choose_device(const std::string& option) {
 at::ScalarType choose_dtype(const std::string& option, const at::Device& device) {
   if (option.empty()) return device.is_cpu() ? at::kFloat : at::kBFloat16;
   return option == "bf16" ? at::kBFloat16 : at::kFloat;
-}
-
-// Makes the folder, and finds out before hours of work whether files can be written there.
-void prepare_output(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!std::filesystem::is_directory(folder)) {
-    throw common::InputError("--out " + folder.string() + " cannot be made a folder" +
-                                 (error ? ": " + error.message() : std::string()),
-                             "Choose another folder.");
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
-  }
-}
-
-// The same for the file of --dump-latents, whose folder is not made.
-void check_dump_folder(const std::filesystem::path& file) {
-  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder) || ::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError("--dump-latents " + file.string() + ": there is no folder " + folder.string() +
-                                 " that may be written",
-                             "Choose another file.");
-  }
 }
 
 // The picture at the size that the model works on: bytes [height, width, 4].
@@ -116,44 +90,6 @@ std::vector<runtime::Request> make_requests(const DecomposeOptions& options) {
   return requests;
 }
 
-std::vector<media::Image> to_images(const at::Tensor& decoded) {
-  const at::Tensor bytes = model::tensor_to_pictures(decoded);
-  std::vector<media::Image> images;
-  for (const at::Tensor& layer : bytes.unbind(0)) {
-    media::Image image = media::make_image(static_cast<int>(layer.size(1)), static_cast<int>(layer.size(0)));
-    std::memcpy(image.pixels.data(), layer.const_data_ptr(), image.pixels.size());
-    images.push_back(std::move(image));
-  }
-  return images;
-}
-
-// Writes one result's pictures; their names, in the order of writing.
-std::vector<std::string> write_pictures(const std::filesystem::path& folder, const runtime::Result& result) {
-  prepare_output(folder);
-  const std::vector<media::Image> layers = to_images(result.decoded);
-  std::vector<std::string> files;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    files.push_back(fmt::format("layer_{}.png", i));
-    media::write_png(folder / files.back(), layers[i]);
-  }
-  files.emplace_back("composite.png");
-  media::write_png(folder / files.back(), media::composite(layers));
-  return files;
-}
-
-void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
-  // In diffusers' layout: a batch dimension in front of all but the layers.
-  std::map<std::string, at::Tensor> tensors{{"init_latents", result.init_latents.unsqueeze(0)},
-                                            {"prompt_embeds", result.prompt_embeds.unsqueeze(0)},
-                                            {"image_latents", result.image_latents.unsqueeze(0)},
-                                            {"latents", result.latents.unsqueeze(0)},
-                                            {"decoded", result.decoded}};
-  if (result.negative_prompt_embeds.defined()) {
-    tensors["negative_prompt_embeds"] = result.negative_prompt_embeds.unsqueeze(0);
-  }
-  model::write_safetensors(file, tensors, {{"layerpipe", LAYERPIPE_VERSION}});
-}
-
 }  // namespace
 
 void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& records,
@@ -165,7 +101,6 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
   }
   const at::ScalarType dtype = choose_dtype(options.dtype, device);
-  if (options.dump_latents) check_dump_folder(*options.dump_latents);
   runtime::Engine engine(
       {.model_folder = options.model,
        .device = device,
@@ -173,34 +108,26 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
   const std::vector<runtime::Request> requests = make_requests(options);
   for (const auto& request : requests) engine.check(request);
-  prepare_output(options.out);
-
-  std::vector<runtime::Result> results;
+  ResultWriter writer(options, requests.size(),
+                      {.version = LAYERPIPE_VERSION,
+                       .command = "decompose",
+                       .options = records,
+                       .device = device.str(),
+                       .dtype = dtype == at::kBFloat16 ? "bf16" : "fp32"});
   {
     ProgressLine line(options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr());
-    results = engine.run(
-        requests, [&](const runtime::Progress& progress) { line.show(progress); }, stop_requested);
+    engine.run(
+        requests, [&](const runtime::Progress& progress) { line.show(progress); },
+        [&](std::size_t index, const runtime::Result& result) {
+          writer.write(index, requests[index], result, engine.phase_seconds());
+        },
+        stop_requested);
   }
-
-  runtime::RunReport report{.version = LAYERPIPE_VERSION,
-                            .command = "decompose",
-                            .options = records,
-                            .device = device.str(),
-                            .dtype = dtype == at::kBFloat16 ? "bf16" : "fp32",
-                            .phase_seconds = engine.phase_seconds()};
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const auto folder = results.size() == 1 ? options.out : options.out / std::to_string(i);
-    report.files = write_pictures(folder, results[i]);
-    report.picture = options.images[i / static_cast<std::size_t>(options.num_images)].string();
-    report.height = results[i].decoded.size(2);
-    report.width = results[i].decoded.size(3);
-    report.seed = requests[i].seed;
-    report.step_seconds = results[i].step_seconds;
-    runtime::write_report(folder / "run.json", report);
-    if (options.dump_latents) dump_latents(*options.dump_latents, results[i]);
-    if (!options.quiet) {
-      fmt::print(stderr, "{}: {} layers of {} × {} pixels and composite.png\n", folder.string(),
-                 results[i].decoded.size(0), report.width, report.height);
+  if (!options.quiet) {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const at::Tensor& picture = requests[i].picture;
+      fmt::print(stderr, "{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
+                 requests[i].layers, picture.size(1), picture.size(0));
     }
   }
   if (!options.quiet) {

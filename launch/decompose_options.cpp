@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 #include "common/errors.h"
@@ -121,6 +122,13 @@ void check_decompose_options(const DecomposeOptions& options) {
       resolution % kResolutionMultiple != 0) {
     throw common::InputError("--resolution " + std::to_string(resolution) + " is not possible",
                              "Take a multiple of 32 from 64 to 2048.");
+  }
+  if (!std::isfinite(options.cfg_scale)) throw common::InputError("--cfg-scale is not a number");
+  const auto last = static_cast<std::uint64_t>(options.num_images - 1);
+  if (options.seed > std::numeric_limits<std::uint64_t>::max() - last) {
+    throw common::InputError("--seed " + std::to_string(options.seed) + " leaves no room for " +
+                                 std::to_string(options.num_images) + " results, whose seeds count up",
+                             "Take a smaller --seed.");
   }
   const bool several = options.images.size() > 1 || options.num_images > 1;
   if (several && (options.init_latents || options.dump_latents)) {

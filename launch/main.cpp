@@ -7,6 +7,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "common/errors.h"
@@ -92,6 +93,9 @@ int main(int argc, char** argv) {
   } catch (const layerpipe::common::Error& error) {
     print_error(error.what(), error.remedy());
     code = error.exit_code();
+  } catch (const std::filesystem::filesystem_error& error) {
+    print_error(error.what(), "Check the paths that were given.");
+    code = ExitCode::kInput;
   } catch (const c10::OutOfMemoryError& error) {
     print_error(std::string("the device has not enough memory: ") + error.what_without_backtrace(),
                 "Try a smaller --resolution, fewer --layers or --dtype bf16.");

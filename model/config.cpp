@@ -23,7 +23,7 @@ void check_range(const JsonFields& fields, const char* key, std::int64_t value, 
   throw common::InputError(where + ": " + what);
 }
 
-const std::string kRetrain = "this setting belongs to another model family";
+const std::string kOtherFamily = "this setting belongs to another model family";
 
 // Fields that transformers and diffusers write into every config, or into one written in full.
 void skip_common(JsonFields& fields) {
@@ -156,8 +156,8 @@ TransformerConfig load_transformer_config(const std::filesystem::path& file) {
       fields.get<std::vector<std::int64_t>>("axes_dims_rope", std::vector<std::int64_t>{16, 56, 56});
   config.use_additional_t_cond = fields.get<bool>("use_additional_t_cond", false);
   config.use_layer3d_rope = fields.get<bool>("use_layer3d_rope", false);
-  fields.only_supports("guidance_embeds", false, kRetrain);
-  fields.only_supports("zero_cond_t", false, kRetrain);
+  fields.only_supports("guidance_embeds", false, kOtherFamily);
+  fields.only_supports("zero_cond_t", false, kOtherFamily);
   skip_common(fields);
   fields.without_effect({"pooled_projection_dim"});  // written by early diffusers, read by none
   fields.finish();

@@ -42,8 +42,10 @@ std::shared_ptr<const model::TensorSource> open(const EngineConfig& config, cons
   if (config.weights == WeightOrigin::kRandom) {
     return std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
   }
-  return std::make_shared<model::SafetensorsSource>(config.model_folder / component,
-                                                    weight_file_stem(component));
+  const auto source = std::make_shared<model::SafetensorsSource>(config.model_folder / component,
+                                                                 weight_file_stem(component));
+  source->tensors();  // reads every file's header: a damaged one is found before the work begins
+  return source;
 }
 
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
@@ -140,21 +142,19 @@ model::WeightStore Engine::store(const std::string& component) const {
   return {sources_.at(component), config_.device, config_.dtype};
 }
 
-std::vector<Result> Engine::run(std::span<const Request> requests, const ProgressListener& listener,
-                                const std::atomic<bool>& stop_requested) {
+void Engine::run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
+                 const std::atomic<bool>& stop_requested) {
   for (const Request& request : requests) check(request);
   Run run{requests, std::vector<Result>(requests.size()), listener, stop_requested};
   seconds_ = {};
-  const auto timed = [&](double& seconds, auto phase) {
-    const auto start = Clock::now();
-    (this->*phase)(run);
-    wait_for(config_.device);
-    seconds = seconds_since(start);
-  };
-  timed(seconds_.encode, &Engine::encode);
-  timed(seconds_.denoise, &Engine::denoise);
-  timed(seconds_.decode, &Engine::decode);
-  return std::move(run.results);
+  const auto encode_start = Clock::now();
+  encode(run);
+  wait_for(config_.device);
+  seconds_.encode = seconds_since(encode_start);
+  const auto denoise_start = Clock::now();
+  denoise(run);
+  seconds_.denoise = seconds_since(denoise_start);
+  decode(run, sink);
 }
 
 void Engine::encode(Run& run) {
@@ -246,17 +246,22 @@ void Engine::denoise(Run& run) {
   }
 }
 
-void Engine::decode(Run& run) {
+void Engine::decode(Run& run, const ResultSink& sink) {
   run.begin(Phase::kDecode, static_cast<std::int64_t>(run.requests.size()));
+  auto start = Clock::now();
   const model::VaeDecoder decoder(store("vae"), model_.vae);
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
+    Result result = std::move(run.results[i]);
     const model::TokenGrid grid = grid_of(run.requests[i], model_);
-    const at::Tensor latents = model::unpack_latents(run.results[i].latents, grid).to(config_.device);
+    const at::Tensor latents = model::unpack_latents(result.latents, grid).to(config_.device);
     // The first frame is the whole picture, made along with its layers.
     const at::Tensor layers = latents.narrow(0, 1, grid.frames - 1);
-    run.results[i].decoded = decoder.forward(model::denormalise_latents(layers, model_.vae)).cpu();
-    check_finite(run.results[i].decoded, "the layers of result " + std::to_string(i));
+    result.decoded = decoder.forward(model::denormalise_latents(layers, model_.vae)).cpu();
+    check_finite(result.decoded, "the layers of result " + std::to_string(i));
+    seconds_.decode += seconds_since(start);
+    sink(i, std::move(result));
     run.advance(i);
+    start = Clock::now();  // what the sink takes is not decoding
   }
 }
 

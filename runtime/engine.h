@@ -38,6 +38,10 @@ struct Progress {
 };
 using ProgressListener = std::function<void(const Progress&)>;
 
+// Given each result as soon as it is decoded, in the order of the requests. What it throws ends the run;
+// results that it was given before are its own.
+using ResultSink = std::function<void(std::size_t request, Result result)>;
+
 // Wall seconds of each phase, loading its weights included.
 struct PhaseSeconds {
   double encode = 0;
@@ -57,18 +61,19 @@ class Engine {
   // Throws InputError unless `request` can be computed with this model.
   void check(const Request& request) const;
 
-  // Runs all requests; results in their order. `stop_requested` is looked at between units of work:
-  // InterruptedError.
-  std::vector<Result> run(std::span<const Request> requests, const ProgressListener& listener,
-                          const std::atomic<bool>& stop_requested);
+  // Runs all requests. Their layers are decoded one request at a time, and a result is let go once `sink` has
+  // it. `stop_requested` is looked at between units of work: InterruptedError.
+  void run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
+           const std::atomic<bool>& stop_requested);
 
+  // Of the last run, so far: a sink sees what decoding has taken up to its own result.
   const PhaseSeconds& phase_seconds() const noexcept { return seconds_; }
 
  private:
   struct Run;
   void encode(Run& run);
   void denoise(Run& run);
-  void decode(Run& run);
+  void decode(Run& run, const ResultSink& sink);
   model::WeightStore store(const std::string& component) const;
 
   EngineConfig config_;

@@ -21,13 +21,13 @@ struct RunReport {
   std::string version;  // of layerpipe
   std::string command;  // "decompose"
   std::vector<OptionRecord> options;
-  std::string device;  // as it was chosen, "cpu" or a GPU's name
+  std::string device;  // as LibTorch calls it: "cpu", "cuda:0"
   std::string dtype;
   std::string picture;  // the input file
   std::int64_t width = 0;
   std::int64_t height = 0;
   std::uint64_t seed = 0;
-  PhaseSeconds phase_seconds;  // of all results of the run together
+  PhaseSeconds phase_seconds;  // of the run up to this result, all requests together
   std::vector<double> step_seconds;
   std::vector<std::string> files;  // written, relative to the report
 };

@@ -259,7 +259,10 @@ bool apply_to(const at::Tensor& x) {
   const bool bf16 = x.scalar_type() == at::kBFloat16;
   const std::int64_t vector = bf16 ? Vector<__nv_bfloat16>::kSize : Vector<float>::kSize;
   // Narrow models of tests may have rows that are no whole vectors; LibTorch's functions take those.
-  return (bf16 || x.scalar_type() == at::kFloat) && x.stride(-1) == 1 && x.size(-1) % vector == 0;
+  const bool whole_vectors =
+      x.stride(-1) == 1 && x.size(-1) % vector == 0 && (x.dim() < 2 || x.stride(-2) % vector == 0);
+  return (bf16 || x.scalar_type() == at::kFloat) && whole_vectors &&
+         reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % sizeof(float4) == 0;
 }
 
 void layer_norm_modulate(const at::Tensor& out, const at::Tensor& x, const at::Tensor& scale,

@@ -9,7 +9,8 @@
 
 namespace layerpipe::model::kernels {
 
-// Whether x lies on a GPU, has a dtype of these kernels, and this build has them.
+// Whether x lies on a GPU, has a dtype of these kernels and rows of whole, aligned vectors of 16 bytes, and
+// this build has them.
 bool apply_to(const at::Tensor& x);
 
 // out = LayerNorm(x) · (1 + scale) + shift. x, out [rows, dim]; scale, shift [dim].

@@ -1,4 +1,6 @@
-// Scaled dot-product attention through LibTorch's fused kernels: the matrix of all scores never exists.
+// Scaled dot-product attention through LibTorch's fused kernels: the matrix of all scores does not exist.
+// (Only for fp32 heads that are not a multiple of four wide, which no published model has, LibTorch may make
+// it.)
 #pragma once
 
 #include <ATen/core/Tensor.h>

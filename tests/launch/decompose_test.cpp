@@ -131,5 +131,30 @@ TEST_F(Decompose, RandomWeightsNeedNoWeightFiles) {
   EXPECT_EQ(files_below(out_).size(), 4U);
 }
 
+TEST_F(Decompose, LayersOfAnEarlierRunDoNotStay) {
+  run();
+  auto arguments = decompose_arguments(out_);
+  *(std::find(arguments.begin(), arguments.end(), "--layers") + 1) = "1";
+  EXPECT_EQ(run_program(arguments).exit_code, 0);
+  EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "run.json"));
+}
+
+TEST_F(Decompose, AFailedRunLeavesNoReportOfAnEarlierOne) {
+  run();
+  // A folder in the place of a picture: writing fails in the middle of the result.
+  std::filesystem::remove(out_ / "composite.png");
+  std::filesystem::create_directories(out_ / "composite.png" / "full");
+  EXPECT_EQ(run_program(decompose_arguments(out_)).exit_code, 6);
+  EXPECT_FALSE(std::filesystem::exists(out_ / "run.json"));
+}
+
+TEST_F(Decompose, WhatWasFinishedBeforeAFailureStays) {
+  std::filesystem::create_directories(out_ / "1" / "layer_0.png" / "full");
+  EXPECT_EQ(run_program(decompose_arguments(out_, {"--num-images", "2"})).exit_code, 6);
+  EXPECT_THAT(files_below(out_ / "0"),
+              ElementsAre("composite.png", "layer_0.png", "layer_1.png", "run.json"));
+  EXPECT_FALSE(std::filesystem::exists(out_ / "1" / "run.json"));
+}
+
 }  // namespace
 }  // namespace layerpipe::launch

@@ -74,6 +74,30 @@ TEST_F(Usage, MissingOrBlankPrompt) {
   expect_refusal(blank, message);
 }
 
+TEST_F(Usage, FoldersThatCannotBe) {
+  const std::string long_name(300, 'x');
+  const Outcome too_long = run_program(decompose_arguments(folder_.path() / long_name));
+  EXPECT_EQ(too_long.exit_code, 2);
+  EXPECT_EQ(too_long.err, "layerpipe: --out " + (folder_.path() / long_name).string() +
+                              " cannot be made a folder: File name too long\n  Choose another folder.\n");
+  const auto numbered = folder_.path() / "numbered";
+  std::filesystem::create_directories(numbered);
+  common::write_file_atomically(numbered / "1", std::string_view("in the way"));
+  const Outcome in_the_way = run_program(decompose_arguments(numbered, {"--num-images", "2"}));
+  EXPECT_EQ(in_the_way.exit_code, 2);
+  EXPECT_EQ(in_the_way.err.find("encode"), std::string::npos) << "found out only after work was done";
+  expect_decompose_refusal(
+      {"--dump-latents", folder_.path().string()},
+      "--dump-latents " + folder_.path().string() + " is a folder\n  Give the name of a file in it.");
+}
+
+TEST_F(Usage, NumbersThatAreNone) {
+  expect_decompose_refusal({"--cfg-scale", "nan"}, "--cfg-scale is not a number");
+  expect_decompose_refusal({"--seed", "18446744073709551615", "--num-images", "2"},
+                           "--seed 18446744073709551615 leaves no room for 2 results, whose seeds count up\n"
+                           "  Take a smaller --seed.");
+}
+
 TEST_F(Usage, Resolutions) {
   auto arguments = without("--resolution");
   arguments.erase(std::find(arguments.begin(), arguments.end(), "--any-resolution"));

@@ -6,6 +6,7 @@
 #include "model/latents.h"
 #include "runtime/engine.h"
 #include "tests/support/parity_case.h"
+#include "tests/support/run_engine.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -26,7 +27,7 @@ class EngineOnGpu : public ::testing::TestWithParam<std::string> {
   Result run(at::ScalarType dtype, const Request& request) {
     Engine engine({.model_folder = parity_.model(), .device = at::Device(at::kCUDA, 0), .dtype = dtype});
     const std::atomic<bool> stop{false};
-    return engine.run({&request, 1}, {}, stop).front();
+    return layerpipe::testing::run_engine(engine, {&request, 1}, {}, stop).front();
   }
   layerpipe::testing::ParityCase parity_ = layerpipe::testing::load_parity_case(GetParam());
 };

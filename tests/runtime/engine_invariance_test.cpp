@@ -5,6 +5,7 @@
 
 #include "runtime/engine.h"
 #include "tests/support/parity_case.h"
+#include "tests/support/run_engine.h"
 #include "tests/support/thread_count.h"
 
 namespace layerpipe::runtime {
@@ -17,7 +18,7 @@ std::vector<Result> run(const std::filesystem::path& model, at::ScalarType dtype
                         const std::vector<Request>& requests, WeightOrigin weights = WeightOrigin::kFiles) {
   Engine engine({.model_folder = model, .device = at::kCPU, .dtype = dtype, .weights = weights});
   const std::atomic<bool> stop{false};
-  return engine.run(requests, {}, stop);
+  return layerpipe::testing::run_engine(engine, requests, {}, stop);
 }
 
 void expect_same(const Result& a, const Result& b) {

@@ -12,6 +12,7 @@
 #include "model/latents.h"
 #include "runtime/engine.h"
 #include "tests/support/parity_case.h"
+#include "tests/support/run_engine.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -28,7 +29,7 @@ constexpr double kBf16ApartFactor = 0.6;
 Result run_case(const ParityCase& parity, at::ScalarType dtype, const Request& request) {
   Engine engine({.model_folder = parity.model(), .device = at::kCPU, .dtype = dtype});
   const std::atomic<bool> stop{false};
-  return engine.run({&request, 1}, {}, stop).front();
+  return layerpipe::testing::run_engine(engine, {&request, 1}, {}, stop).front();
 }
 
 std::map<std::string, at::Tensor> by_name(const Result& result) {

@@ -6,6 +6,7 @@
 #include "common/errors.h"
 #include "runtime/engine.h"
 #include "tests/support/parity_case.h"
+#include "tests/support/run_engine.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -20,8 +21,8 @@ class EngineRequest : public ::testing::Test {
 TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
   std::vector<std::string> told;
   const std::vector<Request> requests{parity_.request, parity_.request};
-  engine_.run(
-      requests,
+  layerpipe::testing::run_engine(
+      engine_, requests,
       [&](const Progress& p) {
         told.push_back(std::string(to_string(p.phase)) + " " + std::to_string(p.done) + "/" +
                        std::to_string(p.total));
@@ -36,8 +37,8 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
 
 TEST_F(EngineRequest, StopsBetweenSteps) {
   int steps = 0;
-  EXPECT_THROW(engine_.run(
-                   {&parity_.request, 1},
+  EXPECT_THROW(layerpipe::testing::run_engine(
+                   engine_, {&parity_.request, 1},
                    [&](const Progress& p) {
                      if (p.phase == Phase::kDenoise && p.done > 0) ++steps;
                      if (steps == 1) stop_ = true;
@@ -61,16 +62,16 @@ TEST_F(EngineRequest, RefusesInitialLatentsOfAnotherSize) {
 TEST_F(EngineRequest, RefusesLatentsThatAreNotFinite) {
   Request request = parity_.request;
   request.init_latents = at::full({48, 64}, std::numeric_limits<float>::quiet_NaN());
-  EXPECT_THROW(engine_.run({&request, 1}, {}, stop_), common::InputError);
+  EXPECT_THROW(layerpipe::testing::run_engine(engine_, {&request, 1}, {}, stop_), common::InputError);
 }
 
 TEST_F(EngineRequest, ScaleOfOneOrLessMeansNoGuidance) {
   Request request = parity_.request;
   request.cfg_scale = 1.0;
-  const auto with_scale_one = engine_.run({&request, 1}, {}, stop_);
+  const auto with_scale_one = layerpipe::testing::run_engine(engine_, {&request, 1}, {}, stop_);
   request.cfg_scale = 4.0;
   request.negative_prompt.reset();
-  const auto without_negative = engine_.run({&request, 1}, {}, stop_);
+  const auto without_negative = layerpipe::testing::run_engine(engine_, {&request, 1}, {}, stop_);
   EXPECT_FALSE(with_scale_one[0].negative_prompt_embeds.defined());
   EXPECT_TRUE(layerpipe::testing::is_equal(with_scale_one[0].latents, without_negative[0].latents));
 }

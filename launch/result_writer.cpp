@@ -1,0 +1,120 @@
+#include "launch/result_writer.h"
+
+#include <ATen/Functions.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "common/errors.h"
+#include "media/composite.h"
+#include "media/png_writer.h"
+#include "model/latents.h"
+#include "model/weights/safetensors.h"
+
+namespace layerpipe::launch {
+namespace {
+
+bool is_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
+void prepare_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!is_folder(folder)) {
+    throw common::InputError("--out " + folder.string() + " cannot be made a folder" +
+                                 (error ? ": " + error.message() : std::string()),
+                             "Choose another folder.");
+  }
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
+  }
+  std::filesystem::remove(folder / "run.json", error);
+}
+
+void check_dump_file(const std::filesystem::path& file) {
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (is_folder(file)) {
+    throw common::InputError("--dump-latents " + file.string() + " is a folder",
+                             "Give the name of a file in it.");
+  }
+  if (!is_folder(folder) || ::access(folder.c_str(), W_OK) != 0) {
+    throw common::InputError("--dump-latents " + file.string() + ": there is no folder " + folder.string() +
+                                 " that may be written",
+                             "Choose another file.");
+  }
+}
+
+std::vector<media::Image> to_images(const at::Tensor& decoded) {
+  const at::Tensor bytes = model::tensor_to_pictures(decoded);
+  std::vector<media::Image> images;
+  for (const at::Tensor& layer : bytes.unbind(0)) {
+    media::Image image = media::make_image(static_cast<int>(layer.size(1)), static_cast<int>(layer.size(0)));
+    std::memcpy(image.pixels.data(), layer.const_data_ptr(), image.pixels.size());
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+std::string layer_name(std::size_t index) {
+  return fmt::format("layer_{}.png", index);
+}
+
+// Writes one result's pictures; their names, in the order of writing.
+std::vector<std::string> write_pictures(const std::filesystem::path& folder, const at::Tensor& decoded) {
+  const std::vector<media::Image> layers = to_images(decoded);
+  std::vector<std::string> files;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    files.push_back(layer_name(i));
+    media::write_png(folder / files.back(), layers[i]);
+  }
+  files.emplace_back("composite.png");
+  media::write_png(folder / files.back(), media::composite(layers));
+  // An earlier run with more layers must not seem to belong to this one.
+  std::error_code error;
+  for (std::size_t i = layers.size(); std::filesystem::remove(folder / layer_name(i), error); ++i) {
+  }
+  return files;
+}
+
+void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
+  // In diffusers' layout: a batch dimension in front of all but the layers.
+  std::map<std::string, at::Tensor> tensors{{"init_latents", result.init_latents.unsqueeze(0)},
+                                            {"prompt_embeds", result.prompt_embeds.unsqueeze(0)},
+                                            {"image_latents", result.image_latents.unsqueeze(0)},
+                                            {"latents", result.latents.unsqueeze(0)},
+                                            {"decoded", result.decoded}};
+  if (result.negative_prompt_embeds.defined()) {
+    tensors["negative_prompt_embeds"] = result.negative_prompt_embeds.unsqueeze(0);
+  }
+  model::write_safetensors(file, tensors, {{"layerpipe", LAYERPIPE_VERSION}});
+}
+
+}  // namespace
+
+ResultWriter::ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunReport report)
+    : options_(options), results_(results), report_(std::move(report)) {
+  if (options.dump_latents) check_dump_file(*options.dump_latents);
+  for (std::size_t i = 0; i < results; ++i) prepare_folder(folder(i));
+}
+
+std::filesystem::path ResultWriter::folder(std::size_t index) const {
+  return results_ == 1 ? options_.out : options_.out / std::to_string(index);
+}
+
+void ResultWriter::write(std::size_t index, const runtime::Request& request, const runtime::Result& result,
+                         const runtime::PhaseSeconds& seconds) {
+  report_.files = write_pictures(folder(index), result.decoded);
+  if (options_.dump_latents) dump_latents(*options_.dump_latents, result);
+  report_.picture = options_.images[index / static_cast<std::size_t>(options_.num_images)].string();
+  report_.height = result.decoded.size(2);
+  report_.width = result.decoded.size(3);
+  report_.seed = request.seed;
+  report_.step_seconds = result.step_seconds;
+  report_.phase_seconds = seconds;
+  runtime::write_report(folder(index) / "run.json", report_);
+}
+
+}  // namespace layerpipe::launch

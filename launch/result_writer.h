@@ -1,0 +1,34 @@
+// Where results go: pictures, run.json and dumped latents.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "launch/decompose_options.h"
+#include "runtime/engine.h"
+#include "runtime/report.h"
+
+namespace layerpipe::launch {
+
+// One result goes to --out itself, several to --out/0, --out/1 and so on.
+class ResultWriter {
+ public:
+  // Makes all folders and takes an earlier run's run.json away: from then on, a folder with a run.json holds
+  // a whole result. Throws InputError when something cannot be written: hours of work come behind it.
+  // `report` holds what all results share.
+  ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunReport report);
+
+  // Writes result `index`, run.json last. Throws OutputError.
+  void write(std::size_t index, const runtime::Request& request, const runtime::Result& result,
+             const runtime::PhaseSeconds& seconds);
+
+  std::filesystem::path folder(std::size_t index) const;
+
+ private:
+  const DecomposeOptions& options_;
+  std::size_t results_;
+  runtime::RunReport report_;
+};
+
+}  // namespace layerpipe::launch
