@@ -126,7 +126,6 @@ InputError failure_of(const Decoding& decoding, const PictureFile& file) {
     case JERR_BAD_PRECISION:
     case JERR_SOF_UNSUPPORTED:
     case JERR_CONVERSION_NOTIMPL:
-    case JERR_ARITH_NOTIMPL:
       return InputError(file.name + " is of a kind of JPEG that is not read (" + reason + ")", kSaveAsPng);
     case JERR_EMPTY_IMAGE:
     case JERR_IMAGE_TOO_BIG:
