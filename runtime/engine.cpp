@@ -194,8 +194,8 @@ void Engine::encode(Run& run) {
 void Engine::denoise(Run& run) {
   std::int64_t steps = 0;
   for (const Request& request : run.requests) steps += request.steps;
-  run.begin(Phase::kDenoise, steps);
   const model::Transformer transformer(store("transformer"), model_.transformer);
+  run.begin(Phase::kDenoise, steps);  // behind the loading, so that the seconds of a step are those of a step
   const auto on_device = [&](const at::Tensor& x) { return x.to(config_.device, config_.dtype); };
 
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
