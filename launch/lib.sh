@@ -6,6 +6,10 @@ VENV="$CHECKOUT/.venv"
 # shellcheck disable=SC2034  # used by the scripts that source this one
 BUILD="$CHECKOUT/build"
 
+# Caches stay in the checkout too, unless the user has said where they are.
+export CCACHE_DIR="${CCACHE_DIR:-$CHECKOUT/.cache/ccache}"
+[[ -n "${PIP_CACHE_DIR:-}" ]] || export PIP_NO_CACHE_DIR=1
+
 # cmake/FindLibTorch.cmake looks for a torch in the same places and asks the same of it.
 MIN_TORCH=2.10
 CUDA_MAJOR=13
