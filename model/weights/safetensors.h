@@ -53,8 +53,10 @@ class SafetensorsSource : public TensorSource {
   SafetensorsSource(const std::filesystem::path& folder, const std::string& stem);
 
   bool contains(const std::string& name) const override { return file_of_.contains(name); }
+  at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override;
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
-  const std::string& where() const noexcept override { return where_; }
+  bool gives_views() const noexcept override { return true; }
+  std::string where(const std::string& name) const override { return open(name).path().string(); }
 
   // Every tensor's header entry; opens all files.
   std::map<std::string, TensorInfo> tensors() const;
@@ -68,6 +70,9 @@ class SafetensorsSource : public TensorSource {
   std::map<std::string, std::shared_ptr<LazyFile>> files_;    // by file name
   std::map<std::string, std::shared_ptr<LazyFile>> file_of_;  // by tensor name
 };
+
+// Stem of the files that hold a component's weights, in the layout of diffusers.
+const char* weight_file_stem(const std::string& component);
 
 // Writes tensors to a file, wide dtypes first and then in the order of their names, beside it and then
 // renamed. Tensors are made contiguous host memory first. Throws OutputError.
