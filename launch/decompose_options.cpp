@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "common/errors.h"
 
@@ -53,6 +54,10 @@ void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
   command.add_option("--format", options.format, "Format of the results")
       ->check(CLI::IsMember({"png"}))
       ->capture_default_str()
+      ->group("Output");
+  command
+      .add_flag("--original-size", options.original_size,
+                "Write the layers at the picture's own size instead of the one that the model works at")
       ->group("Output");
   command
       .add_option("--dump-latents", options.dump_latents,
@@ -138,12 +143,20 @@ void check_decompose_options(const DecomposeOptions& options) {
 }
 
 std::vector<runtime::OptionRecord> record_options(const CLI::App& command) {
+  using Kind = runtime::OptionRecord::Kind;
+  static const std::set<std::string> kPathOptions{"model", "image", "out", "init-latents", "dump-latents"};
   std::vector<runtime::OptionRecord> records;
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_lnames().empty() || option == command.get_help_ptr()) continue;
     const bool given = option->count() > 0;
-    std::string value = given ? CLI::detail::join(option->results(), " ") : option->get_default_str();
-    records.push_back({option->get_lnames().front(), std::move(value), given ? "command line" : "default"});
+    const bool is_flag = option->get_items_expected_max() == 0;
+    const std::string otherwise = is_flag ? "false" : option->get_default_str();
+    std::string value = given ? CLI::detail::join(option->results(), " ") : otherwise;
+    const bool is_path = kPathOptions.contains(option->get_lnames().front());
+    records.push_back({.name = option->get_lnames().front(),
+                       .value = std::move(value),
+                       .source = given ? "command line" : "default",
+                       .kind = is_path ? Kind::kPath : Kind::kValue});
   }
   return records;
 }

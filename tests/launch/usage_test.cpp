@@ -1,6 +1,4 @@
 // What the command line refuses: exit code 2 and a message that says why, word for word.
-#include <ATen/Context.h>
-
 #include "common/files.h"
 #include "tests/launch/program.h"
 
@@ -138,13 +136,7 @@ TEST_F(Usage, ValuesOutOfRange) {
   expect_decompose_refusal({"--format", "gif"}, "--format: gif not in {png}" + help_);
 }
 
-TEST_F(Usage, CudaWithoutAGpu) {
-  if (at::globalContext().hasCUDA()) GTEST_SKIP() << "this machine has a GPU";
-  auto arguments = without("--device");
-  arguments.insert(arguments.end(), {"--device", "cuda"});
-  expect_refusal(arguments,
-                 "--device cuda: there is no GPU that this LibTorch can use\n"
-                 "  Check with nvidia-smi, or take --device cpu.");
+TEST_F(Usage, SeedOnTheGpuWithoutAGpu) {
   expect_decompose_refusal({"--seed-device", "cuda"},
                            "--seed-device cuda needs a GPU\n  Take --seed-device cpu.");
 }
