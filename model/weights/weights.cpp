@@ -1,7 +1,9 @@
 #include "model/weights/weights.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 
+#include <atomic>
 #include <cmath>
 
 #include "common/errors.h"
@@ -9,9 +11,30 @@
 namespace layerpipe::model {
 namespace {
 
-// A sum is one pass without a temporary. It is finite only when all terms are; when it is not, it may have
-// overflowed, and the terms are looked at.
+// Whether no value's exponent has all bits set, which is what infinities and NaNs have. One pass over memory,
+// by all threads.
+template <typename Bits>
+bool has_finite_exponents(const at::Tensor& x, Bits exponent) {
+  constexpr std::int64_t kGrain = 1 << 16;
+  const auto* bits = static_cast<const Bits*>(x.const_data_ptr());
+  std::atomic<bool> finite{true};
+  at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    bool all = true;
+    for (std::int64_t i = begin; i < end; ++i) all &= (bits[i] & exponent) != exponent;
+    if (!all) finite = false;
+  });
+  return finite;
+}
+
 bool is_finite(const at::Tensor& x) {
+  constexpr std::uint16_t kBf16Exponent = 0x7F80;
+  constexpr std::uint32_t kFloatExponent = 0x7F800000;
+  if (x.is_cpu() && x.is_contiguous()) {
+    if (x.scalar_type() == at::kBFloat16) return has_finite_exponents(x, kBf16Exponent);
+    if (x.scalar_type() == at::kFloat) return has_finite_exponents(x, kFloatExponent);
+  }
+  // A sum is one pass without a temporary. It is finite only when all terms are; when it is not, it may have
+  // overflowed, and the terms are looked at.
   return std::isfinite(x.sum(at::kFloat).item<float>()) || at::isfinite(x).all().item<bool>();
 }
 

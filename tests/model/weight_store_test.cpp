@@ -86,18 +86,19 @@ TEST_F(WeightStoreTest, NetworksAreBuiltFromADryRunAsFromWeights) {
 }
 
 TEST_F(WeightStoreTest, RefusesValuesThatAreNotFinite) {
-  for (const float value :
-       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    at::Tensor tensor = at::ones({3000});
-    tensor[2999] = value;
-    const WeightStore store(source({{"part.a", tensor}}), at::kCPU, at::kFloat);
-    EXPECT_EQ(refusal(file_, [&] { store.scope("part").get("a", {3000}); }),
-              "FILE: tensor \"part.a\" holds values that are not finite numbers");
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    for (const float value : {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity}) {
+      at::Tensor tensor = at::ones({3000}, dtype);
+      tensor[2999] = value;
+      const WeightStore store(source({{"part.a", tensor}}), at::kCPU, dtype);
+      EXPECT_EQ(refusal(file_, [&] { store.scope("part").get("a", {3000}); }),
+                "FILE: tensor \"part.a\" holds values that are not finite numbers");
+    }
+    // A sum beyond the largest number is no reason to refuse.
+    const WeightStore store(source({{"a", at::full({4}, 3e38F, dtype)}}), at::kCPU, dtype);
+    EXPECT_EQ(refusal(file_, [&] { store.get("a", {4}); }), "accepted");
   }
-  // A sum beyond the largest float is no reason to refuse.
-  const WeightStore store(source({{"a", at::full({4}, std::numeric_limits<float>::max())}}), at::kCPU,
-                          at::kFloat);
-  EXPECT_EQ(refusal(file_, [&] { store.get("a", {4}); }), "accepted");
 }
 
 }  // namespace
