@@ -1,5 +1,6 @@
 #include "runtime/memory.h"
 
+#include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 
 #include <fstream>
@@ -32,10 +33,16 @@ MemoryUse use_of_machine() {
           .peak = read_kibibytes("/proc/self/status", "VmHWM")};
 }
 
+// LibTorch knows nothing of a GPU's memory before it has begun to use the GPU.
+void begin_to_use(const at::Device& device) {
+  at::globalContext().lazyInitDevice(device.type());
+}
+
 }  // namespace
 
 MemoryUse memory_use(const at::Device& device) {
   if (device.is_cpu()) return use_of_machine();
+  begin_to_use(device);
   const auto [free, total] = at::accelerator::getMemoryInfo(device.index());
   const auto stats = at::accelerator::getDeviceStats(device.index());
   const auto reserved = static_cast<std::uint64_t>(stats.reserved_bytes[kAllSizes].current);
@@ -50,6 +57,7 @@ void reset_peak(const at::Device& device) {
   if (device.is_cpu()) {
     std::ofstream("/proc/self/clear_refs") << "5";  // proc(5): resets VmHWM
   } else {
+    begin_to_use(device);
     at::accelerator::resetPeakStats(device.index());
   }
 }

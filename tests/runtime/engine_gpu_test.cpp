@@ -1,19 +1,22 @@
 // The same pipeline on a GPU: the same models, the same limits as diffusers' results on the CPU set.
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
-#include "model/latents.h"
+#include <filesystem>
+
+#include "common/errors.h"
 #include "runtime/engine.h"
+#include "runtime/memory.h"
+#include "tests/support/compare_with_diffusers.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/run_engine.h"
+#include "tests/support/temporary_folder.h"
 
 namespace layerpipe::runtime {
 namespace {
 
-using layerpipe::testing::is_close;
 using layerpipe::testing::is_equal;
-using layerpipe::testing::relative_l2;
 
 // Two right programs on different devices; the CPU's own distance is about 2e-6.
 constexpr double kFp32Limit = 1e-4;
@@ -33,32 +36,14 @@ class EngineOnGpu : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(EngineOnGpu, Fp32EqualsDiffusers) {
-  const Result result = run(at::kFloat, parity_.request);
-  EXPECT_TRUE(is_equal(result.init_latents, parity_.expected.at("init_latents"))) << "the noise";
-  EXPECT_TRUE(is_close(result.prompt_embeds, parity_.expected.at("prompt_embeds"), kFp32Limit));
-  EXPECT_TRUE(is_close(result.image_latents, parity_.expected.at("image_latents"), kFp32Limit));
-  EXPECT_TRUE(is_close(result.latents, parity_.expected.at("latents"), kFp32Limit));
-  const at::Tensor difference =
-      (model::tensor_to_pictures(result.decoded).to(at::kInt) - parity_.expected.at("pixels").to(at::kInt))
-          .abs();
-  EXPECT_LE(difference.max().item<int>(), 1);
-  EXPECT_LE(difference.gt(0).to(at::kDouble).mean().item<double>(), 0.001);
+  layerpipe::testing::expect_fp32_equals_diffusers(parity_, run(at::kFloat, parity_.request), kFp32Limit);
 }
 
 TEST_P(EngineOnGpu, Bf16IsNotFurtherFromTheTruthThanDiffusers) {
+  if (!parity_.has_bf16) GTEST_SKIP() << "the case holds no bf16 results";
   Request request = parity_.request;
   request.init_latents = parity_.expected.at("init_latents");
-  const Result result = run(at::kBFloat16, request);
-  const auto check = [&](const std::string& name, const at::Tensor& value) {
-    if (!parity_.expected.contains("bf16." + name)) return;
-    const at::Tensor& truth = parity_.expected.at(name);
-    const double own_error = relative_l2(parity_.expected.at("bf16." + name), truth);
-    EXPECT_TRUE(is_close(value, truth, kBf16Factor * own_error)) << name;
-  };
-  check("prompt_embeds", result.prompt_embeds);
-  check("image_latents", result.image_latents);
-  check("latents", result.latents);
-  check("decoded", result.decoded);
+  layerpipe::testing::expect_bf16_is_as_near_as_diffusers(parity_, run(at::kBFloat16, request), kBf16Factor);
 }
 
 TEST_P(EngineOnGpu, TwiceTheSameBits) {
@@ -66,6 +51,44 @@ TEST_P(EngineOnGpu, TwiceTheSameBits) {
   const Result second = run(at::kBFloat16, parity_.request);
   EXPECT_TRUE(is_equal(first.latents, second.latents));
   EXPECT_TRUE(is_equal(first.decoded, second.decoded));
+}
+
+// A model folder of the published sizes, without weights.
+class FullSizeOnGpu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "there is no GPU";
+    std::filesystem::copy(layerpipe::testing::test_data() / "parity" / "plain" / "model", model_,
+                          std::filesystem::copy_options::recursive);
+    const auto configs = layerpipe::testing::test_data() / "configs";
+    const auto replace = std::filesystem::copy_options::overwrite_existing;
+    std::filesystem::copy_file(configs / "transformer_layered.json", model_ / "transformer" / "config.json",
+                               replace);
+    std::filesystem::copy_file(configs / "vae_layered.json", model_ / "vae" / "config.json", replace);
+    std::filesystem::copy_file(configs / "text_encoder_flat.json", model_ / "text_encoder" / "config.json",
+                               replace);
+  }
+  layerpipe::testing::TemporaryFolder folder_;
+  std::filesystem::path model_ = folder_.path() / "model";
+};
+
+TEST_F(FullSizeOnGpu, SaysWhatDoesNotFitBesideOthers) {
+  const at::Device device(at::kCUDA, 0);
+  const Engine engine(
+      {.model_folder = model_, .device = device, .dtype = at::kBFloat16, .weights = WeightOrigin::kRandom});
+  // As if another program held all but 8 GiB.
+  constexpr std::uint64_t kLeft = 8ULL << 30;
+  const std::uint64_t free = memory_use(device).free;
+  ASSERT_GT(free, kLeft);
+  const at::Tensor ballast = at::empty({static_cast<std::int64_t>(free - kLeft)},
+                                       at::TensorOptions().device(device).dtype(at::kByte));
+  try {
+    engine.check_memory();
+    FAIL() << "accepted";
+  } catch (const common::DoesNotFitError& error) {
+    EXPECT_THAT(error.what(), ::testing::MatchesRegex("the text encoder's weights take 12.+ GiB; cuda:0 has "
+                                                      "[78]\\..+ GiB of .+ GiB free"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, EngineOnGpu, ::testing::ValuesIn(layerpipe::testing::parity_case_names()),

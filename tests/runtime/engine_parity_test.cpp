@@ -11,6 +11,7 @@
 
 #include "model/latents.h"
 #include "runtime/engine.h"
+#include "tests/support/compare_with_diffusers.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/run_engine.h"
 
@@ -32,16 +33,6 @@ Result run_case(const ParityCase& parity, at::ScalarType dtype, const Request& r
   return layerpipe::testing::run_engine(engine, {&request, 1}, {}, stop).front();
 }
 
-std::map<std::string, at::Tensor> by_name(const Result& result) {
-  std::map<std::string, at::Tensor> tensors{{"prompt_embeds", result.prompt_embeds},
-                                            {"image_latents", result.image_latents},
-                                            {"latents", result.latents},
-                                            {"decoded", result.decoded}};
-  if (result.negative_prompt_embeds.defined())
-    tensors["negative_prompt_embeds"] = result.negative_prompt_embeds;
-  return tensors;
-}
-
 class EngineParity : public ::testing::TestWithParam<std::string> {
  protected:
   ParityCase parity_ = layerpipe::testing::load_parity_case(GetParam());
@@ -49,30 +40,15 @@ class EngineParity : public ::testing::TestWithParam<std::string> {
 class EngineBf16Parity : public EngineParity {};
 
 TEST_P(EngineParity, Fp32FromTheSeedEqualsDiffusers) {
-  const Result result = run_case(parity_, at::kFloat, parity_.request);
-  EXPECT_TRUE(is_equal(result.init_latents, parity_.expected.at("init_latents"))) << "the noise";
-  for (const auto& [name, tensor] : by_name(result)) {
-    if (parity_.expected.contains(name)) {
-      EXPECT_TRUE(is_close(tensor, parity_.expected.at(name), kFp32Limit)) << name;
-    }
-  }
-  const at::Tensor pixels = model::tensor_to_pictures(result.decoded).to(at::kInt);
-  const at::Tensor difference = (pixels - parity_.expected.at("pixels").to(at::kInt)).abs();
-  EXPECT_LE(difference.max().item<int>(), 1);
-  EXPECT_LE(difference.gt(0).to(at::kDouble).mean().item<double>(), 0.001);
+  layerpipe::testing::expect_fp32_equals_diffusers(parity_, run_case(parity_, at::kFloat, parity_.request),
+                                                   kFp32Limit);
 }
 
 TEST_P(EngineBf16Parity, IsNotFurtherFromTheTruthThanDiffusers) {
   Request request = parity_.request;
   request.init_latents = parity_.expected.at("init_latents");
-  const Result result = run_case(parity_, at::kBFloat16, request);
-  for (const auto& [name, tensor] : by_name(result)) {
-    if (!parity_.expected.contains("bf16." + name)) continue;
-    const at::Tensor& truth = parity_.expected.at(name);
-    EXPECT_TRUE(
-        is_close(tensor, truth, kBf16Factor * relative_l2(parity_.expected.at("bf16." + name), truth)))
-        << name;
-  }
+  layerpipe::testing::expect_bf16_is_as_near_as_diffusers(parity_, run_case(parity_, at::kBFloat16, request),
+                                                          kBf16Factor);
 }
 
 TEST_P(EngineBf16Parity, LatentsFollowTheRoundingsOfDiffusers) {
