@@ -4,6 +4,8 @@
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Functions.h>
 
+#include <algorithm>
+
 #include "common/errors.h"
 #include "common/units.h"
 #include "model/scheduler.h"
@@ -179,13 +181,20 @@ void Engine::check_memory() const {
   for (const Network network : kNetworks) {
     const std::uint64_t bytes = weight_bytes(network);
     if (bytes <= memory.free) continue;
-    const bool cpu = config_.device.is_cpu();
+    const std::string needs =
+        "the " + std::string(to_string(network)) + "'s weights take " + common::format_bytes(bytes) + "; ";
+    const std::string has =
+        " has " + common::format_bytes(memory.free) + " of " + common::format_bytes(memory.total) + " free";
+    if (config_.device.is_cpu()) {
+      throw common::DoesNotFitError(
+          needs + "this machine" + has,
+          "Close other programs, take --dtype bf16, or a machine with more memory.");
+    }
+    const std::uint64_t taken = memory.total - memory.free;
     throw common::DoesNotFitError(
-        "the " + std::string(to_string(network)) + "'s weights take " + common::format_bytes(bytes) + "; " +
-            (cpu ? "this machine" : config_.device.str()) + " has " + common::format_bytes(memory.free) +
-            " of " + common::format_bytes(memory.total) + " free",
-        cpu ? "Close other programs, take --dtype bf16, or a machine with more memory."
-            : "Close the other programs that nvidia-smi shows, or take a GPU with more memory.");
+        needs + config_.device.str() + has + ", " +
+            common::format_bytes(taken - std::min(taken, memory.in_use)) + " are held by others",
+        "Close the other programs that nvidia-smi shows, or take a GPU with more memory.");
   }
 }
 
