@@ -221,7 +221,7 @@ void check_copies(JsonFields& fields, const TextEncoderConfig& config) {
 }
 
 TextEncoderConfig read_text_encoder_config(JsonFields fields) {
-  fields.without_effect({"vision_config"});  // read where captions are made
+  fields.without_effect({"vision_config", "text_config"});  // the first is read where captions are made
   if (!fields.has("text_config")) {
     const TextEncoderConfig config = read_text_config(fields);
     fields.finish();

@@ -140,7 +140,7 @@ TEST_F(ConfigTest, RopeThetaMayLieInTheRopeParameters) {
 
 TEST_F(ConfigTest, FieldsMayBeNull) {
   Json json = published("text_encoder_flat");
-  for (const char* key : {"layer_types", "rope_scaling", "rope_parameters", "sliding_window"})
+  for (const char* key : {"layer_types", "rope_scaling", "rope_parameters", "sliding_window", "text_config"})
     json[key] = nullptr;
   EXPECT_EQ(load_text(load_text_encoder_config, json.dump()).rope_theta, 1e6);
 }
