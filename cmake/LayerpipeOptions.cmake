@@ -35,3 +35,11 @@ if(LAYERPIPE_SANITIZE)
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${LAYERPIPE_SANITIZE} -fno-omit-frame-pointer>)
   target_link_options(layerpipe_options INTERFACE -fsanitize=${LAYERPIPE_SANITIZE})
 endif()
+# Coverage for libFuzzer in everything that is fuzzed; tests/fuzz adds the fuzzer itself. The first find ends the program.
+if(LAYERPIPE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "LAYERPIPE_FUZZ needs clang, for libFuzzer. Use the preset \"fuzz\" (Debian: clang-14 libclang-rt-14-dev).")
+  endif()
+  target_compile_options(layerpipe_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link -fno-sanitize-recover=all>)
+endif()

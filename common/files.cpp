@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <random>
 #include <utility>
 
 #include "common/errors.h"
@@ -39,7 +41,8 @@ std::uint64_t regular_file_size(int descriptor, const std::filesystem::path& pat
 }
 
 Descriptor open_for_reading(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Opening a pipe would wait for its other end; it is refused as no regular file.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) throw InputError("cannot open " + path.string() + ": " + system_error_text(errno));
   return Descriptor(descriptor);
 }
@@ -64,6 +67,27 @@ class TemporaryFile {
   throw OutputError("cannot write " + path.string() + ": " + system_error_text(error_number),
                     error_number == ENOSPC ? "Free some space on that disk, or choose another --out."
                                            : "Check that the folder exists and may be written.");
+}
+
+struct OpenTemporary {
+  Descriptor descriptor;
+  TemporaryFile file;
+};
+
+// A new file in the folder of `path`, open for writing. Its name is short whatever the length of that of
+// `path`.
+OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
+  constexpr int kAttempts = 100;
+  std::random_device random;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    char name[32];
+    std::snprintf(name, sizeof name, ".layerpipe-%08x%08x", random(), random());
+    const std::filesystem::path beside = path.parent_path() / name;
+    const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor >= 0) return {Descriptor(descriptor), TemporaryFile(beside)};
+    if (errno != EEXIST) throw_output_error(path, errno);
+  }
+  throw_output_error(path, EEXIST);
 }
 
 }  // namespace
@@ -114,10 +138,7 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content) {
-  std::string name = path.string() + ".XXXXXX";
-  Descriptor descriptor(::mkostemp(name.data(), O_CLOEXEC));
-  if (descriptor.get() < 0) throw_output_error(path, errno);
-  TemporaryFile temporary{name};
+  auto [descriptor, temporary] = make_temporary_beside(path);
   std::size_t done = 0;
   while (done < content.size()) {
     const ssize_t count = ::write(descriptor.get(), content.data() + done, content.size() - done);
@@ -125,10 +146,8 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
     if (count < 0) throw_output_error(path, errno);
     done += static_cast<std::size_t>(count);
   }
-  // mkostemp makes the file private; results get what the user's umask grants.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(descriptor.get(), 0666 & ~mask) != 0) throw_output_error(path, errno);
+  // Without this, a machine that stops may remember the new name and not the content.
+  if (::fsync(descriptor.get()) != 0) throw_output_error(path, errno);
   // close() is where a network file system reports a full disk.
   if (::close(descriptor.release()) != 0) throw_output_error(path, errno);
   if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw_output_error(path, errno);

@@ -34,8 +34,9 @@ class MappedFile {
 // larger.
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit_bytes = 256ULL << 20);
 
-// Writes `content` beside `path` and renames it into place, so that `path` is either absent, old or complete.
-// Throws OutputError, after removing what it had written.
+// Writes `content` beside `path` and renames it into place, so that `path` is either absent, old or complete,
+// also when the machine stops. A new file gets what the umask grants. Any number of threads may write at
+// once. Throws OutputError, after removing what it had written.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 

@@ -1,11 +1,14 @@
 #include "media/color_profile.h"
 
 #include <lcms2.h>
+#include <lcms2_plugin.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "common/errors.h"
 
@@ -19,6 +22,10 @@ struct ProfileClose {
 struct TransformDelete {
   void operator()(void* transform) const { cmsDeleteTransform(transform); }
 };
+struct ContextDelete {
+  void operator()(cmsContext context) const { cmsDeleteContext(context); }
+};
+using Context = std::unique_ptr<std::remove_pointer_t<cmsContext>, ContextDelete>;
 using Profile = std::unique_ptr<void, ProfileClose>;
 using Transform = std::unique_ptr<void, TransformDelete>;
 
@@ -26,6 +33,31 @@ using Transform = std::unique_ptr<void, TransformDelete>;
 // its curve. The closest relative that is none, gamma 2.2, moves dark ones by 9.
 constexpr int kSameColor = 2;
 constexpr std::size_t kLongestName = 60;
+
+// Little CMS takes as much memory as a profile's tags say that they need, up to 512 MiB, before it looks
+// whether the profile has so many bytes. What it needs for profiles of up to kMaxProfileBytes, it gets.
+constexpr std::size_t kMaxAllocation = 2 * kMaxProfileBytes;
+
+void* allocate(cmsContext, cmsUInt32Number size) {
+  return size > kMaxAllocation ? nullptr : std::malloc(size);
+}
+void release(cmsContext, void* memory) {
+  std::free(memory);
+}
+void* reallocate(cmsContext, void* memory, cmsUInt32Number size) {
+  return size > kMaxAllocation ? nullptr : std::realloc(memory, size);
+}
+
+Context make_context() {
+  cmsPluginMemHandler handler{};
+  handler.base = {cmsPluginMagicNumber, 2000, cmsPluginMemHandlerSig, nullptr};
+  handler.MallocPtr = allocate;
+  handler.FreePtr = release;
+  handler.ReallocPtr = reallocate;
+  Context context(cmsCreateContext(&handler, nullptr));
+  common::ensure(context != nullptr, "Little CMS could not be started");
+  return context;
+}
 
 // The profile's own name; may be empty. It comes from the file, so what a terminal could take for a command
 // is left out.
@@ -52,9 +84,21 @@ bool is_srgb_by_name(const Profile& profile) {
 }
 
 Transform to_srgb(const Profile& profile, cmsUInt32Number format, cmsUInt32Number intent) {
-  const Profile srgb(cmsCreate_sRGBProfile());
+  const Profile srgb(cmsCreate_sRGBProfileTHR(cmsGetProfileContextID(profile.get())));
   common::ensure(srgb != nullptr, "Little CMS could not make its sRGB profile");
-  return Transform(cmsCreateTransform(profile.get(), format, srgb.get(), TYPE_RGBA_8, intent, 0));
+  return Transform(cmsCreateTransformTHR(cmsGetProfileContextID(profile.get()), profile.get(), format,
+                                         srgb.get(), TYPE_RGBA_8, intent, 0));
+}
+
+// What cmsGetColorSpace says, which may be none of its enumerators: a value that the type cannot hold in C++.
+// `profile` has a whole header.
+std::uint32_t color_space_of(std::span<const std::byte> profile) {
+  constexpr std::size_t kPlaceInHeader = 16;
+  std::uint32_t value = 0;
+  for (const std::byte byte : profile.subspan(kPlaceInHeader, 4)) {
+    value = value << 8 | std::to_integer<std::uint32_t>(byte);
+  }
+  return value;
 }
 
 cmsUInt32Number intent_of(const Profile& profile) {
@@ -126,10 +170,16 @@ Outcome convert_grey(Image& image, const Profile& profile) {
 }  // namespace
 
 void convert_to_srgb(Picture& picture, std::span<const std::byte> profile, ColorModel stored) {
-  const Profile opened(cmsOpenProfileFromMem(profile.data(), static_cast<cmsUInt32Number>(profile.size())));
+  if (profile.size() > kMaxProfileBytes) {
+    picture.remarks.emplace_back(kProfileTooLarge);
+    return;
+  }
+  const Context context = make_context();
+  const Profile opened(
+      cmsOpenProfileFromMemTHR(context.get(), profile.data(), static_cast<cmsUInt32Number>(profile.size())));
   Outcome outcome = Outcome::kDamaged;
   if (opened) {
-    const cmsColorSpaceSignature space = cmsGetColorSpace(opened.get());
+    const std::uint32_t space = color_space_of(profile);
     const bool grey = space == cmsSigGrayData && stored == ColorModel::kGrey;
     if (!grey && space != cmsSigRgbData) {
       picture.remarks.push_back("its colour profile" + in_quotes(name_of(opened)) +

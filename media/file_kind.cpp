@@ -1,5 +1,6 @@
 #include "media/file_kind.h"
 
+#include <algorithm>
 #include <array>
 
 namespace layerpipe::media {
@@ -37,14 +38,19 @@ constexpr std::array kMarks = {
 };
 
 constexpr std::string_view kPngSignature = kMarks[0].bytes;
+constexpr std::string_view kJpegStart = kMarks[2].bytes;
+constexpr std::size_t kRiffBytes = 8;  // "RIFF" and a length, before the name of what follows
 
 }  // namespace
 
 std::optional<PictureFormat> picture_format_of(std::string_view content) {
   if (content.empty()) return std::nullopt;
   if (content.starts_with(kPngSignature) || kPngSignature.starts_with(content)) return PictureFormat::kPng;
-  if (content.starts_with("\xff\xd8\xff"sv)) return PictureFormat::kJpeg;
-  if (content.starts_with("RIFF"sv) && content.substr(0, 12).ends_with("WEBP"sv)) return PictureFormat::kWebp;
+  if (content.starts_with(kJpegStart) || kJpegStart.starts_with(content)) return PictureFormat::kJpeg;
+  const bool whole_name = content.substr(0, 12).ends_with("WEBP"sv);
+  const bool cut_name =
+      content.size() < 12 && "WEBP"sv.starts_with(content.substr(std::min(content.size(), kRiffBytes)));
+  if (content.starts_with("RIFF"sv) && (whole_name || cut_name)) return PictureFormat::kWebp;
   return std::nullopt;
 }
 

@@ -9,8 +9,8 @@ namespace layerpipe::media {
 
 enum class PictureFormat { kPng, kJpeg, kWebp };
 
-// The reader to ask; nothing when there is none for such a file. The beginning of a PNG's signature, with
-// nothing after it, counts as a PNG that was cut.
+// The reader to ask; nothing when there is none for such a file. The beginning of one's first bytes,
+// with nothing after it, counts as a picture that was cut.
 std::optional<PictureFormat> picture_format_of(std::string_view content);
 
 // For messages about files that are not what was expected: "a JPEG picture", "a PDF document" …; empty when

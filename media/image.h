@@ -7,8 +7,10 @@
 
 namespace layerpipe::media {
 
-// The largest side that is read or written: 16384 x 16384 pixels are 1 GiB of RGBA.
+// The largest side that is read or written.
 inline constexpr int kMaxSide = 16384;
+// The most pixels that are read, 683 MiB of RGBA: where Pillow refuses a picture as a decompression bomb.
+inline constexpr std::uint64_t kMaxPixels = 178'956'970;
 
 // RGBA, 8 bits a channel, straight (not premultiplied) alpha, rows from the top without padding.
 struct Image {

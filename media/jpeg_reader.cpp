@@ -29,14 +29,19 @@ constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr auto kProfileMark = "ICC_PROFILE\0"sv;
 constexpr int kProfileMarker = JPEG_APP0 + 2;
 constexpr unsigned kWholeMarker = 0xffff;
+// Progressive pictures have about ten. Each costs a pass over all pixels, and a few hundred bytes can hold
+// it.
+constexpr int kMaxScans = 100;
 
 // One decompression, and what its callbacks note; they find it through client_data.
 struct Decoding {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
   jpeg_source_mgr source{};
+  jpeg_progress_mgr progress{};
   LibraryFailure failure;
   bool ended_early = false;
+  bool too_many_scans = false;
   JOCTET* profile = nullptr;           // ours to free
   char warning[JMSG_LENGTH_MAX] = "";  // the first about bytes that belong to nothing
 
@@ -97,6 +102,13 @@ void skip_bytes(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= static_cast<std::size_t>(count);
 }
 
+// Called for every row of blocks.
+void stop_at_many_scans(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMaxScans) return;
+  decoding_of(info).too_many_scans = true;
+  std::longjmp(decoding_of(info).failure.place, 1);
+}
+
 void read_header(Decoding& decoding, std::span<const std::byte> bytes) {
   jpeg_decompress_struct& info = decoding.info;
   info.err = jpeg_std_error(&decoding.errors);
@@ -113,6 +125,8 @@ void read_header(Decoding& decoding, std::span<const std::byte> bytes) {
   decoding.source.resync_to_restart = jpeg_resync_to_restart;
   decoding.source.term_source = nothing_to_do;
   info.src = &decoding.source;
+  decoding.progress.progress_monitor = stop_at_many_scans;
+  info.progress = &decoding.progress;
   jpeg_save_markers(&info, kExifMarker, kWholeMarker);
   jpeg_save_markers(&info, kProfileMarker, kWholeMarker);
   jpeg_read_header(&info, TRUE);
@@ -121,6 +135,9 @@ void read_header(Decoding& decoding, std::span<const std::byte> bytes) {
 // Turns what libjpeg gave up with into our words.
 InputError failure_of(const Decoding& decoding, const PictureFile& file) {
   if (decoding.ended_early) return cut_short(file, "JPEG");
+  if (decoding.too_many_scans) {
+    return damaged(file, "JPEG", "more than " + std::to_string(kMaxScans) + " scans");
+  }
   const std::string reason = std::string("libjpeg: ") + decoding.failure.text;
   switch (decoding.errors.msg_code) {
     case JERR_BAD_PRECISION:

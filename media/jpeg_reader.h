@@ -15,7 +15,7 @@ namespace layerpipe::media {
 // not pass over codes that cannot be decoded.
 //
 // Throws InputError that names the file when it is cut short, damaged, no JPEG, in CMYK or YCCK, of a rare
-// kind (12 bits, lossless) or larger than kMaxSide.
+// kind (12 bits, lossless) or too large (check_declared_size).
 Picture read_jpeg(const PictureFile& file);
 
 }  // namespace layerpipe::media

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,10 +11,12 @@
 
 namespace layerpipe::media {
 
-// The content of a file, and the name that messages call it by. The bytes belong to the caller.
+// The content of a file, the name that messages call it by, and how large a picture in it may be. The bytes
+// belong to the caller.
 struct PictureFile {
   std::span<const std::byte> bytes;
   std::string name;
+  std::uint64_t max_pixels = kMaxPixels;
 };
 
 struct Picture {

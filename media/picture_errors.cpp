@@ -4,6 +4,10 @@ namespace layerpipe::media {
 
 using common::InputError;
 
+namespace {
+constexpr const char* kMakeSmaller = "Make the picture smaller first.";
+}
+
 InputError cut_short(const PictureFile& file, std::string_view format) {
   return InputError(file.name + " is cut short: the " + std::string(format) +
                         " in it does not end within its " + std::to_string(file.bytes.size()) + " bytes",
@@ -22,7 +26,13 @@ void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint
   if (width > kMaxSide || height > kMaxSide) {
     const std::string most = std::to_string(kMaxSide);
     throw InputError(file.name + " has " + size + "; at most " + most + " x " + most + " are read",
-                     "Make the picture smaller first.");
+                     kMakeSmaller);
+  }
+  const std::uint64_t pixels = std::uint64_t{width} * height;
+  if (pixels > file.max_pixels) {
+    throw InputError(file.name + " has " + size + ", " + std::to_string(pixels) + " in all; at most " +
+                         std::to_string(file.max_pixels) + " are read",
+                     kMakeSmaller);
   }
 }
 

@@ -19,8 +19,9 @@ common::InputError cut_short(const PictureFile& file, std::string_view format);
 // A library cannot make sense of the content; `reason` is its name and its own words.
 common::InputError damaged(const PictureFile& file, std::string_view format, std::string_view reason);
 
-// To be called before memory is allocated for the pixels. Throws InputError when a side is 0 or larger than
-// kMaxSide.
+// To be called when the header is read, before memory is allocated for the pixels: a few bytes can declare,
+// and even hold, gigabytes of them. Throws InputError when a side is 0 or larger than kMaxSide, or when there
+// are more than file.max_pixels.
 void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint32_t height);
 
 }  // namespace layerpipe::media

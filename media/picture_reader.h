@@ -11,7 +11,7 @@ namespace layerpipe::media {
 // person sees, as RGBA of 8 bits: turned as its EXIF data say, its colours those of sRGB (docs/pictures.md).
 //
 // Throws InputError that names the file when it is missing, empty, of another kind, cut short, damaged or
-// larger than kMaxSide.
+// larger than kMaxSide or max_pixels.
 Picture read_picture(const std::filesystem::path& path);
 Picture read_picture(const PictureFile& file);
 

@@ -1,8 +1,6 @@
 #include "media/png_reader.h"
 
 #include <cstring>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,6 +9,7 @@
 #include "media/color_profile.h"
 #include "media/orientation.h"
 #include "media/picture_errors.h"
+#include "media/png_chunks.h"
 #include "media/png_guard.h"
 #include "media/png_profile.h"
 
@@ -95,11 +94,10 @@ void read_header(png_structp png, png_infop info, Source& source) {
   png_set_user_limits(png, kMaxSide, kMaxSide);
   // A damaged tRNS or PLTE changes the picture just as a damaged IDAT does.
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-  // Texts are not needed and may unpack to far more than the picture. Skipped, they may have any length.
-  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER,
-                              reinterpret_cast<png_const_bytep>("tEXt\0zTXt\0iTXt"), 3);
-  // Kept as it is in the file: libpng drops profiles that it does not like without saying so.
-  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, reinterpret_cast<png_const_bytep>("iCCP"), 1);
+  // Every chunk that a picture can be decoded without is passed over unread, whatever its length. Texts may
+  // unpack to far more than the picture; iCCP and eXIf, which png_chunks.h finds, libpng would drop without
+  // saying so when it does not like them.
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_set_chunk_malloc_max(png, 0);
   png_read_info(png, info);
 }
@@ -109,30 +107,20 @@ void read_rows(png_structp png, png_infop info, Image& image) {
   for (int pass = 0; pass < passes; ++pass) {
     for (int y = 0; y < image.height; ++y) png_read_row(png, image.row(y), nullptr);
   }
-  png_read_end(png, info);  // eXIf may follow the pixels
-}
-
-Orientation orientation_of(png_structp png, png_infop info) {
-  png_uint_32 size = 0;
-  png_bytep exif = nullptr;
-  if (png_get_eXIf_1(png, info, &size, &exif) == 0) return Orientation::kTopLeft;
-  return read_orientation(std::as_bytes(std::span(exif, size)));
-}
-
-// To be called before the pixels are read: libpng then knows only what came before them, where iCCP belongs.
-std::optional<std::vector<std::byte>> profile_of(png_structp png, png_infop info) {
-  png_unknown_chunkp chunks = nullptr;
-  const int count = png_get_unknown_chunks(png, info, &chunks);
-  for (const png_unknown_chunk& chunk : std::span(chunks, static_cast<std::size_t>(count))) {
-    if (std::memcmp(chunk.name, "iCCP", 4) == 0) {
-      return unpack_profile(std::as_bytes(std::span(chunk.data, chunk.size)));
-    }
-  }
-  return std::nullopt;
+  png_read_end(png, info);  // looks whether the file is whole
 }
 
 ColorModel model_of(png_byte color_type) {
   return (color_type & PNG_COLOR_MASK_COLOR) != 0 ? ColorModel::kRgb : ColorModel::kGrey;
+}
+
+// `chunk` is the content of iCCP.
+void convert_from(std::span<const std::byte> chunk, ColorModel stored, Picture& picture) {
+  if (const auto profile = unpack_profile(chunk)) {
+    convert_to_srgb(picture, *profile, stored);
+  } else {
+    picture.remarks.emplace_back(kProfileTooLarge);
+  }
 }
 
 }  // namespace
@@ -151,7 +139,6 @@ Picture read_png(const PictureFile& file) {
     throw damaged(file, "PNG", std::string("libpng: ") + failure.text);
   };
   if (!guarded(failure, [&] { read_header(png, info, source); })) fail();
-  const auto profile = profile_of(png, info);
   const ColorModel stored = model_of(png_get_color_type(png, info));
   if (!guarded(failure, [&] { request_rgba(png, info); })) fail();
   Picture picture{make_image(static_cast<int>(png_get_image_width(png, info)),
@@ -160,8 +147,9 @@ Picture read_png(const PictureFile& file) {
   Image& image = picture.image;
   common::ensure(png_get_rowbytes(png, info) == image.row_bytes(), "libpng did not turn a picture into RGBA");
   if (!guarded(failure, [&] { read_rows(png, info, image); })) fail();
-  if (profile) convert_to_srgb(picture, *profile, stored);
-  image = apply_orientation(std::move(image), orientation_of(png, info));
+  const PngChunks chunks = find_png_chunks(file.bytes);
+  if (chunks.profile) convert_from(*chunks.profile, stored, picture);
+  if (chunks.exif) image = apply_orientation(std::move(image), read_orientation(*chunks.exif));
   return picture;
 }
 

@@ -17,7 +17,8 @@ namespace layerpipe::media {
 // which Pillow loses the picture (docs/pictures.md): 16-bit grey keeps its high byte, where Pillow clips at
 // 255, and a transparent colour (tRNS) in 2, 4 or 16 bits is compared as PNG says.
 //
-// Throws InputError that names the file when it is cut short, damaged, no PNG or larger than kMaxSide.
+// Throws InputError that names the file when it is cut short, damaged, no PNG or too large
+// (check_declared_size).
 Picture read_png(const PictureFile& file);
 
 // The same for a file that must be a PNG, such as a layer that layerpipe wrote; remarks are dropped. What a

@@ -97,21 +97,20 @@ void make_opaque(Image& image) {
   for (std::size_t i = 3; i < image.pixels.size(); i += 4) image.pixels[i] = 255;
 }
 
-// The content of the first chunk of that name.
-std::optional<std::vector<std::byte>> chunk(const WebPDemuxer* demuxer, const char* name) {
+// The content of the first chunk of that name, where it lies in the file.
+std::optional<std::span<const std::byte>> chunk(const WebPDemuxer* demuxer, const char* name) {
   WebPChunkIterator iterator;
   if (WebPDemuxGetChunk(demuxer, name, 1, &iterator) == 0) return std::nullopt;
   const auto content = std::as_bytes(std::span(iterator.chunk.bytes, iterator.chunk.size));
-  std::vector<std::byte> copy(content.begin(), content.end());
   WebPDemuxReleaseChunkIterator(&iterator);
-  return copy;
+  return content;
 }
 
 Orientation orientation_of(const WebPDemuxer* demuxer) {
   const auto exif = chunk(demuxer, "EXIF");
   if (!exif) return Orientation::kTopLeft;
   const std::string_view text(reinterpret_cast<const char*>(exif->data()), exif->size());
-  return read_orientation(std::span(*exif).subspan(text.starts_with(kExifMark) ? kExifMark.size() : 0));
+  return read_orientation(exif->subspan(text.starts_with(kExifMark) ? kExifMark.size() : 0));
 }
 
 }  // namespace

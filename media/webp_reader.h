@@ -12,8 +12,8 @@ namespace layerpipe::media {
 // Where there is no profile, the pixels are those of
 // ImageOps.exif_transpose(Image.open(path)).convert("RGBA") in Pillow 13, bit for bit.
 //
-// Throws InputError that names the file when it is cut short, damaged, no WebP or larger than kMaxSide; and
-// always in a build without libwebp, for which webp_reader_absent.cpp stands.
+// Throws InputError that names the file when it is cut short, damaged, no WebP or too large
+// (check_declared_size); and always in a build without libwebp, for which webp_reader_absent.cpp stands.
 Picture read_webp(const PictureFile& file);
 
 }  // namespace layerpipe::media

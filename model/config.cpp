@@ -1,7 +1,6 @@
 #include "model/config.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "common/errors.h"
 #include "model/json_fields.h"
@@ -41,6 +40,7 @@ void skip_text_fields(JsonFields& fields) {
                          "sliding_window", "use_cache", "tie_word_embeddings", "image_token_id",
                          "video_token_id", "vision_start_token_id", "vision_end_token_id",
                          "vision_token_id"});
+  fields.without_effect({"layer_types", "rope_scaling", "rope_parameters"});  // read elsewhere unless null
 }
 
 // The rope_scaling / rope_parameters object of a text config. Returns rope_theta when the object holds it.
@@ -53,13 +53,26 @@ std::optional<double> read_rope(JsonFields fields, std::int64_t head_dim) {
   // The three position axes are equal for pure text, so the sections have no effect beyond having to fill a
   // head.
   const auto section = fields.get<std::vector<std::int64_t>>("mrope_section", std::vector<std::int64_t>{});
-  if (!section.empty() && std::accumulate(section.begin(), section.end(), std::int64_t{0}) * 2 != head_dim) {
+  std::int64_t left = head_dim / 2;  // counted down, so that no sum of theirs can overflow
+  for (const std::int64_t size : section) left = size < 0 || size > left ? -1 : left - size;
+  if (!section.empty() && left != 0) {
     fields.refuse("mrope_section", "its sum has to be half of a head (" + std::to_string(head_dim / 2) + ")");
   }
   std::optional<double> theta;
   if (fields.has("rope_theta")) theta = fields.get<double>("rope_theta");
   fields.finish();
   return theta;
+}
+
+// The settings of which one value is known.
+void only_supports_qwen(JsonFields& fields) {
+  fields.only_supports("hidden_act", "silu", "the text encoder's activation is silu");
+  fields.only_supports("use_sliding_window", false, "every layer attends to the whole prompt");
+  fields.only_supports("attention_bias", true, "Qwen2.5 projects queries, keys and values with a bias");
+  if (!fields.has("layer_types")) return;
+  for (const auto& type : fields.get<std::vector<std::string>>("layer_types")) {
+    if (type != "full_attention") fields.refuse("layer_types", "only full_attention is known");
+  }
 }
 
 TextEncoderConfig read_text_config(JsonFields& fields) {
@@ -85,14 +98,7 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
       config.num_attention_heads % config.num_key_value_heads != 0 || config.head_dim() % 2 != 0) {
     refuse(fields.where(), "hidden_size, num_attention_heads and num_key_value_heads do not divide evenly");
   }
-  fields.only_supports("hidden_act", "silu", "the text encoder's activation is silu");
-  fields.only_supports("use_sliding_window", false, "every layer attends to the whole prompt");
-  fields.only_supports("attention_bias", true, "Qwen2.5 projects queries, keys and values with a bias");
-  if (fields.has("layer_types")) {
-    for (const auto& type : fields.get<std::vector<std::string>>("layer_types")) {
-      if (type != "full_attention") fields.refuse("layer_types", "only full_attention is known");
-    }
-  }
+  only_supports_qwen(fields);
   std::optional<double> theta;
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (!fields.has(key)) continue;
@@ -103,46 +109,10 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
   if (!(config.rms_norm_eps >= 0)) refuse(fields.where(), "\"rms_norm_eps\" has to be 0 or more");
   if (!(config.rope_theta > 0)) refuse(fields.where(), "\"rope_theta\" has to be above 0");
   skip_text_fields(fields);
-  fields.without_effect({"layer_types", "rope_scaling", "rope_parameters"});  // read above unless null
   return config;
 }
 
-void check_component(const JsonFields& index, const nlohmann::json& value, const std::string& name,
-                     const std::string& expected_class) {
-  const bool pair = value.is_array() && value.size() == 2 && value[1].is_string();
-  if (!pair || value[1] != expected_class) {
-    throw common::InputError(index.where() + ": component \"" + name + "\" is " + value.dump() +
-                             "; layerpipe needs " + expected_class);
-  }
-}
-
-void check_fit(const ModelConfig& config, const std::string& where) {
-  if (config.transformer.in_channels != 4 * config.vae.z_dim ||
-      config.transformer.out_channels != config.vae.z_dim) {
-    refuse(where, "transformer (in_channels " + std::to_string(config.transformer.in_channels) +
-                      ", out_channels " + std::to_string(config.transformer.out_channels) +
-                      ") and vae (z_dim " + std::to_string(config.vae.z_dim) + ") do not fit together");
-  }
-  if (config.transformer.joint_attention_dim != config.text_encoder.hidden_size) {
-    refuse(where, "transformer (joint_attention_dim " +
-                      std::to_string(config.transformer.joint_attention_dim) +
-                      ") and text_encoder (hidden_size " + std::to_string(config.text_encoder.hidden_size) +
-                      ") do not fit together");
-  }
-  const bool layered = config.pipeline == PipelineClass::kLayered;
-  if (layered && (!config.transformer.use_layer3d_rope || !config.transformer.use_additional_t_cond)) {
-    refuse(where, "a layered transformer has use_layer3d_rope and use_additional_t_cond");
-  }
-}
-
-}  // namespace
-
-const char* to_string(PipelineClass pipeline) {
-  return pipeline == PipelineClass::kLayered ? "QwenImageLayeredPipeline" : "QwenImagePipeline";
-}
-
-TransformerConfig load_transformer_config(const std::filesystem::path& file) {
-  JsonFields fields = JsonFields::from_file(file);
+TransformerConfig read_transformer_config(JsonFields fields) {
   TransformerConfig config;
   config.patch_size = fields.get<std::int64_t>("patch_size", 2);
   config.in_channels = fields.get<std::int64_t>("in_channels", 64);
@@ -170,16 +140,18 @@ TransformerConfig load_transformer_config(const std::filesystem::path& file) {
   check_range(fields, "attention_head_dim", config.attention_head_dim, 2, 4096);
   check_range(fields, "num_attention_heads", config.num_attention_heads, 1, 4096);
   check_range(fields, "joint_attention_dim", config.joint_attention_dim, 1);
-  if (axes.size() != 3 || axes[0] + axes[1] + axes[2] != config.attention_head_dim || axes[0] % 2 != 0 ||
-      axes[1] % 2 != 0 || axes[2] % 2 != 0 || axes[0] < 0 || axes[1] < 0 || axes[2] < 0) {
+  const auto possible = [&](std::int64_t axis) {
+    return axis % 2 == 0 && axis >= 0 && axis <= config.attention_head_dim;
+  };
+  if (axes.size() != 3 || !std::all_of(axes.begin(), axes.end(), possible) ||
+      axes[0] + axes[1] + axes[2] != config.attention_head_dim) {
     refuse(fields.where(), "\"axes_dims_rope\" needs three even numbers that add up to attention_head_dim");
   }
   std::copy(axes.begin(), axes.end(), config.axes_dims_rope.begin());
   return config;
 }
 
-VaeConfig load_vae_config(const std::filesystem::path& file) {
-  JsonFields fields = JsonFields::from_file(file);
+VaeConfig read_vae_config(JsonFields fields) {
   VaeConfig config;
   config.base_dim = fields.get<std::int64_t>("base_dim", 96);
   config.z_dim = fields.get<std::int64_t>("z_dim", 16);
@@ -217,29 +189,55 @@ VaeConfig load_vae_config(const std::filesystem::path& file) {
   return config;
 }
 
-TextEncoderConfig load_text_encoder_config(const std::filesystem::path& file) {
-  JsonFields fields = JsonFields::from_file(file);
-  fields.without_effect({"vision_config"});  // read where captions are made
+template <typename T>
+void check_copy(JsonFields& fields, const char* key, const T& nested) {
+  fields.without_effect({key});  // when it is null
+  if (!fields.has(key)) return;
+  const T value = fields.get<T>(key);
+  if (value == nested) return;
+  throw common::InputError(fields.where() + ": \"" + key + "\" is " + shown(value) + ", but " +
+                               shown(nested) + " by \"text_config\"",
+                           "Copy the file from the model's original folder again.");
+}
+
+// The settings that stand beside "text_config" have to say what it says: who is right where they do not,
+// nobody can tell. `config` is what it says, with the defaults of what it leaves out.
+void check_copies(JsonFields& fields, const TextEncoderConfig& config) {
+  check_copy(fields, "vocab_size", config.vocab_size);
+  check_copy(fields, "hidden_size", config.hidden_size);
+  check_copy(fields, "intermediate_size", config.intermediate_size);
+  check_copy(fields, "num_hidden_layers", config.num_hidden_layers);
+  check_copy(fields, "num_attention_heads", config.num_attention_heads);
+  check_copy(fields, "num_key_value_heads", config.num_key_value_heads);
+  check_copy(fields, "rms_norm_eps", config.rms_norm_eps);
+  check_copy(fields, "rope_theta", config.rope_theta);
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    if (!fields.has(key)) continue;
+    JsonFields rope = fields.get_object(key);
+    read_rope(rope, config.head_dim());
+    check_copy(rope, "rope_theta", config.rope_theta);
+  }
+  only_supports_qwen(fields);
+}
+
+TextEncoderConfig read_text_encoder_config(JsonFields fields) {
+  fields.without_effect({"vision_config", "text_config"});  // the first is read where captions are made
   if (!fields.has("text_config")) {
     const TextEncoderConfig config = read_text_config(fields);
     fields.finish();
     return config;
   }
   // Newer files nest the language model's settings; the same settings beside them are older readers' copies.
-  skip_text_fields(fields);
-  fields.without_effect({"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
-                         "num_attention_heads", "num_key_value_heads", "rms_norm_eps", "rope_theta",
-                         "rope_scaling", "rope_parameters", "hidden_act", "use_sliding_window",
-                         "attention_bias", "layer_types"});
   JsonFields nested = fields.get_object("text_config");
   const TextEncoderConfig config = read_text_config(nested);
   nested.finish();
+  check_copies(fields, config);
+  skip_text_fields(fields);
   fields.finish();
   return config;
 }
 
-SchedulerConfig load_scheduler_config(const std::filesystem::path& file) {
-  JsonFields fields = JsonFields::from_file(file);
+SchedulerConfig read_scheduler_config(JsonFields fields) {
   SchedulerConfig config;
   config.num_train_timesteps = fields.get<std::int64_t>("num_train_timesteps", 1000);
   config.shift = fields.get<double>("shift", 1.0);
@@ -278,21 +276,21 @@ SchedulerConfig load_scheduler_config(const std::filesystem::path& file) {
   return config;
 }
 
-ModelConfig load_model_config(const std::filesystem::path& folder) {
-  const auto index_file = folder / "model_index.json";
-  if (!std::filesystem::exists(index_file)) {
-    throw common::InputError(folder.string() + " is not a model folder: it has no model_index.json",
-                             "Give the folder of a model in diffusers layout to --model.");
+void check_component(const JsonFields& index, const nlohmann::json& value, const std::string& name,
+                     const std::string& expected_class) {
+  const bool pair = value.is_array() && value.size() == 2 && value[1].is_string();
+  if (!pair || value[1] != expected_class) {
+    throw common::InputError(index.where() + ": component \"" + name + "\" is " + shown(value) +
+                             "; layerpipe needs " + expected_class);
   }
-  JsonFields index = JsonFields::from_file(index_file);
-  ModelConfig config;
+}
+
+// The components are checked by their classes; that of the tokenizer is found in its own files.
+PipelineClass read_model_index(JsonFields index) {
   const auto class_name = index.get<std::string>("_class_name");
-  if (class_name == "QwenImageLayeredPipeline") {
-    config.pipeline = PipelineClass::kLayered;
-  } else if (class_name == "QwenImagePipeline") {
-    config.pipeline = PipelineClass::kTextToImage;
-  } else {
-    throw common::InputError(index_file.string() + ": the pipeline class is " + class_name +
+  const bool layered = class_name == to_string(PipelineClass::kLayered);
+  if (!layered && class_name != to_string(PipelineClass::kTextToImage)) {
+    throw common::InputError(index.where() + ": the pipeline class is " + shown(class_name) +
                              "; layerpipe runs QwenImageLayeredPipeline and QwenImagePipeline");
   }
   check_component(index, index.get<nlohmann::json>("transformer"), "transformer",
@@ -305,7 +303,78 @@ ModelConfig load_model_config(const std::filesystem::path& folder) {
   index.get<nlohmann::json>("tokenizer");
   index.without_effect({"_diffusers_version", "_name_or_path", "processor"});
   index.finish();
+  return layered ? PipelineClass::kLayered : PipelineClass::kTextToImage;
+}
 
+void check_fit(const ModelConfig& config, const std::string& where) {
+  if (config.transformer.in_channels != 4 * config.vae.z_dim ||
+      config.transformer.out_channels != config.vae.z_dim) {
+    refuse(where, "transformer (in_channels " + std::to_string(config.transformer.in_channels) +
+                      ", out_channels " + std::to_string(config.transformer.out_channels) +
+                      ") and vae (z_dim " + std::to_string(config.vae.z_dim) + ") do not fit together");
+  }
+  if (config.transformer.joint_attention_dim != config.text_encoder.hidden_size) {
+    refuse(where, "transformer (joint_attention_dim " +
+                      std::to_string(config.transformer.joint_attention_dim) +
+                      ") and text_encoder (hidden_size " + std::to_string(config.text_encoder.hidden_size) +
+                      ") do not fit together");
+  }
+  const bool layered = config.pipeline == PipelineClass::kLayered;
+  if (layered && (!config.transformer.use_layer3d_rope || !config.transformer.use_additional_t_cond)) {
+    refuse(where, "a layered transformer has use_layer3d_rope and use_additional_t_cond");
+  }
+}
+
+}  // namespace
+
+const char* to_string(PipelineClass pipeline) {
+  return pipeline == PipelineClass::kLayered ? "QwenImageLayeredPipeline" : "QwenImagePipeline";
+}
+
+TransformerConfig load_transformer_config(const std::filesystem::path& file) {
+  return read_transformer_config(JsonFields::from_file(file));
+}
+
+TransformerConfig parse_transformer_config(std::string_view text, const std::string& name) {
+  return read_transformer_config(JsonFields::from_text(text, name));
+}
+
+VaeConfig load_vae_config(const std::filesystem::path& file) {
+  return read_vae_config(JsonFields::from_file(file));
+}
+
+VaeConfig parse_vae_config(std::string_view text, const std::string& name) {
+  return read_vae_config(JsonFields::from_text(text, name));
+}
+
+TextEncoderConfig load_text_encoder_config(const std::filesystem::path& file) {
+  return read_text_encoder_config(JsonFields::from_file(file));
+}
+
+TextEncoderConfig parse_text_encoder_config(std::string_view text, const std::string& name) {
+  return read_text_encoder_config(JsonFields::from_text(text, name));
+}
+
+SchedulerConfig load_scheduler_config(const std::filesystem::path& file) {
+  return read_scheduler_config(JsonFields::from_file(file));
+}
+
+SchedulerConfig parse_scheduler_config(std::string_view text, const std::string& name) {
+  return read_scheduler_config(JsonFields::from_text(text, name));
+}
+
+PipelineClass parse_model_index(std::string_view text, const std::string& name) {
+  return read_model_index(JsonFields::from_text(text, name));
+}
+
+ModelConfig load_model_config(const std::filesystem::path& folder) {
+  const auto index_file = folder / "model_index.json";
+  if (!std::filesystem::exists(index_file)) {
+    throw common::InputError(folder.string() + " is not a model folder: it has no model_index.json",
+                             "Give the folder of a model in diffusers layout to --model.");
+  }
+  ModelConfig config;
+  config.pipeline = read_model_index(JsonFields::from_file(index_file));
   config.transformer = load_transformer_config(folder / "transformer" / "config.json");
   config.vae = load_vae_config(folder / "vae" / "config.json");
   config.text_encoder = load_text_encoder_config(folder / "text_encoder" / "config.json");

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace layerpipe::model {
@@ -88,10 +89,18 @@ struct ModelConfig {
   SchedulerConfig scheduler;
 };
 
+// Each config from its file, or from its text and the name that messages call it by. Throws InputError naming
+// the file and the field.
 TransformerConfig load_transformer_config(const std::filesystem::path& file);
 VaeConfig load_vae_config(const std::filesystem::path& file);
 TextEncoderConfig load_text_encoder_config(const std::filesystem::path& file);
 SchedulerConfig load_scheduler_config(const std::filesystem::path& file);
+TransformerConfig parse_transformer_config(std::string_view text, const std::string& name);
+VaeConfig parse_vae_config(std::string_view text, const std::string& name);
+TextEncoderConfig parse_text_encoder_config(std::string_view text, const std::string& name);
+SchedulerConfig parse_scheduler_config(std::string_view text, const std::string& name);
+// model_index.json; the classes of the components are checked.
+PipelineClass parse_model_index(std::string_view text, const std::string& name);
 
 // Reads model_index.json and the config of every component, and checks that they fit together.
 // Throws InputError naming the file and the field.

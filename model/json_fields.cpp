@@ -3,21 +3,24 @@
 #include "common/files.h"
 
 namespace layerpipe::model {
+namespace {
+
+constexpr std::uint64_t kLargestFile = 64ULL << 20;
+constexpr int kMostUnknownShown = 8;
+
+}  // namespace
 
 JsonFields::JsonFields(nlohmann::json object, std::string where)
     : object_(std::move(object)), where_(std::move(where)) {
   if (!object_.is_object()) throw common::InputError(where_ + " is not a JSON object");
 }
 
+JsonFields JsonFields::from_text(std::string_view text, const std::string& name) {
+  return {parse_json(text, name), name};
+}
+
 JsonFields JsonFields::from_file(const std::filesystem::path& path) {
-  const std::string text = common::read_text_file(path, 64ULL << 20);
-  // Not only parse_error: a number too large for a double is an error of another class.
-  try {
-    return {nlohmann::json::parse(text), path.string()};
-  } catch (const nlohmann::json::exception& error) {
-    throw common::InputError(path.string() + " is not JSON: " + error.what(),
-                             "Copy the file from the model's original folder again.");
-  }
+  return from_text(common::read_text_file(path, kLargestFile), path.string());
 }
 
 JsonFields JsonFields::get_object(const std::string& key) {
@@ -30,9 +33,12 @@ void JsonFields::without_effect(std::initializer_list<const char*> keys) {
 
 void JsonFields::finish() const {
   std::string unknown;
+  int count = 0;
   for (const auto& [key, value] : object_.items()) {
-    if (!asked_.contains(key)) unknown += (unknown.empty() ? "\"" : ", \"") + key + "\"";
+    if (asked_.contains(key) || ++count > kMostUnknownShown) continue;
+    unknown += (unknown.empty() ? "" : ", ") + shown(key);
   }
+  if (count > kMostUnknownShown) unknown += " and " + std::to_string(count - kMostUnknownShown) + " more";
   if (!unknown.empty()) {
     throw common::InputError(
         where_ + ": layerpipe does not know the field " + unknown,
@@ -41,7 +47,7 @@ void JsonFields::finish() const {
 }
 
 void JsonFields::refuse(const std::string& key, const std::string& reason) const {
-  throw common::InputError(where_ + ": \"" + key + "\": " + object_.at(key).dump() +
+  throw common::InputError(where_ + ": \"" + key + "\": " + shown(object_.at(key)) +
                            " is not supported: " + reason);
 }
 

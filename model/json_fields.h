@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "model/json_text.h"
 
 namespace layerpipe::model {
 
@@ -23,7 +24,8 @@ class JsonFields {
   // object.
   JsonFields(nlohmann::json object, std::string where);
 
-  // Parses a file. Throws InputError with the position of a syntax error.
+  // Parses a text or a file as parse_json does.
+  static JsonFields from_text(std::string_view text, const std::string& name);
   static JsonFields from_file(const std::filesystem::path& path);
 
   bool has(std::string_view key) const {
@@ -97,8 +99,7 @@ T JsonFields::get(const std::string& key, std::optional<T> fallback) {
   } catch (const nlohmann::json::exception&) {
     // falls through to the message below
   }
-  throw common::InputError(where_ + ": field \"" + key +
-                           "\" has the wrong type: " + value.dump().substr(0, 60));
+  throw common::InputError(where_ + ": field \"" + key + "\" has the wrong type: " + shown(value));
 }
 
 template <typename T>

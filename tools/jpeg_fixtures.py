@@ -90,6 +90,11 @@ def damaged():
     yield "zero_height", with_frame(whole, 5, struct.pack(">H", 0))
     yield "huge", with_frame(whole, 5, struct.pack(">HH", 100, 16385))
     yield "gigantic", with_frame(whole, 5, struct.pack(">HH", 65501, 100))
+    yield "bomb", with_frame(whole, 5, struct.pack(">HH", 16384, 16384))
+    yield "cut_in_start", whole[:2]
+    first_scan = progressive.index(b"\xff\xda")
+    second = progressive.index(b"\xff\xc4", first_scan)  # begins with its table
+    yield "many_scans", progressive[:second] + progressive[first_scan:second] * 100 + progressive[second:]
     yield "twelve_bits", with_frame(whole, 4, b"\x0c")
     yield "lossless", with_frame(whole, 1, b"\xc3")
     yield "cmyk", cmyk

@@ -4,6 +4,7 @@
 #include <queue>
 
 #include "common/errors.h"
+#include "model/json_text.h"
 #include "model/tokenizer/utf8.h"
 
 namespace layerpipe::model {
@@ -100,8 +101,8 @@ BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, const std::vector
       const auto found = vocabulary.find(token);
       if (found != vocabulary.end()) return found->second;
       throw common::InputError(
-          source.merges_name + std::to_string(source.merge_numbers[index]) + ": the token \"" + token +
-              "\" is not in " + source.vocabulary_name,
+          source.merges_name + std::to_string(source.merge_numbers[index]) + ": the token " + shown(token) +
+              " is not in " + source.vocabulary_name,
           "The merges and the vocabulary belong to different tokenizers; copy the folder again.");
     };
     const std::uint64_t key = pair_key(id_of(merges[index].left), id_of(merges[index].right));

@@ -27,9 +27,8 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
   raw_matcher_ = AddedTokenMatcher(std::move(raw));
   normalized_matcher_ = AddedTokenMatcher(std::move(normalized));
 
-  std::int32_t largest = 0;
-  for (const auto& [token, id] : ids_) largest = std::max(largest, id);
-  tokens_.resize(static_cast<std::size_t>(largest) + 1);
+  for (const auto& [token, id] : ids_) vocab_size_ = std::max(vocab_size_, std::int64_t{id} + 1);
+  tokens_.reserve(ids_.size());
   // The reference decodes every token through the printable alphabet and takes those outside of it as they
   // are written.
   for (const auto& [token, id] : ids_) tokens_[id].bytes = bytes_of_printable(token).value_or(token);
@@ -70,10 +69,10 @@ void Tokenizer::encode_plain(std::string_view text, std::vector<std::int64_t>& i
 std::string Tokenizer::decode(std::span<const std::int64_t> ids, SpecialTokens special_tokens) const {
   std::string bytes;
   for (const std::int64_t id : ids) {
-    if (id < 0 || id >= vocab_size()) continue;
-    const DecodedToken& token = tokens_[static_cast<std::size_t>(id)];
-    if (token.special && special_tokens == SpecialTokens::kSkip) continue;
-    bytes += token.bytes;
+    const auto token = tokens_.find(id);
+    if (token == tokens_.end()) continue;
+    if (token->second.special && special_tokens == SpecialTokens::kSkip) continue;
+    bytes += token->second.bytes;
   }
   return replace_invalid_utf8(bytes);
 }

@@ -25,6 +25,9 @@ class Tokenizer {
   // missing, damaged, or would change results in a way that this class does not follow.
   static Tokenizer load(const std::filesystem::path& folder);
 
+  // From files that were read before. Throws InputError as load does.
+  explicit Tokenizer(const TokenizerFiles& files);
+
   // Ids of `utf8_text`. Added tokens inside the text are recognised. Nothing is added around it; "" gives no
   // ids. Throws InputError with the byte's offset when the text is not UTF-8.
   std::vector<std::int64_t> encode(std::string_view utf8_text) const;
@@ -34,7 +37,7 @@ class Tokenizer {
   std::string decode(std::span<const std::int64_t> ids, SpecialTokens special_tokens) const;
 
   // One more than the largest id: the least number of rows of a matching embedding table.
-  std::int64_t vocab_size() const noexcept { return static_cast<std::int64_t>(tokens_.size()); }
+  std::int64_t vocab_size() const noexcept { return vocab_size_; }
 
   // Of a token as the files write it: "<|im_end|>", "Ġthe".
   std::optional<std::int64_t> token_to_id(std::string_view token) const;
@@ -44,11 +47,11 @@ class Tokenizer {
     std::string bytes;
     bool special = false;
   };
-  explicit Tokenizer(const TokenizerFiles& files);
   void encode_plain(std::string_view text, std::vector<std::int64_t>& ids) const;
 
-  Vocabulary ids_;  // added tokens included
-  std::vector<DecodedToken> tokens_;
+  Vocabulary ids_;                                         // added tokens included
+  std::unordered_map<std::int64_t, DecodedToken> tokens_;  // by id: files may leave out as many as they like
+  std::int64_t vocab_size_ = 0;
   Pretokenizer pretokenizer_;
   BytePairEncoder encoder_;
   AddedTokenMatcher raw_matcher_;

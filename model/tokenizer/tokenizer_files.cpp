@@ -8,6 +8,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "model/json_text.h"
 #include "model/tokenizer/pretokenizer.h"
 #include "model/tokenizer/tokenizer_json.h"
 
@@ -33,12 +34,12 @@ void check_fields(const json& object, const std::vector<ExpectedField>& fields, 
     if (values.empty()) continue;
     const json& value = value_or_null(object, key);
     if (std::find(values.begin(), values.end(), value) == values.end()) {
-      refuse(file, "\"" + where + "." + key + "\" is " + value.dump() + "; only " + values.front().dump() +
+      refuse(file, "\"" + where + "." + key + "\" is " + shown(value) + "; only " + shown(values.front()) +
                        " is supported");
     }
   }
   for (const auto& [key, value] : object.items()) {
-    if (!known.contains(key)) refuse(file, "\"" + where + "." + key + "\" is not supported");
+    if (!known.contains(key)) refuse(file, shown(where + "." + key) + " is not supported");
   }
 }
 
@@ -69,7 +70,7 @@ void check_post_processor(const json& value, const fs::path& file) {
   if (value.is_null() || type == "ByteLevel") return;
   const json text_alone = json::array({json{{"Sequence", json{{"id", "A"}, {"type_id", 0}}}}});
   if (type == "TemplateProcessing" && value_or_null(value, "single") == text_alone) return;
-  refuse(file, "\"post_processor\" of the type " + type.dump() + " would add tokens, which is not supported");
+  refuse(file, "\"post_processor\" of the type " + shown(type) + " would add tokens, which is not supported");
 }
 
 void check_decoder(const json& value, const fs::path& file) {
@@ -112,7 +113,7 @@ void check_config(const json& config, const fs::path& file, bool has_tokenizer_j
   const auto require = [&](const char* key, const std::vector<json>& values) {
     const json& value = value_or_null(config, key);
     if (std::find(values.begin(), values.end(), value) != values.end()) return;
-    refuse(file, "\"" + std::string(key) + "\" is " + value.dump() + ", which is not supported");
+    refuse(file, "\"" + std::string(key) + "\" is " + shown(value) + ", which is not supported");
   };
   require("tokenizer_class", {"Qwen2Tokenizer", "Qwen2TokenizerFast", nullptr});
   require("add_prefix_space", {false, nullptr});
@@ -130,7 +131,8 @@ Vocabulary vocabulary_of(const json& content, const fs::path& file) {
   vocabulary.reserve(content.size());
   std::set<std::int32_t> seen;
   for (const auto& [token, value] : content.items()) {
-    const std::int32_t id = token_id_of(value, file, "\"" + token + "\"");
+    if (!is_token_id(value)) refuse_token_id(file, shown(token));
+    const auto id = value.get<std::int32_t>();
     if (!seen.insert(id).second) refuse(file, "two tokens have the id " + std::to_string(id));
     vocabulary.emplace(token, id);
   }
@@ -142,15 +144,15 @@ MergeRule merge_of(std::string_view text, const std::string& place, std::size_t 
   const std::size_t space = text.find(' ');
   if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
     throw common::InputError(
-        place + std::to_string(number) + ": \"" + std::string(text) + "\" is not two tokens and a space",
+        place + std::to_string(number) + ": " + shown(text) + " is not two tokens and a space",
         "Use the tokenizer folder that the model was published with.");
   }
   return {std::string(text.substr(0, space)), std::string(text.substr(space + 1))};
 }
 
-void read_merges_txt(const fs::path& file, TokenizerFiles& files) {
-  const std::string content = common::read_text_file(file);
-  files.source.merges_name = file.string() + ":";
+void read_merges_txt(const TokenizerTexts& texts, TokenizerFiles& files) {
+  const std::string& content = texts.by_name.at("merges.txt");
+  files.source.merges_name = (texts.folder / "merges.txt").string() + ":";
   std::size_t line_number = 0;
   for (std::size_t begin = 0; begin < content.size();) {
     const std::size_t end = std::min(content.find('\n', begin), content.size());
@@ -182,31 +184,49 @@ void read_json_merges(const json& merges, const fs::path& file, TokenizerFiles& 
 
 }  // namespace
 
-TokenizerFiles read_tokenizer_files(const fs::path& folder) {
-  const fs::path tokenizer_file = folder / "tokenizer.json";
-  const fs::path config_file = folder / "tokenizer_config.json";
-  const bool has_tokenizer_json = fs::exists(tokenizer_file);
-  const json config = fs::exists(config_file) ? read_json(config_file) : json(nullptr);
-  check_config(config, config_file, has_tokenizer_json);
+TokenizerFiles parse_tokenizer_files(const TokenizerTexts& texts) {
+  const fs::path tokenizer_file = texts.folder / "tokenizer.json";
+  const bool has_tokenizer_json = texts.by_name.contains("tokenizer.json");
+  const json config = json_of(texts, "tokenizer_config.json");
+  check_config(config, texts.folder / "tokenizer_config.json", has_tokenizer_json);
 
   TokenizerFiles files;
   json content;
   if (has_tokenizer_json) {
-    content = read_json(tokenizer_file);
+    content = json_of(texts, "tokenizer.json");
     check_tokenizer_json(content, tokenizer_file);
     const json& model = content["model"];
     files.vocabulary = vocabulary_of(value_or_null(model, "vocab"), tokenizer_file);
     files.source.vocabulary_name = tokenizer_file.string();
     read_json_merges(value_or_null(model, "merges"), tokenizer_file, files);
   } else {
-    const fs::path vocabulary_file = folder / "vocab.json";
-    if (!fs::exists(vocabulary_file)) refuse(folder, "has neither tokenizer.json nor vocab.json");
-    files.vocabulary = vocabulary_of(read_json(vocabulary_file), vocabulary_file);
+    const fs::path vocabulary_file = texts.folder / "vocab.json";
+    if (!texts.by_name.contains("vocab.json"))
+      refuse(texts.folder, "has neither tokenizer.json nor vocab.json");
+    if (!texts.by_name.contains("merges.txt")) refuse(texts.folder, "has vocab.json but no merges.txt");
+    files.vocabulary = vocabulary_of(json_of(texts, "vocab.json"), vocabulary_file);
     files.source.vocabulary_name = vocabulary_file.string();
-    read_merges_txt(folder / "merges.txt", files);
+    read_merges_txt(texts, files);
   }
-  files.added_tokens = read_added_tokens(folder, config, content, files.vocabulary);
+  files.added_tokens = read_added_tokens(texts, config, content, files.vocabulary);
   return files;
+}
+
+TokenizerFiles read_tokenizer_files(const fs::path& folder) {
+  TokenizerTexts texts{folder, {}};
+  const auto read = [&](const char* name) {
+    std::error_code ignored;  // a file that cannot be looked at is none
+    if (!fs::exists(folder / name, ignored)) return false;
+    texts.by_name[name] = common::read_text_file(folder / name);
+    return true;
+  };
+  if (!read("tokenizer.json")) {
+    read("vocab.json");
+    read("merges.txt");
+  }
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"})
+    read(name);
+  return parse_tokenizer_files(texts);
 }
 
 }  // namespace layerpipe::model

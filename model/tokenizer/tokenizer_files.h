@@ -12,6 +12,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "model/tokenizer/added_tokens.h"
@@ -26,7 +28,14 @@ struct TokenizerFiles {
   std::vector<AddedToken> added_tokens;
 };
 
-// Throws InputError, naming file and field.
+// What a folder holds, before anything is parsed.
+struct TokenizerTexts {
+  std::filesystem::path folder;                // what messages call it
+  std::map<std::string, std::string> by_name;  // "tokenizer.json": its content; only the files that there are
+};
+
+// Throw InputError, naming file and field.
+TokenizerFiles parse_tokenizer_files(const TokenizerTexts& texts);
 TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder);
 
 }  // namespace layerpipe::model

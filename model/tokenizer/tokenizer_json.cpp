@@ -8,7 +8,7 @@
 #include <set>
 
 #include "common/errors.h"
-#include "common/files.h"
+#include "model/json_text.h"
 
 namespace layerpipe::model {
 namespace {
@@ -101,7 +101,7 @@ SpecialNames special_names(const SpecialSettings& settings, const fs::path& file
     if (value.is_null()) return;
     const bool standard =
         std::find(kStandardNames.begin(), kStandardNames.end(), key) != kStandardNames.end();
-    (standard ? names.standard : names.other).insert(content_of(value, file, "\"" + key + "\""));
+    (standard ? names.standard : names.other).insert(content_of(value, file, shown(key)));
   };
   for (const auto& [key, value] : settings.named) add_named(key, value);
   if (settings.extra.is_object()) {
@@ -118,7 +118,7 @@ std::map<std::int32_t, DescribedToken> tokens_of_config(const json& decoder, con
   for (const auto& [key, value] : decoder.items()) {
     const bool digits =
         !key.empty() && key.size() < 9 && key.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits) refuse(file, "\"added_tokens_decoder\" has the key \"" + key + "\", which is not an id");
+    if (!digits) refuse(file, "\"added_tokens_decoder\" has the key " + shown(key) + ", which is not an id");
     const std::int32_t id = token_id_of(std::stoll(key), file, "\"added_tokens_decoder\"");
     tokens[id] = described_token(value, id, file);
   }
@@ -126,15 +126,15 @@ std::map<std::int32_t, DescribedToken> tokens_of_config(const json& decoder, con
 }
 
 // The older way of saving: the tokens' flags are not in the config.
-std::map<std::int32_t, DescribedToken> tokens_of_older_files(const fs::path& folder,
+std::map<std::int32_t, DescribedToken> tokens_of_older_files(const TokenizerTexts& texts,
                                                              const json& tokenizer_json,
                                                              SpecialSettings& settings) {
-  const fs::path map_file = folder / "special_tokens_map.json";
+  const fs::path map_file = texts.folder / "special_tokens_map.json";
   // At the point where the reference reads added_tokens.json, additional tokens of the map are not yet known
   // to it.
   json extra_then = settings.extra;
-  if (fs::exists(map_file)) {
-    const json map = read_json(map_file);
+  if (texts.by_name.contains("special_tokens_map.json")) {
+    const json map = json_of(texts, "special_tokens_map.json");
     if (!map.is_object()) refuse(map_file, "is not an object");
     for (const auto& [key, value] : map.items()) {
       if (is_token_key(key, value)) settings.named[key] = value;
@@ -149,18 +149,18 @@ std::map<std::int32_t, DescribedToken> tokens_of_older_files(const fs::path& fol
     if (settings.extra.is_null() && old_name.is_array()) settings.extra = old_name;
   }
   std::map<std::int32_t, DescribedToken> tokens;
-  const fs::path added_file = folder / "added_tokens.json";
-  if (fs::exists(added_file)) {
+  const fs::path added_file = texts.folder / "added_tokens.json";
+  if (texts.by_name.contains("added_tokens.json")) {
     const SpecialNames names = special_names({settings.named, extra_then}, map_file);
-    const json added = read_json(added_file);
+    const json added = json_of(texts, "added_tokens.json");
     if (!added.is_object()) refuse(added_file, "is not an object");
     for (const auto& [content, value] : added.items()) {
-      const std::int32_t id = token_id_of(value, added_file, "\"" + content + "\"");
+      const std::int32_t id = token_id_of(value, added_file, shown(content));
       const bool special = names.standard.contains(content) || names.extra.contains(content);
       tokens[id] = {{content, id, special, !special}, std::nullopt};
     }
   }
-  const fs::path file = folder / "tokenizer.json";
+  const fs::path file = texts.folder / "tokenizer.json";
   for (const json& value : value_or_null(tokenizer_json, "added_tokens")) {
     const std::int32_t id = token_id_of(value_or_null(value, "id"), file, "an added token's \"id\"");
     tokens[id] = described_token(value, id, file);
@@ -170,13 +170,9 @@ std::map<std::int32_t, DescribedToken> tokens_of_older_files(const fs::path& fol
 
 }  // namespace
 
-json read_json(const fs::path& path) {
-  const std::string text = common::read_text_file(path);
-  try {
-    return json::parse(text);
-  } catch (const json::exception& error) {
-    refuse(path, std::string("is not valid JSON (") + error.what() + ")");
-  }
+json json_of(const TokenizerTexts& texts, const std::string& name) {
+  const auto found = texts.by_name.find(name);
+  return found == texts.by_name.end() ? json() : parse_json(found->second, (texts.folder / name).string());
 }
 
 void refuse(const fs::path& file, const std::string& problem) {
@@ -191,19 +187,26 @@ const json& value_or_null(const json& object, const std::string& key) {
   return found == object.end() ? kNull : *found;
 }
 
+bool is_token_id(const json& value) {
+  return value.is_number_integer() && value >= 0 && value <= kLargestId;
+}
+
+void refuse_token_id(const fs::path& file, const std::string& what) {
+  refuse(file, what + " is not an id between 0 and " + std::to_string(kLargestId));
+}
+
 std::int32_t token_id_of(const json& value, const fs::path& file, const std::string& what) {
-  if (!value.is_number_integer() || value < 0 || value > kLargestId) {
-    refuse(file, what + " is not an id between 0 and " + std::to_string(kLargestId));
-  }
+  if (!is_token_id(value)) refuse_token_id(file, what);
   return value.get<std::int32_t>();
 }
 
-std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& config,
+std::vector<AddedToken> read_added_tokens(const TokenizerTexts& texts, const json& config,
                                           const json& tokenizer_json, const Vocabulary& vocabulary) {
+  const fs::path& folder = texts.folder;
   const fs::path config_file = folder / "tokenizer_config.json";
   SpecialSettings settings = settings_of_config(config);
   const json& decoder = value_or_null(config, "added_tokens_decoder");
-  const auto described = decoder.is_null() ? tokens_of_older_files(folder, tokenizer_json, settings)
+  const auto described = decoder.is_null() ? tokens_of_older_files(texts, tokenizer_json, settings)
                                            : tokens_of_config(decoder, config_file);
   const SpecialNames names = special_names(settings, config_file);
   std::set<std::string> unseen = names.standard;
@@ -215,7 +218,7 @@ std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& co
   for (const auto& [id, entry] : described) {
     AddedToken token = entry.token;
     if (token.content.empty()) continue;
-    const std::string quoted = "\"" + token.content + "\"";
+    const std::string quoted = shown(token.content);
     // The reference does not take the stated id but counts on from the vocabulary; models are trained with
     // what it gives.
     const auto known = vocabulary.find(token.content);
@@ -234,8 +237,9 @@ std::vector<AddedToken> read_added_tokens(const fs::path& folder, const json& co
     tokens.push_back(std::move(token));
   }
   for (const std::string& content : unseen) {
+    if (content.empty()) continue;  // it would stand everywhere
     const auto known = vocabulary.find(content);
-    if (known == vocabulary.end()) refuse(folder, "the special token \"" + content + "\" has no id");
+    if (known == vocabulary.end()) refuse(folder, "the special token " + shown(content) + " has no id");
     tokens.push_back({content, known->second, true, false});
   }
   return tokens;

@@ -53,8 +53,8 @@ const char* name_of_dtype(at::ScalarType dtype) {
   throw common::InternalError("a tensor of this dtype cannot be written to safetensors");
 }
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
-  throw common::InputError(path.string() + ": " + what, kCopyAgain);
+[[noreturn]] void refuse(const std::string& file, const std::string& what) {
+  throw common::InputError(file + ": " + what, kCopyAgain);
 }
 
 std::string shape_text(at::IntArrayRef shape) {
@@ -63,32 +63,33 @@ std::string shape_text(at::IntArrayRef shape) {
   return text + "]";
 }
 
-// The number of bytes of a tensor, or nothing when it overflows.
+// The number of bytes of a tensor, or nothing when it overflows. A tensor without elements still has strides,
+// in which its zeros count as ones.
 std::optional<std::uint64_t> byte_count(const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
-  std::uint64_t count = c10::elementSize(dtype);
+  auto count = static_cast<std::int64_t>(c10::elementSize(dtype));
   for (const std::int64_t size : shape) {
-    if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) return std::nullopt;
+    if (__builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count)) return std::nullopt;
   }
-  return count;
+  return std::count(shape.begin(), shape.end(), 0) != 0 ? 0 : static_cast<std::uint64_t>(count);
 }
 
-nlohmann::json parse_header(const common::MappedFile& file, std::uint64_t& data_begin) {
-  const auto bytes = file.bytes();
+nlohmann::json parse_json_header(std::span<const std::byte> bytes, const std::string& file,
+                                 std::uint64_t& data_begin) {
   std::uint64_t length = 0;
-  if (bytes.size() < kHeaderLengthBytes) refuse(file.path(), "is too short to be a safetensors file");
+  if (bytes.size() < kHeaderLengthBytes) refuse(file, "is too short to be a safetensors file");
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > kLargestHeader) {
-    refuse(file.path(),
+    refuse(file,
            "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
   }
   if (length > bytes.size() - kHeaderLengthBytes) {
-    refuse(file.path(), "is cut short: the header needs " + std::to_string(length) + " bytes, the file has " +
-                            std::to_string(bytes.size()) + " in all");
+    refuse(file, "is cut short: the header needs " + std::to_string(length) + " bytes, the file has " +
+                     std::to_string(bytes.size()) + " in all");
   }
   data_begin = kHeaderLengthBytes + length;
   const char* text = reinterpret_cast<const char*>(bytes.data()) + kHeaderLengthBytes;
-  auto header = nlohmann::json::parse(text, text + length, nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object()) refuse(file.path(), "its header is not a JSON object");
+  auto header = parse_json({text, length}, file + ": its header");
+  if (!header.is_object()) refuse(file, "its header is not a JSON object");
   return header;
 }
 
@@ -106,15 +107,15 @@ std::vector<T> read_sizes(const nlohmann::json& list) {
   return sizes;
 }
 
-TensorInfo parse_entry(const std::filesystem::path& path, const std::string& name,
-                       const nlohmann::json& entry, std::uint64_t data_begin, std::uint64_t file_size) {
-  const std::string tensor = "tensor \"" + name + "\"";
+TensorInfo parse_entry(const std::string& path, const std::string& name, const nlohmann::json& entry,
+                       std::uint64_t data_begin, std::uint64_t file_size) {
+  const std::string tensor = "tensor " + shown(name);
   const std::string malformed = "the header's entry of " + tensor + " is malformed";
   try {
     TensorInfo info;
     const auto dtype_name = entry.at("dtype").get<std::string>();
     const auto dtype = dtype_from_name(dtype_name);
-    if (!dtype) refuse(path, tensor + " has dtype " + dtype_name + ", which layerpipe does not know");
+    if (!dtype) refuse(path, tensor + " has dtype " + shown(dtype_name) + ", which layerpipe does not know");
     info.dtype = *dtype;
     info.shape = read_sizes<std::int64_t>(entry.at("shape"));
     const auto offsets = read_sizes<std::uint64_t>(entry.at("data_offsets"));
@@ -136,7 +137,7 @@ TensorInfo parse_entry(const std::filesystem::path& path, const std::string& nam
 }
 
 // The bytes of the tensors have to fill the file: no overlap, no hole, nothing behind.
-void check_layout(const std::filesystem::path& path, const std::map<std::string, TensorInfo>& tensors,
+void check_layout(const std::string& path, const std::map<std::string, TensorInfo>& tensors,
                   std::uint64_t data_begin, std::uint64_t file_size) {
   std::vector<std::pair<const TensorInfo*, const std::string*>> order;
   order.reserve(tensors.size());
@@ -148,7 +149,7 @@ void check_layout(const std::filesystem::path& path, const std::map<std::string,
   for (const auto& [info, name] : order) {
     if (info->begin != position) {
       refuse(path, std::string(info->begin < position ? "two tensors overlap" : "there is a hole") +
-                       " before \"" + *name + "\"");
+                       " before " + shown(*name));
     }
     position = info->end;
   }
@@ -158,28 +159,33 @@ void check_layout(const std::filesystem::path& path, const std::map<std::string,
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : file_(std::make_shared<const common::MappedFile>(path)) {
+SafetensorsHeader parse_safetensors_header(std::span<const std::byte> bytes, const std::string& name) {
   std::uint64_t data_begin = 0;
-  const nlohmann::json header = parse_header(*file_, data_begin);
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      if (!entry.is_object()) refuse(path, "its metadata is not a JSON object");
-      for (const auto& [key, value] : entry.items())
-        metadata_[key] = value.is_string() ? value.get<std::string>() : value.dump();
+  const nlohmann::json json = parse_json_header(bytes, name, data_begin);
+  SafetensorsHeader header;
+  for (const auto& [key, entry] : json.items()) {
+    if (key == "__metadata__") {
+      if (!entry.is_object()) refuse(name, "its metadata is not a JSON object");
+      for (const auto& [field, value] : entry.items())
+        header.metadata[field] = value.is_string() ? value.get<std::string>() : value.dump();
     } else {
-      tensors_.emplace(name, parse_entry(path, name, entry, data_begin, file_->bytes().size()));
+      header.tensors.emplace(key, parse_entry(name, key, entry, data_begin, bytes.size()));
     }
   }
-  check_layout(path, tensors_, data_begin, file_->bytes().size());
+  check_layout(name, header.tensors, data_begin, bytes.size());
+  return header;
 }
 
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : file_(std::make_shared<const common::MappedFile>(path)),
+      header_(parse_safetensors_header(file_->bytes(), path.string())) {}
+
 at::Tensor SafetensorsFile::view(const std::string& name) const {
-  const TensorInfo& info = tensors_.at(name);
+  const TensorInfo& info = header_.tensors.at(name);
   if (info.bytes() == 0) return at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
   const std::byte* data = file_->bytes().data() + info.begin;
   if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(info.dtype) != 0) {
-    refuse(file_->path(), "tensor \"" + name + "\" is not aligned to its dtype");
+    refuse(path().string(), "tensor \"" + name + "\" is not aligned to its dtype");
   }
   // from_blob takes a pointer to non-const; nothing writes through a weight.
   return at::from_blob(
@@ -237,7 +243,7 @@ const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
   }
   const SafetensorsFile& file = found->second->get();
   if (!file.tensors().contains(name))
-    refuse(file.path(), "the index puts tensor \"" + name + "\" here, but it is not");
+    refuse(file.path().string(), "the index puts tensor \"" + name + "\" here, but it is not");
   return file;
 }
 

@@ -4,10 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,15 +27,23 @@ struct TensorInfo {
   std::uint64_t bytes() const { return end - begin; }
 };
 
-// One file, mapped. The header is checked whole when the file is opened: JSON, known dtypes, sizes that agree
-// with the shapes, offsets inside the file that neither overlap nor leave holes. Throws InputError naming the
-// file and the tensor.
+struct SafetensorsHeader {
+  std::map<std::string, TensorInfo> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+// The header of the file that is `bytes`, checked whole: JSON, known dtypes, sizes that agree with the
+// shapes, offsets inside the file that neither overlap nor leave holes. Throws InputError naming the tensor,
+// and the file by `name`.
+SafetensorsHeader parse_safetensors_header(std::span<const std::byte> bytes, const std::string& name);
+
+// One file, mapped. Throws InputError as parse_safetensors_header when it is opened.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
 
-  const std::map<std::string, TensorInfo>& tensors() const noexcept { return tensors_; }
-  const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
+  const std::map<std::string, TensorInfo>& tensors() const noexcept { return header_.tensors; }
+  const std::map<std::string, std::string>& metadata() const noexcept { return header_.metadata; }
   const std::filesystem::path& path() const noexcept { return file_->path(); }
 
   // A read-only view of the mapped bytes; the tensor keeps the mapping alive.
@@ -41,8 +51,7 @@ class SafetensorsFile {
 
  private:
   std::shared_ptr<const common::MappedFile> file_;
-  std::map<std::string, TensorInfo> tensors_;
-  std::map<std::string, std::string> metadata_;
+  SafetensorsHeader header_;
 };
 
 // One component's folder: "<stem>.safetensors", or shards named by "<stem>.safetensors.index.json". Files are

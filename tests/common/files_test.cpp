@@ -1,12 +1,26 @@
 #include "common/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <limits.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <thread>
 
 #include "common/errors.h"
+
+namespace {
+int umask_calls = 0;
+}
+
+// In place of the C library's, for all of this program.
+extern "C" mode_t umask(mode_t mask) noexcept {
+  ++umask_calls;
+  return static_cast<mode_t>(::syscall(SYS_umask, mask));
+}
 
 namespace layerpipe::common {
 namespace {
@@ -45,6 +59,68 @@ TEST_F(FilesTest, GivesWhatTheUmaskGrants) {
   write_file_atomically(folder_ / "a.txt", std::string_view("x"));
   ::umask(before);
   EXPECT_EQ(std::filesystem::status(folder_ / "a.txt").permissions(), std::filesystem::perms(0640));
+}
+
+// The umask belongs to the whole process: a writer that changed it for a moment would lend it to other
+// threads.
+TEST_F(FilesTest, LeavesTheUmaskAlone) {
+  const int before = umask_calls;
+  write_file_atomically(folder_ / "a.txt", std::string_view("x"));
+  EXPECT_EQ(umask_calls, before);
+  ::umask(::umask(0));
+  EXPECT_EQ(umask_calls, before + 2);
+}
+
+TEST_F(FilesTest, ThreadsMayWriteTheSameFile) {
+  const std::string one(100'000, '1');
+  const std::string two(100'000, '2');
+  std::thread writer([&] {
+    for (int i = 0; i < 20; ++i) write_file_atomically(folder_ / "a.txt", one);
+  });
+  for (int i = 0; i < 20; ++i) write_file_atomically(folder_ / "a.txt", two);
+  writer.join();
+  const std::string content = read_text_file(folder_ / "a.txt");
+  EXPECT_TRUE(content == one || content == two);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(FilesTest, WritesTheLongestNames) {
+  const auto path = folder_ / std::string(NAME_MAX, 'n');
+  write_file_atomically(path, std::string_view("one"));
+  write_file_atomically(path, std::string_view("two"));
+  EXPECT_EQ(read_text_file(path), "two");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(FilesTest, WritesIntoTheWorkingFolder) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_);
+  write_file_atomically("a.txt", std::string_view("x"));
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_text_file(folder_ / "a.txt"), "x");
+}
+
+TEST_F(FilesTest, RefusesToWriteWithTheReason) {
+  const auto path = folder_ / "missing" / "a.txt";
+  try {
+    write_file_atomically(path, std::string_view("x"));
+    FAIL() << "a file was written into a folder that is not there";
+  } catch (const OutputError& error) {
+    EXPECT_EQ(error.what(), "cannot write " + path.string() + ": No such file or directory (errno 2)");
+    EXPECT_EQ(error.remedy(), "Check that the folder exists and may be written.");
+  }
+}
+
+// Opening it would wait for a writer.
+TEST_F(FilesTest, RefusesAPipeAtOnce) {
+  const auto path = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  try {
+    read_text_file(path);
+    FAIL() << "a pipe was read";
+  } catch (const InputError& error) {
+    EXPECT_EQ(error.what(), path.string() + " is not a regular file");
+  }
 }
 
 TEST_F(FilesTest, MapsWholeFile) {

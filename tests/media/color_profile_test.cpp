@@ -51,9 +51,20 @@ INSTANTIATE_TEST_SUITE_P(
                     "its colour profile \"Some press\" was ignored: it is not one for grey pictures"},
         ProfileCase{"grey_on_color.png", std::string("its colour profile \"Light grey\"") + kNotForRgb},
         ProfileCase{"noise.png", kDamagedProfile}, ProfileCase{"no_tags.png", kDamagedProfile},
-        ProfileCase{"cut.png", kDamagedProfile}, ProfileCase{"too_large.png", kDamagedProfile},
+        ProfileCase{"cut.png", kDamagedProfile}, ProfileCase{"too_large.png", kProfileTooLarge},
         ProfileCase{"noise.jpg", kDamagedProfile}, ProfileCase{"missing_part.jpg", kDamagedProfile}),
     profile_case_name);
+
+TEST(ColorProfileTest, IgnoresAProfileThatIsTooLarge) {
+  Picture picture{make_image(1, 1), {}};
+  std::vector<std::byte> profile(kMaxProfileBytes);
+  convert_to_srgb(picture, profile, ColorModel::kRgb);
+  profile.push_back(std::byte{0});
+  convert_to_srgb(picture, profile, ColorModel::kRgb);
+  EXPECT_EQ(
+      picture.remarks,
+      (std::vector<std::string>{kDamagedProfile, "its colour profile was ignored: it has more than 16 MiB"}));
+}
 
 TEST(ColorProfileTest, TakesNoBytesAsDamaged) {
   Picture picture{make_image(1, 1), {}};

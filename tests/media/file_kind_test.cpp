@@ -35,6 +35,10 @@ TEST(FileKindTest, FindsTheReader) {
   EXPECT_EQ(picture_format_of("\xff\xd8\xff\xdb"sv), PictureFormat::kJpeg);
   EXPECT_EQ(picture_format_of("RIFF\x10\0\0\0WEBPVP8 "sv), PictureFormat::kWebp);
   EXPECT_EQ(picture_format_of("RIFF\x10\0\0\0WAVEfmt "sv), std::nullopt);
+  EXPECT_EQ(picture_format_of("\xff\xd8"sv), PictureFormat::kJpeg);
+  EXPECT_EQ(picture_format_of("RIFF\x10\0"sv), PictureFormat::kWebp);
+  EXPECT_EQ(picture_format_of("RIFF\x10\0\0\0WEB"sv), PictureFormat::kWebp);
+  EXPECT_EQ(picture_format_of("RIFF\x10\0\0\0WAV"sv), std::nullopt);
   EXPECT_EQ(picture_format_of("\x89PNG\n"sv), std::nullopt);
   EXPECT_EQ(picture_format_of(""), std::nullopt);
 }

@@ -31,6 +31,8 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"zero_width.png", " declares a size of 0 x 5 pixels", kExportAgain},
         Damage{"huge.png", " has 16385 x 100 pixels; at most 16384 x 16384 are read",
                "Make the picture smaller first."},
+        Damage{"bomb.png", " has 16384 x 16384 pixels, 268435456 in all; at most 178956970 are read",
+               "Make the picture smaller first."},
         Damage{"text_mode.png", " is a PNG picture whose line ends were changed by a transfer in text mode",
                kExportAgain},
         Damage{"gif.png", " is a GIF picture; PNG, JPEG and WebP are read", kGiveAPng},
@@ -54,8 +56,27 @@ TEST(PictureReaderTest, RefusesAMissingFileByName) {
   }
 }
 
-TEST(PictureReaderTest, RefusesAFolder) {
-  EXPECT_THROW(read_picture(media_data("kinds")), common::InputError);
+TEST(PictureReaderTest, RefusesAFolderByName) {
+  try {
+    read_picture(media_data("kinds"));
+    FAIL() << "a folder was read";
+  } catch (const common::InputError& error) {
+    EXPECT_EQ(error.what(), media_data("kinds").string() + " is not a regular file");
+    EXPECT_EQ(error.remedy(), "Give the path of a picture that may be read.");
+  }
+}
+
+// What a caller allows counts, and the sides alone decide: 13 x 7 are 91.
+TEST(PictureReaderTest, RefusesMorePixelsThanTheCallerAllows) {
+  const std::string content = file_bytes(media_data("kinds/rgb_8.png"));
+  const auto bytes = std::as_bytes(std::span(content));
+  EXPECT_EQ(read_picture(PictureFile{bytes, "poster.png", 91}).image.width, 13);
+  try {
+    read_picture(PictureFile{bytes, "poster.png", 90});
+    FAIL() << "91 pixels were read";
+  } catch (const common::InputError& error) {
+    EXPECT_STREQ(error.what(), "poster.png has 13 x 7 pixels, 91 in all; at most 90 are read");
+  }
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ TEST_F(ModelConfigTest, RefusesAFolderThatIsNoModel) {
 TEST_F(ModelConfigTest, RefusesOtherPipelines) {
   change("model_index.json", R"({"_class_name": "FluxPipeline"})");
   EXPECT_EQ(refusal(),
-            "FILE/model_index.json: the pipeline class is FluxPipeline; layerpipe runs "
+            "FILE/model_index.json: the pipeline class is \"FluxPipeline\"; layerpipe runs "
             "QwenImageLayeredPipeline and QwenImagePipeline");
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -250,7 +251,44 @@ TEST_F(DamagedTokenizerTest, NamesWhatIsMissing) {
   common::write_file_atomically(folder_ / "older/vocab.json", vocabulary.dump());
   EXPECT_EQ(message("older"), "T/older/vocab.json has no token for the byte 33");
   common::write_file_atomically(folder_ / "older/vocab.json", std::string_view("{\"a\": "));
-  EXPECT_THAT(message("older"), testing::StartsWith("T/older/vocab.json: is not valid JSON ("));
+  EXPECT_THAT(message("older"),
+              testing::StartsWith("T/older/vocab.json is not JSON: parse error at line 1, "));
+  fs::remove(folder_ / "older/merges.txt");
+  EXPECT_EQ(message("older"), "T/older: has vocab.json but no merges.txt");
+}
+
+TEST_F(DamagedTokenizerTest, RefusesATokenTwice) {
+  common::write_file_atomically(folder_ / "older/vocab.json", std::string_view("{\"a\": 1, \"a\": 2}"));
+  EXPECT_EQ(message("older"), "T/older/vocab.json has the key \"a\" twice in one object");
+}
+
+// An empty token stands at every place of a text, and no step over it gets any further.
+TEST_F(DamagedTokenizerTest, PassesOverAnEmptySpecialToken) {
+  change("older/vocab.json", "/", 3000);
+  change("older/added_tokens.json", "", json::object());
+  change("older/tokenizer_config.json", "", json{{"eos_token", ""}, {"pad_token", "a"}, {"unk_token", "a"}});
+  fs::remove(folder_ / "older/special_tokens_map.json");
+  ASSERT_EQ(message("older"), "loaded");
+  const std::string text("a\0b", 3);
+  const Tokenizer tokenizer = Tokenizer::load(folder_ / "older");
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text), SpecialTokens::kKeep), text);
+}
+
+// A few bytes can name the largest id; a table with a row for each up to it would have 640 MiB.
+TEST_F(DamagedTokenizerTest, TakesNoMemoryForIdsThatNoTokenHas) {
+  change("older/vocab.json", "/zzz", 16777215);
+  change("older/added_tokens.json", "", json::object());
+  change("older/tokenizer_config.json", "", json{{"eos_token", "a"}, {"pad_token", "a"}});
+  fs::remove(folder_ / "older/special_tokens_map.json");
+  change("older/tokenizer_config.json", "/unk_token", "a");
+  struct rusage before {};
+  ::getrusage(RUSAGE_SELF, &before);
+  const Tokenizer tokenizer = Tokenizer::load(folder_ / "older");
+  struct rusage after {};
+  ::getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(tokenizer.vocab_size(), 16777216);
+  EXPECT_EQ(tokenizer.decode(std::vector<std::int64_t>{16777215, 16777214}, SpecialTokens::kKeep), "zzz");
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 200 << 10);  // KiB
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+// Finds the chunks of a PNG that say how its picture is meant. Not for other files than png_reader.cpp.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace layerpipe::media {
+
+// The contents of chunks, where they lie in the file. libpng would copy them, into as much memory as they
+// declare, before it has seen that the file holds so much.
+struct PngChunks {
+  std::optional<std::span<const std::byte>> profile;  // the first iCCP before the pixels
+  std::optional<std::span<const std::byte>> exif;     // the first eXIf
+};
+
+// `file` begins with PNG's signature. Looks at lengths and names alone, up to IEND or where the file is cut;
+// libpng checks the checksums.
+PngChunks find_png_chunks(std::span<const std::byte> file);
+
+}  // namespace layerpipe::media
