@@ -15,12 +15,23 @@ void check_range(const JsonFields& fields, const char* key, std::int64_t value, 
                  std::int64_t most = kLargestDimension) {
   if (value < least || value > most) {
     throw common::InputError(fields.where() + ": field \"" + key + "\" is " + std::to_string(value) + "; " +
-                             std::to_string(least) + " to " + std::to_string(most) + " is possible");
+                                 std::to_string(least) + " to " + std::to_string(most) + " is possible",
+                             kCopyTheFileAgain);
   }
 }
 
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw common::InputError(where + ": " + what);
+constexpr const char* kGiveLayered = "Give the folder of a Qwen-Image-Layered model to --model.";
+
+[[noreturn]] void refuse(const std::string& where, const std::string& what,
+                         const char* remedy = kCopyTheFileAgain) {
+  throw common::InputError(where + ": " + what, remedy);
+}
+
+// `file` of the model folder; refuses a folder without it.
+std::filesystem::path existing(const std::filesystem::path& folder, const std::string& file) {
+  std::filesystem::path path = folder / file;
+  if (std::filesystem::exists(path)) return path;
+  throw common::InputError(path.string() + " is missing", "Copy or download the model's missing files.");
 }
 
 const std::string kOtherFamily = "this setting belongs to another model family";
@@ -112,26 +123,32 @@ void check_component(const JsonFields& index, const nlohmann::json& value, const
   const bool pair = value.is_array() && value.size() == 2 && value[1].is_string();
   if (!pair || value[1] != expected_class) {
     throw common::InputError(index.where() + ": component \"" + name + "\" is " + value.dump() +
-                             "; layerpipe needs " + expected_class);
+                                 "; layerpipe needs " + expected_class,
+                             kGiveLayered);
   }
 }
+
+constexpr const char* kOneModel = "Check that all components belong to the same model.";
 
 void check_fit(const ModelConfig& config, const std::string& where) {
   if (config.transformer.in_channels != 4 * config.vae.z_dim ||
       config.transformer.out_channels != config.vae.z_dim) {
-    refuse(where, "transformer (in_channels " + std::to_string(config.transformer.in_channels) +
-                      ", out_channels " + std::to_string(config.transformer.out_channels) +
-                      ") and vae (z_dim " + std::to_string(config.vae.z_dim) + ") do not fit together");
+    refuse(where,
+           "transformer (in_channels " + std::to_string(config.transformer.in_channels) + ", out_channels " +
+               std::to_string(config.transformer.out_channels) + ") and vae (z_dim " +
+               std::to_string(config.vae.z_dim) + ") do not fit together",
+           kOneModel);
   }
   if (config.transformer.joint_attention_dim != config.text_encoder.hidden_size) {
-    refuse(where, "transformer (joint_attention_dim " +
-                      std::to_string(config.transformer.joint_attention_dim) +
-                      ") and text_encoder (hidden_size " + std::to_string(config.text_encoder.hidden_size) +
-                      ") do not fit together");
+    refuse(where,
+           "transformer (joint_attention_dim " + std::to_string(config.transformer.joint_attention_dim) +
+               ") and text_encoder (hidden_size " + std::to_string(config.text_encoder.hidden_size) +
+               ") do not fit together",
+           kOneModel);
   }
   const bool layered = config.pipeline == PipelineClass::kLayered;
   if (layered && (!config.transformer.use_layer3d_rope || !config.transformer.use_additional_t_cond)) {
-    refuse(where, "a layered transformer has use_layer3d_rope and use_additional_t_cond");
+    refuse(where, "a layered transformer has use_layer3d_rope and use_additional_t_cond", kOneModel);
   }
 }
 
@@ -293,7 +310,8 @@ ModelConfig load_model_config(const std::filesystem::path& folder) {
     config.pipeline = PipelineClass::kTextToImage;
   } else {
     throw common::InputError(index_file.string() + ": the pipeline class is " + class_name +
-                             "; layerpipe runs QwenImageLayeredPipeline and QwenImagePipeline");
+                                 "; layerpipe runs QwenImageLayeredPipeline and QwenImagePipeline",
+                             kGiveLayered);
   }
   check_component(index, index.get<nlohmann::json>("transformer"), "transformer",
                   "QwenImageTransformer2DModel");
@@ -306,10 +324,10 @@ ModelConfig load_model_config(const std::filesystem::path& folder) {
   index.without_effect({"_diffusers_version", "_name_or_path", "processor"});
   index.finish();
 
-  config.transformer = load_transformer_config(folder / "transformer" / "config.json");
-  config.vae = load_vae_config(folder / "vae" / "config.json");
-  config.text_encoder = load_text_encoder_config(folder / "text_encoder" / "config.json");
-  config.scheduler = load_scheduler_config(folder / "scheduler" / "scheduler_config.json");
+  config.transformer = load_transformer_config(existing(folder, "transformer/config.json"));
+  config.vae = load_vae_config(existing(folder, "vae/config.json"));
+  config.text_encoder = load_text_encoder_config(existing(folder, "text_encoder/config.json"));
+  config.scheduler = load_scheduler_config(existing(folder, "scheduler/scheduler_config.json"));
   check_fit(config, folder.string());
   return config;
 }

@@ -6,7 +6,7 @@ namespace layerpipe::model {
 
 JsonFields::JsonFields(nlohmann::json object, std::string where)
     : object_(std::move(object)), where_(std::move(where)) {
-  if (!object_.is_object()) throw common::InputError(where_ + " is not a JSON object");
+  if (!object_.is_object()) throw common::InputError(where_ + " is not a JSON object", kCopyTheFileAgain);
 }
 
 JsonFields JsonFields::from_file(const std::filesystem::path& path) {
@@ -15,8 +15,7 @@ JsonFields JsonFields::from_file(const std::filesystem::path& path) {
   try {
     return {nlohmann::json::parse(text), path.string()};
   } catch (const nlohmann::json::exception& error) {
-    throw common::InputError(path.string() + " is not JSON: " + error.what(),
-                             "Copy the file from the model's original folder again.");
+    throw common::InputError(path.string() + " is not JSON: " + error.what(), kCopyTheFileAgain);
   }
 }
 
@@ -41,8 +40,9 @@ void JsonFields::finish() const {
 }
 
 void JsonFields::refuse(const std::string& key, const std::string& reason) const {
-  throw common::InputError(where_ + ": \"" + key + "\": " + object_.at(key).dump() +
-                           " is not supported: " + reason);
+  throw common::InputError(
+      where_ + ": \"" + key + "\": " + object_.at(key).dump() + " is not supported: " + reason,
+      "The model may need a newer layerpipe, or another program.");
 }
 
 }  // namespace layerpipe::model
