@@ -8,6 +8,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/failure.h"
 #include "launch/progress_line.h"
 #include "launch/result_writer.h"
 #include "media/picture_reader.h"
@@ -54,16 +55,17 @@ at::Tensor load_picture(const std::filesystem::path& file, const DecomposeOption
 
 at::Tensor load_init_latents(const std::filesystem::path& file) {
   constexpr const char* kName = "init_latents";
+  constexpr const char* kDumpThem = "A file that --dump-latents wrote holds such latents.";
   const model::SafetensorsFile tensors(file);
   if (!tensors.tensors().contains(kName)) {
-    throw common::InputError(file.string() + " holds no tensor \"" + kName + "\"");
+    throw common::InputError(file.string() + " holds no tensor \"" + kName + "\"", kDumpThem);
   }
   at::Tensor latents = tensors.view(kName);
   // diffusers' packed latents have a batch dimension of one in front.
   if (latents.dim() == 3 && latents.size(0) == 1) latents = latents.squeeze(0);
   if (latents.dim() != 2 || latents.scalar_type() != at::kFloat) {
-    throw common::InputError(file.string() + ": \"" + kName +
-                             "\" has to be fp32 of shape [1, tokens, channels]");
+    throw common::InputError(
+        file.string() + ": \"" + kName + "\" has to be fp32 of shape [1, tokens, channels]", kDumpThem);
   }
   return latents;
 }
@@ -93,9 +95,8 @@ std::vector<runtime::Request> make_requests(const DecomposeOptions& options) {
 }  // namespace
 
 void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& records,
-                   const std::atomic<bool>& stop_requested) {
+                   const std::atomic<bool>& stop_requested, std::string& doing) {
   const auto start = std::chrono::steady_clock::now();
-  check_decompose_options(options);
   const at::Device device = choose_device(options.device);
   if (options.seed_device == "cuda" && device.is_cpu()) {
     throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
@@ -106,6 +107,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
        .device = device,
        .dtype = dtype,
        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
+  doing = "the pictures";
   const std::vector<runtime::Request> requests = make_requests(options);
   for (const auto& request : requests) engine.check(request);
   ResultWriter writer(options, requests.size(),
@@ -117,7 +119,11 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   {
     ProgressLine line(options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr());
     engine.run(
-        requests, [&](const runtime::Progress& progress) { line.show(progress); },
+        requests,
+        [&](const runtime::Progress& progress) {
+          line.show(progress);
+          doing = doing_after(progress);
+        },
         [&](std::size_t index, const runtime::Result& result) {
           writer.write(index, requests[index], result, engine.phase_seconds());
         },
