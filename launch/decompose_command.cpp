@@ -8,6 +8,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/disk_space.h"
 #include "launch/failure.h"
 #include "launch/progress_line.h"
 #include "launch/result_writer.h"
@@ -110,6 +111,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   doing = "the pictures";
   const std::vector<runtime::Request> requests = make_requests(options);
   for (const auto& request : requests) engine.check(request);
+  check_disk_space(options, requests, engine.model_config());
   ResultWriter writer(options, requests.size(),
                       {.version = LAYERPIPE_VERSION,
                        .command = "decompose",

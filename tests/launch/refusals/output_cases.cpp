@@ -51,10 +51,75 @@ std::vector<RefusalCase> places() {
   };
 }
 
+// LAYERPIPE_FULL_DISK makes it so.
+std::vector<RefusalCase> full_disks() {
+  const std::string section = "Disks that are full";
+  const auto with = [](const std::string& setting, std::vector<std::string> words) {
+    return [=](Workplace& w) {
+      w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+      w.set_environment(setting);
+      w.add(words);
+    };
+  };
+  const std::string free_some = "Free some space on that disk, or write to another one.";
+  RefusalCase dump_full{"DiskFillsUpInTheDump",
+                        section,
+                        "a disk that fills up while latents are dumped",
+                        [](Workplace& w) {
+                          w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+                          w.set_environment("LAYERPIPE_TEST_WRITABLE_BYTES=100000");
+                          w.add({"--dump-latents", w.folder() / "latents.safetensors"});
+                        },
+                        "cannot write FOLDER/latents.safetensors: No space left on device (errno 28)",
+                        free_some,
+                        6,
+                        Found::kWhileWorking,
+                        {"composite.png", "layer_0.png", "layer_1.png"}};
+  return {
+      {"DiskTooSmall", section, "a disk with too little room for the results",
+       with("LAYERPIPE_TEST_FREE_BYTES=100000", {}),
+       "the disk of --out OUT has 97.7 KiB free, what is written there may need 496.7 KiB",
+       "Free some space on it, or choose another --out."},
+      {"DiskTooSmallForAllResults", section, "a disk with room for one result of three",
+       with("LAYERPIPE_TEST_FREE_BYTES=1000000", {"--num-images", "3"}),
+       "the disk of --out OUT has 976.6 KiB free, what is written there may need 1.46 MiB",
+       "Free some space on it, or choose another --out."},
+      {"DiskTooSmallForTheDump", section, "a disk without room for `--dump-latents`",
+       [](Workplace& w) {
+         w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+         w.set_environment("LAYERPIPE_TEST_FREE_BYTES=550000");
+         w.add({"--dump-latents", w.folder() / "latents.safetensors"});
+       },
+       "the disk of --out OUT has 537.1 KiB free, what is written there may need 844.7 KiB",
+       "Free some space on it, or choose another --out."},
+      {"DiskFillsUp",
+       section,
+       "a disk that fills up while a picture is written",
+       with("LAYERPIPE_TEST_WRITABLE_BYTES=20000", {}),
+       "cannot write OUT/layer_1.png: No space left on device (errno 28)",
+       free_some,
+       6,
+       Found::kWhileWorking,
+       {"layer_0.png"}},
+      {"DiskFillsUpInTheSecondResult",
+       section,
+       "a disk that fills up after one result",
+       with("LAYERPIPE_TEST_WRITABLE_BYTES=52000", {"--num-images", "2"}),
+       "cannot write OUT/1/layer_0.png: No space left on device (errno 28)",
+       free_some,
+       6,
+       Found::kWhileWorking,
+       {"0/composite.png", "0/layer_0.png", "0/layer_1.png", "0/run.json"}},
+      dump_full,
+  };
+}
+
 }  // namespace
 
 std::vector<RefusalCase> output_cases() {
-  return places();
+  std::vector<RefusalCase> all = places();
+  for (const RefusalCase& refusal : full_disks()) all.push_back(refusal);
+  return all;
 }
 
 }  // namespace layerpipe::testing
