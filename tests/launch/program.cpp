@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <system_error>
 
 #include "common/files.h"
@@ -15,10 +16,21 @@
 namespace layerpipe::testing {
 namespace {
 
+// `name`'s value in the environment with `more` options of a sanitizer behind it. A sanitizer would end the
+// program where memory runs out, and where it finds tests/launch/refusals/full_disk.cpp before its own
+// library.
+std::string sanitizer_options(const char* name, const std::string& more) {
+  const char* value = std::getenv(name);
+  return std::string(name) + "=" + (value == nullptr ? "" : value + std::string(":")) + more;
+}
+
 // This process's environment with `changes` ("NAME=value") made to it.
-std::vector<std::string> changed_environment(const std::vector<std::string>& changes) {
+std::vector<std::string> changed_environment(std::vector<std::string> changes) {
   std::vector<std::string> entries;
   for (char** entry = environ; *entry != nullptr; ++entry) entries.emplace_back(*entry);
+  changes.push_back(
+      sanitizer_options("ASAN_OPTIONS", "allocator_may_return_null=1:verify_asan_link_order=0"));
+  changes.push_back(sanitizer_options("TSAN_OPTIONS", "allocator_may_return_null=1"));
   for (const std::string& change : changes) {
     const std::string name = change.substr(0, change.find('=') + 1);
     std::erase_if(entries, [&](const std::string& entry) { return entry.starts_with(name); });

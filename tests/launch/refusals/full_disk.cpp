@@ -1,9 +1,12 @@
 // A disk that is full, or may not be written, for a program that is started with this library in LD_PRELOAD:
 //   LAYERPIPE_TEST_FREE_BYTES=N      what statvfs() says is free, on every disk
-//   LAYERPIPE_TEST_WRITABLE_BYTES=N  how much write() takes, all files together, before it says ENOSPC; the
+//   LAYERPIPE_TEST_OTHER_DISK=PATH   this folder lies on a disk of its own; only there are the bytes above
+//   free LAYERPIPE_TEST_WRITABLE_BYTES=N  how much write() takes, all files together, before it says ENOSPC;
+//   the
 //                                    last bytes that fit are written, as on a real disk
 //   LAYERPIPE_TEST_FORBIDDEN=PATH    what access() says may not be written
 #include <dlfcn.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -25,6 +28,13 @@ Function next(const char* name) {
   return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
 }
 
+bool is_named_by(const char* name, const char* path) {
+  const char* value = std::getenv(name);
+  return value != nullptr && std::strcmp(path, value) == 0;
+}
+
+constexpr const char* kOtherDisk = "LAYERPIPE_TEST_OTHER_DISK";
+
 std::atomic<long long> written{0};
 
 }  // namespace
@@ -34,10 +44,17 @@ extern "C" {
 int statvfs(const char* path, struct statvfs* status) {
   const int result = next<int (*)(const char*, struct statvfs*)>("statvfs")(path, status);
   const long long free_bytes = number_in("LAYERPIPE_TEST_FREE_BYTES");
-  if (result == 0 && free_bytes >= 0) {
+  const bool counts = std::getenv(kOtherDisk) == nullptr || is_named_by(kOtherDisk, path);
+  if (result == 0 && free_bytes >= 0 && counts) {
     status->f_frsize = 1;
     status->f_bavail = static_cast<fsblkcnt_t>(free_bytes);
   }
+  return result;
+}
+
+int stat(const char* path, struct stat* status) {
+  const int result = next<int (*)(const char*, struct stat*)>("stat")(path, status);
+  if (result == 0 && is_named_by(kOtherDisk, path)) status->st_dev = ~status->st_dev;
   return result;
 }
 
@@ -56,8 +73,7 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
 }
 
 int access(const char* path, int mode) {
-  const char* forbidden = std::getenv("LAYERPIPE_TEST_FORBIDDEN");
-  if (forbidden != nullptr && (mode & W_OK) != 0 && std::strcmp(path, forbidden) == 0) {
+  if ((mode & W_OK) != 0 && is_named_by("LAYERPIPE_TEST_FORBIDDEN", path)) {
     errno = EACCES;
     return -1;
   }

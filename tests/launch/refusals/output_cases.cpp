@@ -10,7 +10,6 @@ const std::string kChooseFolder = "Choose another folder.";
 
 std::vector<RefusalCase> places() {
   const std::string section = "Where results go";
-  const std::string long_name(300, 'x');
   return {
       {"OutIsAFile", section, "`--out` is a file", [](Workplace& w) { w.write("out", "kept"); },
        "--out OUT cannot be made a folder: Not a directory", kChooseFolder},
@@ -21,8 +20,8 @@ std::vector<RefusalCase> places() {
        [](Workplace& w) { w.set("--out", "/proc/layerpipe"); },
        "--out /proc/layerpipe cannot be made a folder: No such file or directory", kChooseFolder},
       {"OutNameTooLong", section, "a name that is too long",
-       [long_name](Workplace& w) { w.set("--out", w.folder() / long_name); },
-       "--out FOLDER/" + long_name + " cannot be made a folder: File name too long", kChooseFolder},
+       [](Workplace& w) { w.set("--out", w.folder() / kLongName); },
+       "--out FOLDER/NAME cannot be made a folder: File name too long", kChooseFolder},
       {"OutMayNotBeWritten", section, "`--out` may not be written",
        [](Workplace& w) {
          std::filesystem::create_directories(w.out());
@@ -92,6 +91,18 @@ std::vector<RefusalCase> full_disks() {
        },
        "the disk of --out OUT has 537.1 KiB free, what is written there may need 844.7 KiB",
        "Free some space on it, or choose another --out."},
+      {"OtherDiskTooSmallForTheDump", section, "`--dump-latents` on another disk, without room",
+       [](Workplace& w) {
+         std::filesystem::create_directory(w.folder() / "other");
+         w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+         w.set_environment("LAYERPIPE_TEST_FREE_BYTES=200000");
+         w.set_environment("LAYERPIPE_TEST_OTHER_DISK=" + (w.folder() / "other").string());
+         w.add({"--dump-latents", w.folder() / "other" / "latents.safetensors"});
+       },
+       "the disk of --dump-latents FOLDER/other/latents.safetensors has 195.3 KiB free, what is written "
+       "there "
+       "may need 348.0 KiB",
+       "Free some space on it, or choose another --dump-latents."},
       {"DiskFillsUp",
        section,
        "a disk that fills up while a picture is written",

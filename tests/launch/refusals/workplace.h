@@ -13,6 +13,9 @@
 
 namespace layerpipe::testing {
 
+// Longer than a file system takes.
+inline const std::string kLongName(300, 'x');
+
 class Workplace {
  public:
   Workplace();
@@ -40,7 +43,7 @@ class Workplace {
 
   // Every file's content by its name, to see that nothing changed.
   std::map<std::string, std::string> files() const;
-  // `text` with MODEL, OUT, PICTURE and FOLDER for the paths.
+  // `text` with MODEL, OUT, PICTURE and FOLDER for the paths, and NAME for kLongName.
   std::string without_paths(std::string text) const;
 
  private:
