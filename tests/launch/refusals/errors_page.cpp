@@ -23,7 +23,7 @@ MODEL is the folder given to `--model`, OUT that of `--out`, PICTURE a picture, 
 | 143 | terminated |
 
 `build/tests/write_errors_page docs/errors.md` writes this page from the table in `tests/launch/refusals`; a
-test runs the program for each entry and compares it word for word.
+test runs the program for each entry that a run can bring about, and compares it word for word.
 )";
 
 void write_entry(const RefusalCase& refusal, std::ostream& page) {
@@ -42,6 +42,12 @@ std::vector<RefusalCase> all_refusal_cases() {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;
+}
+
+std::vector<RefusalCase> refusal_cases_to_run() {
+  std::vector<RefusalCase> cases = all_refusal_cases();
+  std::erase_if(cases, [](const RefusalCase& refusal) { return !refusal.prepare; });
+  return cases;
 }
 
 std::string errors_page(const std::vector<RefusalCase>& cases) {

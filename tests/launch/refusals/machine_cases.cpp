@@ -27,6 +27,16 @@ std::vector<RefusalCase> machine_cases() {
        "the machine has not enough memory for encoding: 884736.00 GiB more were asked for",
        "Close other programs, or try a smaller --resolution, fewer --layers or --dtype bf16.", 3,
        Found::kWhileWorking},
+      {"AllocationFailed",
+       section,
+       "a machine without enough memory, found outside of LibTorch",
+       {},
+       "the machine has not enough memory",
+       "Close other programs, or try a smaller --resolution, fewer --layers or --dtype bf16.",
+       3,
+       Found::kWhileWorking,
+       {},
+       "launch/failure_test.cpp: TEST(Failure, AnyAllocationThatFailed)"},
   };
 }
 

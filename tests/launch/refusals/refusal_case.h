@@ -20,7 +20,7 @@ struct RefusalCase {
   std::string name;     // of the test
   std::string section;  // of the page
   std::string deed;     // what the user did, or what happened, as a phrase
-  // Spoils a run that would have worked.
+  // Spoils a run that would have worked. Empty where only a unit test can bring the case about.
   std::function<void(Workplace&)> prepare;
   // What is said, word for word, with MODEL, OUT, PICTURE and FOLDER for the paths of the workplace.
   std::string message;
@@ -29,6 +29,8 @@ struct RefusalCase {
   Found found = Found::kAtTheStart;
   // Files below OUT that are there afterwards; nothing else may have changed.
   std::vector<std::string> leaves = {};
+  // "launch/x_test.cpp: TEST(Suite, Name)", the test of a case that has no `prepare`.
+  std::string tested_by = {};
 };
 
 // For GoogleTest's messages.
@@ -46,8 +48,9 @@ std::vector<RefusalCase> picture_cases();
 std::vector<RefusalCase> output_cases();
 std::vector<RefusalCase> machine_cases();
 
-// All of them, in the order of the page.
+// All of them, in the order of the page, and those that the program can be run for.
 std::vector<RefusalCase> all_refusal_cases();
+std::vector<RefusalCase> refusal_cases_to_run();
 
 // docs/errors.md.
 std::string errors_page(const std::vector<RefusalCase>& cases);

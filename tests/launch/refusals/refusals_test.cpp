@@ -40,7 +40,7 @@ TEST_P(Refusals, SaysWordForWordWhatIsWrong) {
   EXPECT_EQ(after, before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Refusals, ::testing::ValuesIn(all_refusal_cases()),
+INSTANTIATE_TEST_SUITE_P(Cases, Refusals, ::testing::ValuesIn(refusal_cases_to_run()),
                          [](const auto& info) { return info.param.name; });
 
 TEST(RefusalTable, HasAMessageInOneLineAndACureForEachCase) {
@@ -57,6 +57,20 @@ TEST(RefusalTable, HasAMessageInOneLineAndACureForEachCase) {
 TEST(RefusalTable, IsWhatTheErrorsPageShows) {
   EXPECT_TRUE(common::read_text_file(LAYERPIPE_ERRORS_PAGE) == errors_page(all_refusal_cases()))
       << "Write it again: build/tests/write_errors_page docs/errors.md";
+}
+
+TEST(RefusalTable, NamesTheTestOfEveryCaseThatItDoesNotRun) {
+  for (const RefusalCase& refusal : all_refusal_cases()) {
+    EXPECT_EQ(refusal.tested_by.empty(), static_cast<bool>(refusal.prepare)) << refusal.name;
+    if (refusal.tested_by.empty()) continue;
+    const std::size_t colon = refusal.tested_by.find(": ");
+    ASSERT_NE(colon, std::string::npos) << refusal.name;
+    const std::string file = refusal.tested_by.substr(0, colon);
+    const std::string test = refusal.tested_by.substr(colon + 2);
+    const std::string source = common::read_text_file(std::filesystem::path(LAYERPIPE_TESTS) / file);
+    EXPECT_NE(source.find(test), std::string::npos) << file << " has no " << test;
+    EXPECT_NE(source.find(refusal.message), std::string::npos) << file << " does not know the message";
+  }
 }
 
 // The workplace itself: the run that the cases spoil.
