@@ -20,7 +20,7 @@ std::vector<RefusalCase> places() {
        [](Workplace& w) { w.set("--out", "/proc/layerpipe"); },
        "--out /proc/layerpipe cannot be made a folder: No such file or directory", kChooseFolder},
       {"OutNameTooLong", section, "a name that is too long",
-       [](Workplace& w) { w.set("--out", w.folder() / kLongName); },
+       [](Workplace& w) { w.set("--out", w.folder() / long_name()); },
        "--out FOLDER/NAME cannot be made a folder: File name too long", kChooseFolder},
       {"OutMayNotBeWritten", section, "`--out` may not be written",
        [](Workplace& w) {

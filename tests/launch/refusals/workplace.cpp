@@ -81,7 +81,7 @@ std::string Workplace::without_paths(std::string text) const {
   replace_all(text, picture(), "PICTURE");
   replace_all(text, out(), "OUT");
   replace_all(text, folder(), "FOLDER");
-  replace_all(text, kLongName, "NAME");
+  replace_all(text, long_name(), "NAME");
   return text;
 }
 

@@ -14,7 +14,9 @@
 namespace layerpipe::testing {
 
 // Longer than a file system takes.
-inline const std::string kLongName(300, 'x');
+inline std::string long_name() {
+  return std::string(300, 'x');
+}
 
 class Workplace {
  public:
@@ -43,7 +45,7 @@ class Workplace {
 
   // Every file's content by its name, to see that nothing changed.
   std::map<std::string, std::string> files() const;
-  // `text` with MODEL, OUT, PICTURE and FOLDER for the paths, and NAME for kLongName.
+  // `text` with MODEL, OUT, PICTURE and FOLDER for the paths, and NAME for long_name().
   std::string without_paths(std::string text) const;
 
  private:
