@@ -7,7 +7,6 @@
 // their sum, and the rate (TFLOP/s of products, counted as two operations per multiply-add; GB/s of the rest,
 // each input read once and each output written once). What bench_forward takes beyond the sum are gaps
 // between operations and what the operations do to each other's caches and clocks.
-#include <ATen/DeviceAccelerator.h>
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
@@ -17,6 +16,7 @@
 #include <functional>
 #include <vector>
 
+#include "bench/support.h"
 #include "model/ops/attention.h"
 #include "model/ops/ops.h"
 #include "model/ops/tiles.h"
@@ -25,6 +25,8 @@ namespace {
 
 namespace ops = layerpipe::model::ops;
 using layerpipe::model::Linear;
+
+const at::Device kDevice(at::kCUDA, 0);
 
 struct Options {
   std::int64_t resolution = 1024;
@@ -41,16 +43,12 @@ struct Operation {
   std::function<void()> run;
 };
 
-void wait() {
-  at::accelerator::synchronizeDevice(0);
-}
-
 double seconds_of_call(const Operation& operation, std::int64_t repeat) {
   for (int i = 0; i < 3; ++i) operation.run();
-  wait();
+  layerpipe::bench::wait_for(kDevice);
   const auto start = std::chrono::steady_clock::now();
   for (std::int64_t i = 0; i < repeat; ++i) operation.run();
-  wait();
+  layerpipe::bench::wait_for(kDevice);
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
          static_cast<double>(repeat);
 }
@@ -72,7 +70,7 @@ std::vector<Operation> operations_of_forward(const Options& options) {
   const std::int64_t side = options.resolution / 16;
   const std::int64_t image_tokens = (options.layers + 2) * side * side;
   const std::int64_t tokens = image_tokens + options.text_tokens;
-  const std::int64_t tile = ops::rows_per_tile(at::Device(at::kCUDA, 0), image_tokens);
+  const std::int64_t tile = ops::rows_per_tile(kDevice, image_tokens);
   const double tiles = static_cast<double>(image_tokens) / static_cast<double>(tile) * kBlocks;
   const double rows = static_cast<double>(tile);
 

@@ -1,6 +1,5 @@
 #include "launch/decompose_command.h"
 
-#include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
@@ -10,23 +9,22 @@
 #include "common/units.h"
 #include "launch/disk_space.h"
 #include "launch/failure.h"
-#include "launch/progress_line.h"
+#include "launch/progress_display.h"
 #include "launch/result_writer.h"
 #include "media/picture_reader.h"
 #include "media/resize.h"
+#include "model/fingerprint.h"
 #include "model/weights/safetensors.h"
+#include "runtime/device.h"
 #include "runtime/engine.h"
+#include "runtime/memory.h"
 
 namespace layerpipe::launch {
 namespace {
 
-at::Device choose_device(const std::string& option) {
-  const bool gpu = at::globalContext().hasCUDA();
-  if (option == "cuda" && !gpu) {
-    throw common::InputError("--device cuda: there is no GPU that this LibTorch can use",
-                             "Check with nvidia-smi, or take --device cpu.");
-  }
-  return gpu && option != "cpu" ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+runtime::DeviceChoice device_choice(const std::string& option) {
+  if (option == "cuda") return runtime::DeviceChoice::kCuda;
+  return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
 }
 
 at::ScalarType choose_dtype(const std::string& option, const at::Device& device) {
@@ -34,17 +32,35 @@ at::ScalarType choose_dtype(const std::string& option, const at::Device& device)
   return option == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
-// The picture at the size that the model works on: bytes [height, width, 4].
-at::Tensor load_picture(const std::filesystem::path& file, const DecomposeOptions& options) {
-  const auto [picture, remarks] = media::read_picture(file);
+// A file, and the size that it had.
+struct InputPicture {
+  std::filesystem::path file;
+  runtime::PixelSize size;
+};
+
+// The requests, and the picture that each was made from.
+struct Work {
+  std::vector<runtime::Request> requests;
+  std::vector<InputPicture> pictures;
+};
+
+// Reads a picture and says what was noticed about it.
+media::Image read_picture(const std::filesystem::path& file, const DecomposeOptions& options) {
+  auto [picture, remarks] = media::read_picture(file);
   if (!options.quiet) {
     for (const std::string& remark : remarks) fmt::print(stderr, "{}: {}\n", file.string(), remark);
   }
-  const model::PictureSize size = model::working_size({picture.width, picture.height}, options.resolution);
+  return std::move(picture);
+}
+
+// The picture at the size that the model works on: bytes [height, width, 4].
+at::Tensor at_working_size(const media::Image& picture, const std::filesystem::path& file,
+                           std::int64_t resolution) {
+  const model::PictureSize size = model::working_size({picture.width, picture.height}, resolution);
   if (size.width == 0 || size.height == 0) {
     throw common::InputError(
         fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels", file.string(),
-                    picture.width, picture.height, options.resolution),
+                    picture.width, picture.height, resolution),
         "Crop it, or take a higher --resolution.");
   }
   const media::Image resized =
@@ -71,7 +87,7 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
   return latents;
 }
 
-std::vector<runtime::Request> make_requests(const DecomposeOptions& options) {
+Work make_work(const DecomposeOptions& options) {
   runtime::Request request;
   request.prompt = options.prompt;
   if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
@@ -82,65 +98,111 @@ std::vector<runtime::Request> make_requests(const DecomposeOptions& options) {
   request.seed_device = options.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;
   if (options.init_latents) request.init_latents = load_init_latents(*options.init_latents);
 
-  std::vector<runtime::Request> requests;
-  for (const auto& image : options.images) {
-    request.picture = load_picture(image, options);
+  Work work;
+  for (const auto& file : options.images) {
+    const media::Image picture = read_picture(file, options);
+    request.picture = at_working_size(picture, file, options.resolution);
     for (std::int64_t n = 0; n < options.num_images; ++n) {
       request.seed = options.seed + static_cast<std::uint64_t>(n);
-      requests.push_back(request);
+      work.requests.push_back(request);
+      work.pictures.push_back({file, {picture.width, picture.height}});
     }
   }
-  return requests;
+  return work;
+}
+
+runtime::ResultRecord make_record(const InputPicture& picture, const runtime::Request& request,
+                                  const DecomposeOptions& options) {
+  const runtime::PixelSize working_size{request.picture.size(1), request.picture.size(0)};
+  return {.picture = picture.file.string(),
+          .picture_size = picture.size,
+          .working_size = working_size,
+          .layer_size = options.original_size ? picture.size : working_size,
+          .seed = request.seed};
+}
+
+runtime::RunFigures make_figures(const runtime::Engine& engine, const runtime::Result& result) {
+  runtime::RunFigures figures{.phases = engine.figures(), .step_seconds = result.step_seconds};
+  for (const runtime::Network network : runtime::kNetworks)
+    figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
+  figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
+  return figures;
+}
+
+// "cuda:0 (NVIDIA H200, 139.80 GiB, of which 138.20 GiB are free), bf16"
+std::string device_text(const runtime::DeviceFacts& device, const std::string& dtype) {
+  const runtime::MemoryUse memory = runtime::memory_use(device.device);
+  return fmt::format("{} ({}, {}, of which {} are free), {}", device.device.str(), device.name,
+                     common::format_bytes(memory.total), common::format_bytes(memory.free), dtype);
+}
+
+void print_summary(const ResultWriter& writer, const std::vector<runtime::ResultRecord>& records,
+                   const DecomposeOptions& options, double seconds) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const runtime::PixelSize& size = records[i].layer_size;
+    fmt::print(stderr, "{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
+               options.layers, size.width, size.height);
+  }
+  fmt::print(stderr, "done in {}\n", common::format_duration(std::chrono::duration<double>(seconds)));
 }
 
 }  // namespace
 
-void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& records,
+void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& option_records,
                    const std::atomic<bool>& stop_requested, std::string& doing) {
   const auto start = std::chrono::steady_clock::now();
-  const at::Device device = choose_device(options.device);
-  if (options.seed_device == "cuda" && device.is_cpu()) {
+  const runtime::DeviceFacts device = runtime::choose_device(device_choice(options.device));
+  if (options.seed_device == "cuda" && device.device.is_cpu()) {
     throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
   }
-  const at::ScalarType dtype = choose_dtype(options.dtype, device);
+  const at::ScalarType dtype = choose_dtype(options.dtype, device.device);
+  const std::string dtype_name = dtype == at::kBFloat16 ? "bf16" : "fp32";
   runtime::Engine engine(
       {.model_folder = options.model,
-       .device = device,
+       .device = device.device,
        .dtype = dtype,
        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
   doing = "the pictures";
-  const std::vector<runtime::Request> requests = make_requests(options);
+  const auto [requests, pictures] = make_work(options);
   for (const auto& request : requests) engine.check(request);
-  check_disk_space(options, requests, engine.model_config());
-  ResultWriter writer(options, requests.size(),
-                      {.version = LAYERPIPE_VERSION,
-                       .command = "decompose",
-                       .options = records,
-                       .device = device.str(),
-                       .dtype = dtype == at::kBFloat16 ? "bf16" : "fp32"});
+  engine.check_memory();
+  std::vector<runtime::PixelSize> layer_sizes;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    layer_sizes.push_back(make_record(pictures[i], requests[i], options).layer_size);
+  }
+  check_disk_space(options, requests, layer_sizes, engine.model_config());
+  const ResultWriter writer(options, requests.size(),
+                            {.version = LAYERPIPE_VERSION,
+                             .command = "decompose",
+                             .options = option_records,
+                             .model_folder = options.model.string(),
+                             .pipeline = model::to_string(engine.model_config().pipeline),
+                             .fingerprint = model::fingerprint(options.model),
+                             .device = device,
+                             .dtype = dtype_name});
+  if (!options.quiet) {
+    if (!device.remark.empty()) fmt::print(stderr, "--device auto takes the CPU: {}\n", device.remark);
+    fmt::print(stderr, "{}\n", device_text(device, dtype_name));
+  }
+  std::vector<runtime::ResultRecord> records;
   {
-    ProgressLine line(options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr());
+    ProgressDisplay display(options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr(),
+                            [&] { return runtime::memory_use(device.device); });
     engine.run(
         requests,
         [&](const runtime::Progress& progress) {
-          line.show(progress);
+          display.show(progress);
           doing = doing_after(progress);
         },
         [&](std::size_t index, const runtime::Result& result) {
-          writer.write(index, requests[index], result, engine.phase_seconds());
+          records.push_back(make_record(pictures[index], requests[index], options));
+          writer.write(index, records.back(), result, make_figures(engine, result));
         },
         stop_requested);
   }
-  if (!options.quiet) {
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      const at::Tensor& picture = requests[i].picture;
-      fmt::print(stderr, "{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
-                 requests[i].layers, picture.size(1), picture.size(0));
-    }
-  }
-  if (!options.quiet) {
-    fmt::print(stderr, "done in {}\n", common::format_duration(std::chrono::steady_clock::now() - start));
-  }
+  if (options.quiet) return;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  print_summary(writer, records, options, took.count());
 }
 
 }  // namespace layerpipe::launch

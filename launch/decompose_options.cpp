@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <limits>
+#include <set>
 
 #include "common/errors.h"
 #include "launch/option_values.h"
@@ -99,6 +100,8 @@ void add_decompose_options(CLI::App& command) {
 
   const OptionGroup files(command, "Files");
   files.add("--format", "FORMAT", "Format of the results")->default_str(defaults.format);
+  files.add_flag("--original-size",
+                 "Write the layers at the picture's own size instead of the one that the model works at");
   files.add("--init-latents", "FILE", "Start from these packed latents instead of noise");
   files.add("--dump-latents", "FILE", "Write latents and embeddings of the result to this file");
   files.add_flag("--random-weights", "Use random weights instead of the model's files");
@@ -133,6 +136,7 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   options.cfg_normalize = values.given("--cfg-normalize");
   options.no_cfg = values.given("--no-cfg");
   values.read_choice("--format", options.format, {"png"});
+  options.original_size = values.given("--original-size");
   read_optional_path(values, "--init-latents", options.init_latents);
   read_optional_path(values, "--dump-latents", options.dump_latents);
   options.random_weights = values.given("--random-weights");
@@ -149,13 +153,20 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
 }
 
 std::vector<runtime::OptionRecord> record_options(const CLI::App& command) {
+  using Kind = runtime::OptionRecord::Kind;
+  static const std::set<std::string> kPathOptions{"model", "image", "out", "init-latents", "dump-latents"};
   std::vector<runtime::OptionRecord> records;
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_lnames().empty() || option == command.get_help_ptr()) continue;
     const bool given = option->count() > 0;
-    std::string value =
-        given ? fmt::format("{}", fmt::join(option->results(), " ")) : option->get_default_str();
-    records.push_back({option->get_lnames().front(), std::move(value), given ? "command line" : "default"});
+    const bool is_flag = option->get_items_expected_max() == 0;
+    const std::string otherwise = is_flag ? "false" : option->get_default_str();
+    std::string value = given ? fmt::format("{}", fmt::join(option->results(), " ")) : otherwise;
+    const bool is_path = kPathOptions.contains(option->get_lnames().front());
+    records.push_back({.name = option->get_lnames().front(),
+                       .value = std::move(value),
+                       .source = given ? "command line" : "default",
+                       .kind = is_path ? Kind::kPath : Kind::kValue});
   }
   return records;
 }

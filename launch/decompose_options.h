@@ -38,6 +38,7 @@ struct DecomposeOptions {
   bool random_weights = false;
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> dump_latents;
+  bool original_size = false;
   bool quiet = false;
 };
 

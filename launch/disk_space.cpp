@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kReportBytes = 256 << 10;  // run.json without the prompts
 constexpr std::uint64_t kEscapedByte = 6;          // "\u0001"
-constexpr std::uint64_t kHeaderBytes = 64 << 10;   // of a PNG or a safetensors file, checksums included
+constexpr std::uint64_t kHeaderBytes = 64 << 10;   // of a PNG without the prompts, or of a safetensors file
 constexpr std::uint64_t kWidestElement = 4;        // bytes of a value in the compute dtype
 
 // `path`, or the folder above it that is there; that is where a new folder will lie.
@@ -52,15 +52,14 @@ void check_room(const std::string& option, const std::filesystem::path& path, co
 
 }  // namespace
 
-std::uint64_t most_result_bytes(const runtime::Request& request) {
-  const auto pixels = static_cast<std::uint64_t>(request.picture.size(0) * request.picture.size(1));
-  const auto rows = static_cast<std::uint64_t>(request.picture.size(0));
+std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size) {
+  const auto rows = static_cast<std::uint64_t>(layer_size.height);
   // Noise does not compress: then deflate stores the bytes, and adds less than a hundredth.
-  const std::uint64_t picture_bytes = 4 * pixels + rows;
+  const std::uint64_t pixel_bytes = 4 * rows * static_cast<std::uint64_t>(layer_size.width) + rows;
+  const std::uint64_t texts =
+      kEscapedByte * (request.prompt.size() + request.negative_prompt.value_or("").size());
   const auto pictures = static_cast<std::uint64_t>(request.layers + 1);  // the composite
-  const std::uint64_t texts = request.prompt.size() + request.negative_prompt.value_or("").size();
-  return pictures * (picture_bytes + picture_bytes / 100 + kHeaderBytes) + kReportBytes +
-         kEscapedByte * texts;
+  return pictures * (pixel_bytes + pixel_bytes / 100 + kHeaderBytes + texts) + kReportBytes + texts;
 }
 
 std::uint64_t most_dump_bytes(const runtime::Request& request, const model::ModelConfig& model) {
@@ -76,9 +75,9 @@ std::uint64_t most_dump_bytes(const runtime::Request& request, const model::Mode
 }
 
 void check_disk_space(const DecomposeOptions& options, const std::vector<runtime::Request>& requests,
-                      const model::ModelConfig& model) {
+                      const std::vector<runtime::PixelSize>& layer_sizes, const model::ModelConfig& model) {
   std::uint64_t needed = 0;
-  for (const runtime::Request& request : requests) needed += most_result_bytes(request);
+  for (std::size_t i = 0; i < requests.size(); ++i) needed += most_result_bytes(requests[i], layer_sizes[i]);
   const std::optional<Disk> disk = disk_of(options.out);
   if (options.dump_latents) {
     const std::uint64_t dump_bytes = most_dump_bytes(requests.front(), model);

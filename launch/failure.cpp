@@ -62,14 +62,16 @@ Failure explain(const std::exception_ptr& failure, const std::string& doing) {
 }
 
 std::string doing_after(const runtime::Progress& progress) {
-  const bool ends = progress.done == progress.total;
+  if (progress.work == runtime::Progress::Work::kLoad && progress.done < progress.total) {
+    return std::string("loading the ") + to_string(progress.network);
+  }
   switch (progress.phase) {
     case runtime::Phase::kEncode:
-      return ends ? "loading the transformer" : "encoding";
+      return "encoding";
     case runtime::Phase::kDenoise:
       return "denoising";
     case runtime::Phase::kDecode:
-      return ends ? "" : "decoding";
+      return "decoding";
   }
   return {};
 }

@@ -13,7 +13,6 @@
 #include "common/units.h"
 #include "model/config.h"
 #include "model/weights/safetensors.h"
-#include "runtime/engine.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -41,7 +40,7 @@ std::string part_of(const std::string& tensor, const std::string& numbered) {
 
 ComponentSummary summarise(const std::filesystem::path& model, const std::string& component,
                            const std::string& numbered) {
-  const model::SafetensorsSource source(model / component, runtime::weight_file_stem(component));
+  const model::SafetensorsSource source(model / component, model::weight_file_stem(component));
   ComponentSummary summary{.name = component, .files = source.file_count()};
   for (const auto& [name, info] : source.tensors()) {
     ++summary.tensors;

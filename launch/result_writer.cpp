@@ -9,6 +9,7 @@
 #include "common/errors.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
+#include "media/resize.h"
 #include "model/latents.h"
 #include "model/weights/safetensors.h"
 
@@ -47,13 +48,15 @@ void check_dump_file(const std::filesystem::path& file) {
   }
 }
 
-std::vector<media::Image> to_images(const at::Tensor& decoded) {
+// The layers of `decoded` [layers, 4, height, width] at the size that they are written in.
+std::vector<media::Image> to_images(const at::Tensor& decoded, const runtime::PixelSize& size) {
   const at::Tensor bytes = model::tensor_to_pictures(decoded);
   std::vector<media::Image> images;
   for (const at::Tensor& layer : bytes.unbind(0)) {
     media::Image image = media::make_image(static_cast<int>(layer.size(1)), static_cast<int>(layer.size(0)));
     std::memcpy(image.pixels.data(), layer.const_data_ptr(), image.pixels.size());
-    images.push_back(std::move(image));
+    images.push_back(
+        media::resize_lanczos(image, static_cast<int>(size.width), static_cast<int>(size.height)));
   }
   return images;
 }
@@ -62,16 +65,21 @@ std::string layer_name(std::size_t index) {
   return fmt::format("layer_{}.png", index);
 }
 
-// Writes one result's pictures; their names, in the order of writing.
-std::vector<std::string> write_pictures(const std::filesystem::path& folder, const at::Tensor& decoded) {
-  const std::vector<media::Image> layers = to_images(decoded);
+// Writes one result's pictures, each with what made it in its text; their names, in the order of writing.
+std::vector<std::string> write_pictures(const std::filesystem::path& folder,
+                                        const std::vector<media::Image>& layers, const std::string& origin) {
+  const auto texts = [&](const std::string& title) {
+    return media::PngTexts{
+        {"Title", title}, {"Software", "layerpipe " LAYERPIPE_VERSION}, {"layerpipe", origin}};
+  };
   std::vector<std::string> files;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     files.push_back(layer_name(i));
-    media::write_png(folder / files.back(), layers[i]);
+    media::write_png(folder / files.back(), layers[i],
+                     texts(fmt::format("Layer {} of {}", i, layers.size())));
   }
   files.emplace_back("composite.png");
-  media::write_png(folder / files.back(), media::composite(layers));
+  media::write_png(folder / files.back(), media::composite(layers), texts("Composite"));
   // An earlier run with more layers must not seem to belong to this one.
   std::error_code error;
   for (std::size_t i = layers.size(); std::filesystem::remove(folder / layer_name(i), error); ++i) {
@@ -94,8 +102,8 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
 
 }  // namespace
 
-ResultWriter::ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunReport report)
-    : options_(options), results_(results), report_(std::move(report)) {
+ResultWriter::ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin)
+    : options_(options), results_(results), origin_(std::move(origin)) {
   if (options.dump_latents) check_dump_file(*options.dump_latents);
   for (std::size_t i = 0; i < results; ++i) prepare_folder(folder(i));
 }
@@ -104,17 +112,16 @@ std::filesystem::path ResultWriter::folder(std::size_t index) const {
   return results_ == 1 ? options_.out : options_.out / std::to_string(index);
 }
 
-void ResultWriter::write(std::size_t index, const runtime::Request& request, const runtime::Result& result,
-                         const runtime::PhaseSeconds& seconds) {
-  report_.files = write_pictures(folder(index), result.decoded);
-  if (options_.dump_latents) dump_latents(*options_.dump_latents, result);
-  report_.picture = options_.images[index / static_cast<std::size_t>(options_.num_images)].string();
-  report_.height = result.decoded.size(2);
-  report_.width = result.decoded.size(3);
-  report_.seed = request.seed;
-  report_.step_seconds = result.step_seconds;
-  report_.phase_seconds = seconds;
-  runtime::write_report(folder(index) / "run.json", report_);
+void ResultWriter::write(std::size_t index, const runtime::ResultRecord& record,
+                         const runtime::Result& result, const runtime::RunFigures& figures) const {
+  const std::vector<media::Image> layers = to_images(result.decoded, record.layer_size);
+  std::vector<std::string> files =
+      write_pictures(folder(index), layers, runtime::origin_json(origin_, record));
+  if (options_.dump_latents) {
+    dump_latents(*options_.dump_latents, result);
+    files.push_back(options_.dump_latents->string());
+  }
+  runtime::write_report(folder(index) / "run.json", origin_, record, figures, files);
 }
 
 }  // namespace layerpipe::launch

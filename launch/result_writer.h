@@ -16,19 +16,18 @@ class ResultWriter {
  public:
   // Makes all folders and takes an earlier run's run.json away: from then on, a folder with a run.json holds
   // a whole result. Throws InputError when something cannot be written: hours of work come behind it.
-  // `report` holds what all results share.
-  ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunReport report);
+  ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin);
 
   // Writes result `index`, run.json last. Throws OutputError.
-  void write(std::size_t index, const runtime::Request& request, const runtime::Result& result,
-             const runtime::PhaseSeconds& seconds);
+  void write(std::size_t index, const runtime::ResultRecord& record, const runtime::Result& result,
+             const runtime::RunFigures& figures) const;
 
   std::filesystem::path folder(std::size_t index) const;
 
  private:
   const DecomposeOptions& options_;
   std::size_t results_;
-  runtime::RunReport report_;
+  runtime::RunOrigin origin_;
 };
 
 }  // namespace layerpipe::launch

@@ -24,7 +24,7 @@ missing_packages() {
     command -v "${tool%%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
   done
   for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev zlib:zlib1g-dev \
-      libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev CLI11:libcli11-dev fmt:libfmt-dev \
+      libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev CLI11:libcli11-dev fmt:libfmt-dev libxxhash:libxxhash-dev \
       gtest:libgtest-dev gmock:libgmock-dev; do
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
   done

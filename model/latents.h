@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "model/transformer/rotary.h"
+#include "model/rotary.h"
 
 namespace layerpipe::model {
 

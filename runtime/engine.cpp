@@ -5,16 +5,21 @@
 #include <ATen/Functions.h>
 
 #include "common/errors.h"
+#include "common/units.h"
 #include "model/scheduler.h"
 #include "model/text_encoder/prompt.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
 #include "model/weights/safetensors.h"
+#include "runtime/memory.h"
 
 namespace layerpipe::runtime {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Of LibTorch's messages, which go on about its allocator.
+constexpr std::size_t kMessageLimit = 200;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -42,10 +47,22 @@ std::shared_ptr<const model::TensorSource> open(const EngineConfig& config, cons
   if (config.weights == WeightOrigin::kRandom) {
     return std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
   }
-  const auto source = std::make_shared<model::SafetensorsSource>(config.model_folder / component,
-                                                                 weight_file_stem(component));
-  source->tensors();  // reads every file's header: a damaged one is found before the work begins
-  return source;
+  return std::make_shared<model::SafetensorsSource>(config.model_folder / component,
+                                                    model::weight_file_stem(component));
+}
+
+// The folder that holds a network's weights.
+const char* component_of(Network network) {
+  switch (network) {
+    case Network::kTextEncoder:
+      return "text_encoder";
+    case Network::kTransformer:
+      return "transformer";
+    case Network::kVaeEncoder:
+    case Network::kVaeDecoder:
+      return "vae";
+  }
+  return "?";
 }
 
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
@@ -70,8 +87,31 @@ const char* to_string(Phase phase) {
   return "?";
 }
 
-const char* weight_file_stem(const std::string& component) {
-  return component == "text_encoder" ? "model" : "diffusion_pytorch_model";
+const char* to_string(Network network) {
+  switch (network) {
+    case Network::kTextEncoder:
+      return "text encoder";
+    case Network::kVaeEncoder:
+      return "VAE encoder";
+    case Network::kTransformer:
+      return "transformer";
+    case Network::kVaeDecoder:
+      return "VAE decoder";
+  }
+  return "?";
+}
+
+Phase phase_of(Network network) {
+  switch (network) {
+    case Network::kTextEncoder:
+    case Network::kVaeEncoder:
+      return Phase::kEncode;
+    case Network::kTransformer:
+      return Phase::kDenoise;
+    case Network::kVaeDecoder:
+      return Phase::kDecode;
+  }
+  return Phase::kEncode;
 }
 
 // What the phases of one call share.
@@ -81,22 +121,26 @@ struct Engine::Run {
   const ProgressListener& listener;
   const std::atomic<bool>& stop_requested;
   Phase phase = Phase::kEncode;
+  Clock::time_point phase_start{};
   std::int64_t total = 0;
   std::int64_t done = 0;
 
-  void begin(Phase next, std::int64_t units) {
-    phase = next;
+  void begin(std::int64_t units) {
     total = units;
     done = 0;
-    tell(0);
+    tell_computed(0);
   }
   void advance(std::size_t request) {
     ++done;
-    tell(request);
+    tell_computed(request);
   }
-  void tell(std::size_t request) const {
+  void tell_computed(std::size_t request) const {
+    tell(
+        {.phase = phase, .work = Progress::Work::kCompute, .done = done, .total = total, .request = request});
+  }
+  void tell(const Progress& progress) const {
     if (stop_requested.load()) throw common::InterruptedError();
-    if (listener) listener({phase, done, total, request});
+    if (listener) listener(progress);
   }
 };
 
@@ -112,7 +156,37 @@ Engine::Engine(EngineConfig config)
   }
   for (const char* component : {"text_encoder", "transformer", "vae"})
     sources_[component] = open(config_, component);
+  measure_networks();
   if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
+}
+
+// Builds every network without its weights: what is missing in the files is found here, before the work.
+void Engine::measure_networks() {
+  const auto dry_run = [this](Network network) {
+    return model::WeightStore::dry_run(
+        sources_.at(component_of(network)), config_.device, config_.dtype,
+        [this, network](std::uint64_t bytes) { weight_bytes_[network] += bytes; });
+  };
+  for (const Network network : kNetworks) weight_bytes_[network] = 0;
+  model::TextEncoder(dry_run(Network::kTextEncoder), model_.text_encoder);
+  model::VaeEncoder(dry_run(Network::kVaeEncoder), model_.vae);
+  model::Transformer(dry_run(Network::kTransformer), model_.transformer);
+  model::VaeDecoder(dry_run(Network::kVaeDecoder), model_.vae);
+}
+
+void Engine::check_memory() const {
+  const MemoryUse memory = memory_use(config_.device);
+  for (const Network network : kNetworks) {
+    const std::uint64_t bytes = weight_bytes(network);
+    if (bytes <= memory.free) continue;
+    const bool cpu = config_.device.is_cpu();
+    throw common::DoesNotFitError(
+        "the " + std::string(to_string(network)) + "'s weights take " + common::format_bytes(bytes) + "; " +
+            (cpu ? "this machine" : config_.device.str()) + " has " + common::format_bytes(memory.free) +
+            " of " + common::format_bytes(memory.total) + " free",
+        cpu ? "Close other programs, take --dtype bf16, or a machine with more memory."
+            : "Close the other programs that nvidia-smi shows, or take a GPU with more memory.");
+  }
 }
 
 void Engine::check(const Request& request) const {
@@ -139,29 +213,64 @@ void Engine::check(const Request& request) const {
   }
 }
 
-model::WeightStore Engine::store(const std::string& component) const {
-  return {sources_.at(component), config_.device, config_.dtype};
+// Loads a network of type T, telling how far it is.
+template <typename T, typename Config>
+T Engine::load(Run& run, Network network, const Config& config) {
+  const auto start = Clock::now();
+  Progress progress{.phase = run.phase,
+                    .work = Progress::Work::kLoad,
+                    .done = 0,
+                    .total = static_cast<std::int64_t>(weight_bytes(network)),
+                    .network = network};
+  if (progress.total > 0) run.tell(progress);
+  T loaded({sources_.at(component_of(network)), config_.device, config_.dtype,
+            [&](std::uint64_t bytes) {
+              progress.done += static_cast<std::int64_t>(bytes);
+              if (bytes > 0) run.tell(progress);
+            }},
+           config);
+  wait_for(config_.device);
+  figures_[run.phase].load_seconds += seconds_since(start);
+  return loaded;
+}
+
+void Engine::begin_phase(Run& run, Phase phase) {
+  release_unused(config_.device);  // what the phase before has let go
+  reset_peak(config_.device);
+  run.phase = phase;
+  run.phase_start = Clock::now();
+}
+
+void Engine::end_phase(const Run& run) {
+  wait_for(config_.device);
+  PhaseFigures& figures = figures_[run.phase];
+  figures.seconds = seconds_since(run.phase_start);
+  figures.peak_bytes = memory_use(config_.device).peak;
 }
 
 void Engine::run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
                  const std::atomic<bool>& stop_requested) {
   for (const Request& request : requests) check(request);
+  check_memory();
   Run run{requests, std::vector<Result>(requests.size()), listener, stop_requested};
-  seconds_ = {};
-  const auto encode_start = Clock::now();
-  encode(run);
-  wait_for(config_.device);
-  seconds_.encode = seconds_since(encode_start);
-  const auto denoise_start = Clock::now();
-  denoise(run);
-  seconds_.denoise = seconds_since(denoise_start);
-  decode(run, sink);
+  figures_ = {};
+  try {
+    encode(run);
+    denoise(run);
+    decode(run, sink);
+  } catch (const c10::OutOfMemoryError& error) {
+    throw common::DoesNotFitError(
+        config_.device.str() + " ran out of memory in phase " + to_string(run.phase) + ": " +
+            std::string(error.what_without_backtrace()).substr(0, kMessageLimit),
+        "Close the other programs that nvidia-smi shows, or take a smaller --resolution or fewer --layers.");
+  }
 }
 
 void Engine::encode(Run& run) {
-  run.begin(Phase::kEncode, 2 * static_cast<std::int64_t>(run.requests.size()));
+  begin_phase(run, Phase::kEncode);
   {
-    const model::TextEncoder encoder(store("text_encoder"), model_.text_encoder);
+    const auto encoder = load<model::TextEncoder>(run, Network::kTextEncoder, model_.text_encoder);
+    run.begin(2 * static_cast<std::int64_t>(run.requests.size()));
     std::map<std::string, at::Tensor> known;  // equal prompts are encoded once
     const auto embed = [&](const std::string& prompt) {
       at::Tensor& embeds = known[prompt];
@@ -177,7 +286,7 @@ void Engine::encode(Run& run) {
       run.advance(i);
     }
   }
-  const model::VaeEncoder encoder(store("vae"), model_.vae);
+  const auto encoder = load<model::VaeEncoder>(run, Network::kVaeEncoder, model_.vae);
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
     if (i > 0 && run.requests[i].picture.is_same(run.requests[i - 1].picture)) {
       run.results[i].image_latents = run.results[i - 1].image_latents;
@@ -190,13 +299,15 @@ void Engine::encode(Run& run) {
     }
     run.advance(i);
   }
+  end_phase(run);
 }
 
 void Engine::denoise(Run& run) {
+  begin_phase(run, Phase::kDenoise);
+  const auto transformer = load<model::Transformer>(run, Network::kTransformer, model_.transformer);
   std::int64_t steps = 0;
   for (const Request& request : run.requests) steps += request.steps;
-  const model::Transformer transformer(store("transformer"), model_.transformer);
-  run.begin(Phase::kDenoise, steps);  // behind the loading, so that the seconds of a step are those of a step
+  run.begin(steps);
   const auto on_device = [&](const at::Tensor& x) { return x.to(config_.device, config_.dtype); };
 
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
@@ -245,12 +356,13 @@ void Engine::denoise(Run& run) {
     result.latents = latents.cpu();
     check_finite(result.latents, "the latents of result " + std::to_string(i));
   }
+  end_phase(run);
 }
 
 void Engine::decode(Run& run, const ResultSink& sink) {
-  run.begin(Phase::kDecode, static_cast<std::int64_t>(run.requests.size()));
-  auto start = Clock::now();
-  const model::VaeDecoder decoder(store("vae"), model_.vae);
+  begin_phase(run, Phase::kDecode);
+  const auto decoder = load<model::VaeDecoder>(run, Network::kVaeDecoder, model_.vae);
+  run.begin(static_cast<std::int64_t>(run.requests.size()));
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
     Result result = std::move(run.results[i]);
     const model::TokenGrid grid = grid_of(run.requests[i], model_);
@@ -259,10 +371,11 @@ void Engine::decode(Run& run, const ResultSink& sink) {
     const at::Tensor layers = latents.narrow(0, 1, grid.frames - 1);
     result.decoded = decoder.forward(model::denormalise_latents(layers, model_.vae)).cpu();
     check_finite(result.decoded, "the layers of result " + std::to_string(i));
-    seconds_.decode += seconds_since(start);
+    end_phase(run);
+    const auto decoded = Clock::now();
     sink(i, std::move(result));
+    run.phase_start += Clock::now() - decoded;  // what the sink takes is not decoding
     run.advance(i);
-    start = Clock::now();  // what the sink takes is not decoding
   }
 }
 

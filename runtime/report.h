@@ -2,37 +2,64 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "runtime/device.h"
 #include "runtime/engine.h"
 
 namespace layerpipe::runtime {
 
 // An option as it took effect, and where it came from: "command line" or "default".
 struct OptionRecord {
+  enum class Kind { kValue, kPath };
   std::string name;
   std::string value;
   std::string source;
+  Kind kind = Kind::kValue;
 };
 
-struct RunReport {
+// What all results of a run share, as far as it is known before the work.
+struct RunOrigin {
   std::string version;  // of layerpipe
   std::string command;  // "decompose"
   std::vector<OptionRecord> options;
-  std::string device;  // as LibTorch calls it: "cpu", "cuda:0"
+  std::string model_folder;
+  std::string pipeline;     // the class in model_index.json
+  std::string fingerprint;  // model/fingerprint.h
+  DeviceFacts device;
   std::string dtype;
-  std::string picture;  // the input file
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-  std::uint64_t seed = 0;
-  PhaseSeconds phase_seconds;  // of the run up to this result, all requests together
-  std::vector<double> step_seconds;
-  std::vector<std::string> files;  // written, relative to the report
 };
 
-// Writes the report as indented JSON. Throws OutputError.
-void write_report(const std::filesystem::path& path, const RunReport& report);
+struct PixelSize {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+
+// One result.
+struct ResultRecord {
+  std::string picture;  // the input file
+  PixelSize picture_size;
+  PixelSize working_size;  // what the model saw
+  PixelSize layer_size;    // of the layers that were written
+  std::uint64_t seed = 0;
+};
+
+// What was measured.
+struct RunFigures {
+  PerPhase<PhaseFigures> phases;  // of the run up to this result, all requests together
+  std::vector<double> step_seconds;
+  std::vector<std::pair<Network, std::uint64_t>> weight_bytes;
+  std::uint64_t host_peak_bytes = 0;
+};
+
+// What made the result, as one line of JSON for a picture's text: no times, so that the same run gives the
+// same bytes, and of paths only the last part, since pictures are handed on.
+std::string origin_json(const RunOrigin& origin, const ResultRecord& result);
+
+// Writes run.json, indented: what made the result, what was measured, and the files that were written, by
+// their names relative to it (those elsewhere by their paths). Throws OutputError.
+void write_report(const std::filesystem::path& path, const RunOrigin& origin, const ResultRecord& result,
+                  const RunFigures& figures, const std::vector<std::string>& files);
 
 }  // namespace layerpipe::runtime

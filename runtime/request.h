@@ -41,7 +41,4 @@ struct Result {
   std::vector<double> step_seconds;
 };
 
-enum class Phase { kEncode, kDenoise, kDecode };
-const char* to_string(Phase phase);
-
 }  // namespace layerpipe::runtime

@@ -1,8 +1,10 @@
-"""Times one forward of the full-size Layered transformer in diffusers, eager and with compiled blocks, with random weights.
+"""Times the reference at full size with random weights: what bench_forward and bench_networks time, in diffusers.
 
-    python3 tools/bench_reference.py --resolution 640 1024 --layers 4
+    python3 tools/bench_reference.py --resolution 640 1024 --layers 4               # the transformer, eager and compiled
+    python3 tools/bench_reference.py --networks --resolution 640 1024 --layers 4    # text encoder and VAE
 
-Prints one JSON object a line, with the fields of `bench_forward --json`. Needs a GPU, torch and diffusers.
+Prints one JSON object a line, with the fields of `bench_forward --json` or of bench_networks. Needs a GPU, torch and
+diffusers, and transformers for the text encoder.
 """
 
 import argparse
@@ -11,16 +13,32 @@ import statistics
 import time
 
 import torch
-from diffusers import QwenImageTransformer2DModel
+from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
 
 
-def make_model() -> QwenImageTransformer2DModel:
+def on_gpu(make):
+    """What make() builds, in bf16 on the GPU."""
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda"):
-        model = QwenImageTransformer2DModel(use_additional_t_cond=True, use_layer3d_rope=True)
+        model = make()
     torch.set_default_dtype(torch.float32)
     return model.eval()
+
+
+def make_transformer() -> QwenImageTransformer2DModel:
+    return on_gpu(lambda: QwenImageTransformer2DModel(use_additional_t_cond=True, use_layer3d_rope=True))
+
+
+def make_text_encoder():
+    # The text part of Qwen2.5-VL-7B; the vision tower is not called for a prompt.
+    from transformers import Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel
+    config = Qwen2_5_VLTextConfig(
+        vocab_size=152064, hidden_size=3584, intermediate_size=18944, num_hidden_layers=28, num_attention_heads=28,
+        num_key_value_heads=4, rms_norm_eps=1e-6,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]})
+    config._attn_implementation = "sdpa"
+    return on_gpu(lambda: Qwen2_5_VLTextModel(config))
 
 
 def inputs(resolution: int, layers: int, text_tokens: int) -> dict:
@@ -38,23 +56,53 @@ def inputs(resolution: int, layers: int, text_tokens: int) -> dict:
     }
 
 
-def measure(model, kwargs: dict, repeat: int) -> dict:
+def measure(call, repeat: int) -> dict:
     for _ in range(2):
-        model(**kwargs)
+        call()
     torch.cuda.synchronize()
-    weights = torch.cuda.memory_allocated()
+    before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     seconds = []
     for _ in range(repeat):
         torch.cuda.synchronize()
         start = time.perf_counter()
-        model(**kwargs)
+        call()
         torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return {
         "seconds": {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)},
-        "peak_beside_weights_gib": (torch.cuda.max_memory_allocated() - weights) / 2**30,
+        "peak_beside_weights_gib": (torch.cuda.max_memory_allocated() - before) / 2**30,
     }
+
+
+def report(**fields) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+def bench_transformer(args) -> None:
+    model = make_transformer()
+    for mode in ["eager"] if args.eager_only else ["eager", "compiled"]:
+        if mode == "compiled":
+            model.compile_repeated_blocks(fullgraph=True)
+        for resolution in args.resolution:
+            kwargs = inputs(resolution, args.layers, args.text_tokens)
+            report(program=f"diffusers {mode}", resolution=resolution, **measure(lambda: model(**kwargs), args.repeat))
+
+
+def bench_networks(args) -> None:
+    encoder = make_text_encoder()
+    ids = torch.arange(args.text_tokens + 34, device="cuda").unsqueeze(0) * 7 + 1000
+    report(program="transformers", network="text encoder", **measure(lambda: encoder(input_ids=ids), args.repeat))
+    del encoder
+    # As the pipeline calls it: the picture as one frame, all layers in one batch.
+    vae = on_gpu(lambda: AutoencoderKLQwenImage(input_channels=4))
+    options = {"device": "cuda", "dtype": torch.bfloat16}
+    for resolution in args.resolution:
+        picture = torch.randn(1, 4, 1, resolution, resolution, **options)
+        latents = torch.randn(args.layers, 16, 1, resolution // 8, resolution // 8, **options)
+        for network, call in {"VAE encoder": lambda: vae.encode(picture), "VAE decoder": lambda: vae.decode(latents)}.items():
+            report(program="diffusers eager", network=network, resolution=resolution, layers=args.layers,
+                   **measure(call, args.repeat))
 
 
 def main() -> None:
@@ -64,15 +112,10 @@ def main() -> None:
     parser.add_argument("--text-tokens", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--eager-only", action="store_true")
+    parser.add_argument("--networks", action="store_true", help="the text encoder and the VAE instead")
     args = parser.parse_args()
-    model = make_model()
     with torch.inference_mode():
-        for mode in ["eager"] if args.eager_only else ["eager", "compiled"]:
-            if mode == "compiled":
-                model.compile_repeated_blocks(fullgraph=True)
-            for resolution in args.resolution:
-                result = measure(model, inputs(resolution, args.layers, args.text_tokens), args.repeat)
-                print(json.dumps({"program": f"diffusers {mode}", "resolution": resolution, **result}), flush=True)
+        (bench_networks if args.networks else bench_transformer)(args)
 
 
 if __name__ == "__main__":

@@ -254,6 +254,13 @@ cudaStream_t stream() {
 
 }  // namespace
 
+std::vector<int> compiled_architectures() {
+  constexpr int kList[] = {__CUDA_ARCH_LIST__};  // nvcc's own macro: 800,900
+  std::vector<int> capabilities;
+  for (const int architecture : kList) capabilities.push_back(architecture / 10);
+  return capabilities;
+}
+
 bool apply_to(const at::Tensor& x) {
   if (!x.is_cuda()) return false;
   const bool bf16 = x.scalar_type() == at::kBFloat16;

@@ -7,11 +7,17 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace layerpipe::model::kernels {
 
 // Whether x lies on a GPU, has a dtype of these kernels and rows of whole, aligned vectors of 16 bytes, and
 // this build has them.
 bool apply_to(const at::Tensor& x);
+
+// The compute capabilities that this build's kernels were compiled for (90 is 9.0); empty without kernels. A
+// GPU of a higher one compiles them itself when they are first used.
+std::vector<int> compiled_architectures();
 
 // out = LayerNorm(x) · (1 + scale) + shift. x, out [rows, dim]; scale, shift [dim].
 void layer_norm_modulate(const at::Tensor& out, const at::Tensor& x, const at::Tensor& scale,

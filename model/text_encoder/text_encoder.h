@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/transformer/rotary.h"
+#include "model/rotary.h"
 #include "model/weights/weights.h"
 
 namespace layerpipe::model {

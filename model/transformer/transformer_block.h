@@ -5,7 +5,7 @@
 
 #include "model/config.h"
 #include "model/ops/attention.h"
-#include "model/transformer/rotary.h"
+#include "model/rotary.h"
 #include "model/weights/weights.h"
 
 namespace layerpipe::model {

@@ -59,17 +59,16 @@ void fill(T* data, std::int64_t count, std::uint64_t seed, Distribution distribu
 }  // namespace
 
 at::Tensor RandomTensorSource::read(const std::string& name, at::IntArrayRef shape) const {
-  at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype_));
   const std::uint64_t seed = mix(hash_name(component_ + "/" + name));
   const Distribution distribution = distribution_of(name, shape);
   if (dtype_ == at::kBFloat16) {
+    at::Tensor tensor = at::empty(shape, at::kBFloat16);
     fill(tensor.mutable_data_ptr<at::BFloat16>(), tensor.numel(), seed, distribution);
-  } else {
-    tensor = tensor.to(at::kFloat);
-    fill(tensor.mutable_data_ptr<float>(), tensor.numel(), seed, distribution);
-    tensor = tensor.to(dtype_);
+    return tensor;
   }
-  return tensor;
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  fill(tensor.mutable_data_ptr<float>(), tensor.numel(), seed, distribution);
+  return tensor.to(dtype_);
 }
 
 }  // namespace layerpipe::model

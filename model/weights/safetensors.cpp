@@ -249,7 +249,7 @@ const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
   return file;
 }
 
-at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shape) const {
+at::ScalarType SafetensorsSource::check(const std::string& name, at::IntArrayRef shape) const {
   const SafetensorsFile& file = open(name);
   const TensorInfo& info = file.tensors().at(name);
   if (!is_weight_dtype(info.dtype)) {
@@ -262,13 +262,22 @@ at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shap
                                  shape_text(info.shape) + "; the config needs " + shape_text(shape),
                              "Check that the config and the weights belong to the same model.");
   }
-  return file.view(name);
+  return info.dtype;
+}
+
+at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shape) const {
+  check(name, shape);
+  return open(name).view(name);
 }
 
 std::map<std::string, TensorInfo> SafetensorsSource::tensors() const {
   std::map<std::string, TensorInfo> all;
   for (const auto& [name, file] : file_of_) all.emplace(name, open(name).tensors().at(name));
   return all;
+}
+
+const char* weight_file_stem(const std::string& component) {
+  return component == "text_encoder" ? "model" : "diffusion_pytorch_model";
 }
 
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,

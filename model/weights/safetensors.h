@@ -55,8 +55,10 @@ class SafetensorsSource : public TensorSource {
 
   bool contains(const std::string& name) const override { return file_of_.contains(name); }
   // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
+  at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override;
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
-  const std::string& where() const noexcept override { return where_; }
+  bool gives_views() const noexcept override { return true; }
+  std::string where(const std::string& name) const override { return open(name).path().string(); }
 
   // Every tensor's header entry; opens all files.
   std::map<std::string, TensorInfo> tensors() const;
@@ -70,6 +72,9 @@ class SafetensorsSource : public TensorSource {
   std::map<std::string, std::shared_ptr<LazyFile>> files_;    // by file name
   std::map<std::string, std::shared_ptr<LazyFile>> file_of_;  // by tensor name
 };
+
+// Stem of the files that hold a component's weights, in the layout of diffusers.
+const char* weight_file_stem(const std::string& component);
 
 // Writes tensors to a file, wide dtypes first and then in the order of their names, beside it and then
 // renamed. Tensors are made contiguous host memory first. Throws OutputError.

@@ -20,13 +20,19 @@ class TensorSource {
 
   virtual bool contains(const std::string& name) const = 0;
 
+  // The dtype that the tensor `name` is stored in. Throws what read() would throw; reads no data.
+  virtual at::ScalarType check(const std::string& name, at::IntArrayRef shape) const = 0;
+
   // The tensor `name`, which has to have `shape`. It lies in host memory in the dtype it is stored in and may
   // be a read-only view of a mapped file, kept alive by the tensor. Throws InputError naming the tensor and
   // its file when it is absent or has another shape.
   virtual at::Tensor read(const std::string& name, at::IntArrayRef shape) const = 0;
 
-  // What messages call the source: a folder, or "random weights".
-  virtual const std::string& where() const noexcept = 0;
+  // Whether read() gives views of mapped files, which take no memory of their own.
+  virtual bool gives_views() const noexcept = 0;
+
+  // What messages call the place of a tensor that is there: its file, or "random weights".
+  virtual std::string where(const std::string& name) const = 0;
 };
 
 // Deterministic random weights: the values depend on the component, the tensor's name and its shape alone,
@@ -38,13 +44,14 @@ class RandomTensorSource : public TensorSource {
   RandomTensorSource(std::string component, at::ScalarType dtype)
       : component_(std::move(component)), dtype_(dtype) {}
   bool contains(const std::string&) const override { return true; }
+  at::ScalarType check(const std::string&, at::IntArrayRef) const override { return dtype_; }
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
-  const std::string& where() const noexcept override { return where_; }
+  bool gives_views() const noexcept override { return false; }
+  std::string where(const std::string&) const override { return "random weights"; }
 
  private:
   std::string component_;
   at::ScalarType dtype_;
-  std::string where_ = "random weights";
 };
 
 }  // namespace layerpipe::model

@@ -1,11 +1,58 @@
 #include "model/weights/weights.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <atomic>
+#include <cmath>
+
+#include "common/errors.h"
 
 namespace layerpipe::model {
+namespace {
 
-WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype)
-    : source_(std::move(source)), device_(device), dtype_(dtype) {}
+// Whether no value's exponent has all bits set, which is what infinities and NaNs have. One pass over memory,
+// by all threads.
+template <typename Bits>
+bool has_finite_exponents(const at::Tensor& x, Bits exponent) {
+  constexpr std::int64_t kGrain = 1 << 16;
+  const auto* bits = static_cast<const Bits*>(x.const_data_ptr());
+  std::atomic<bool> finite{true};
+  at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    bool all = true;
+    for (std::int64_t i = begin; i < end; ++i) all &= (bits[i] & exponent) != exponent;
+    if (!all) finite = false;
+  });
+  return finite;
+}
+
+bool is_finite(const at::Tensor& x) {
+  constexpr std::uint16_t kBf16Exponent = 0x7F80;
+  constexpr std::uint32_t kFloatExponent = 0x7F800000;
+  if (x.is_cpu() && x.is_contiguous()) {
+    if (x.scalar_type() == at::kBFloat16) return has_finite_exponents(x, kBf16Exponent);
+    if (x.scalar_type() == at::kFloat) return has_finite_exponents(x, kFloatExponent);
+  }
+  // A sum is one pass without a temporary. It is finite only when all terms are; when it is not, it may have
+  // overflowed, and the terms are looked at.
+  return std::isfinite(x.sum(at::kFloat).item<float>()) || at::isfinite(x).all().item<bool>();
+}
+
+}  // namespace
+
+WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype,
+                         LoadListener listener)
+    : source_(std::move(source)), device_(device), dtype_(dtype), listener_(std::move(listener)) {
+  if (!device.is_cpu()) uploader_ = std::make_shared<Uploader>(device);
+}
+
+WeightStore WeightStore::dry_run(std::shared_ptr<const TensorSource> source, at::Device device,
+                                 at::ScalarType dtype, LoadListener listener) {
+  WeightStore store(std::move(source), at::kCPU, dtype, std::move(listener));
+  store.device_ = device;
+  store.is_dry_run_ = true;
+  return store;
+}
 
 WeightStore WeightStore::scope(const std::string& part) const {
   WeightStore inner = *this;
@@ -17,12 +64,35 @@ WeightStore WeightStore::scope(const std::string& part, std::int64_t index) cons
   return scope(part + "." + std::to_string(index));
 }
 
+void WeightStore::tell(std::uint64_t bytes, at::ScalarType stored) const {
+  if (!listener_) return;
+  const bool is_view = source_->gives_views() && device_.is_cpu() && stored == dtype_;
+  listener_(is_view ? 0 : bytes);
+}
+
 at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) const {
-  return source_->read(prefix_ + name, shape).to(device_, dtype_);
+  const std::string full_name = prefix_ + name;
+  if (is_dry_run_) {
+    const at::ScalarType stored = source_->check(full_name, shape);
+    const at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
+    tell(tensor.nbytes(), stored);
+    return tensor;
+  }
+  const at::Tensor stored = source_->read(full_name, shape);
+  const at::Tensor tensor = (uploader_ ? uploader_->copy(stored) : stored).to(dtype_);
+  if (!is_finite(tensor)) {
+    throw common::InputError(
+        source_->where(full_name) + ": tensor \"" + full_name + "\" holds values that are not finite numbers",
+        "The file is damaged; copy or download it again.");
+  }
+  tell(tensor.nbytes(), stored.scalar_type());
+  return tensor;
 }
 
 at::Tensor WeightStore::get_on_host(const std::string& name, at::IntArrayRef shape) const {
-  return source_->read(prefix_ + name, shape);
+  if (!is_dry_run_) return source_->read(prefix_ + name, shape);
+  const at::ScalarType stored = source_->check(prefix_ + name, shape);
+  return at::empty(shape, at::TensorOptions().dtype(stored).device(at::kMeta));
 }
 
 Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,

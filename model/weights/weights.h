@@ -3,19 +3,34 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "model/weights/tensor_source.h"
+#include "model/weights/uploader.h"
 
 namespace layerpipe::model {
 
+// Told how many bytes of the device's memory a tensor takes, once it is there, by the thread that asked for
+// it. (None for what is used where it lies: views of mapped files, and tables in host memory.) What it throws
+// ends the loading.
+using LoadListener = std::function<void(std::uint64_t bytes)>;
+
 // A view of a TensorSource below a prefix. Cheap to copy. Reading converts: a tensor that is stored in
 // another dtype, or in host memory while the device is a GPU, is copied; one that is already right is a view
-// of the mapped file.
+// of the mapped file. Used by one thread.
 class WeightStore {
  public:
-  WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype);
+  WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype,
+              LoadListener listener = {});
+
+  // A store that reads no data: every tensor is looked up and checked as if it were loaded, the listener is
+  // told what it would take, and a tensor of its shape on the device "meta" is what the network gets. To
+  // build a network from it is to ask whether the files hold the network, and how large it is.
+  static WeightStore dry_run(std::shared_ptr<const TensorSource> source, at::Device device,
+                             at::ScalarType dtype, LoadListener listener = {});
 
   // The store of a part: names are looked up below "<this scope>.<part>".
   WeightStore scope(const std::string& part) const;
@@ -23,20 +38,28 @@ class WeightStore {
 
   bool contains(const std::string& name) const { return source_->contains(prefix_ + name); }
 
-  // The tensor `name` of this scope. Throws InputError naming the tensor and its file when it is absent or
-  // its shape is another.
+  // The tensor `name` of this scope. Throws InputError naming the tensor and its file when it is absent, its
+  // shape is another, or it holds values that are not finite numbers.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
-  // The same, left in host memory whatever the device: for tables of which single rows are looked up.
+  // The same, left in host memory in the dtype it is stored in, whatever the device, and its values not
+  // looked at: for tables of which single rows are used.
   at::Tensor get_on_host(const std::string& name, at::IntArrayRef shape) const;
 
-  at::Device device() const noexcept { return device_; }
+  // Where the network computes; "meta" in a dry run.
+  at::Device device() const noexcept { return is_dry_run_ ? at::Device(at::kMeta) : device_; }
   at::ScalarType dtype() const noexcept { return dtype_; }
 
  private:
+  // Tells the listener of a tensor that is stored in one dtype and wanted in another.
+  void tell(std::uint64_t bytes, at::ScalarType stored) const;
+
   std::shared_ptr<const TensorSource> source_;
   at::Device device_;
   at::ScalarType dtype_;
+  LoadListener listener_;
+  std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
+  bool is_dry_run_ = false;
   std::string prefix_;
 };
 

@@ -2,7 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
+#include "media/png_reader.h"
+#include "model/fingerprint.h"
 #include "model/weights/safetensors.h"
+#include "tests/launch/png_file.h"
 #include "tests/launch/program.h"
 #include "tests/support/test_data.h"
 
@@ -12,7 +15,9 @@ namespace {
 using layerpipe::testing::decompose_arguments;
 using layerpipe::testing::files_below;
 using layerpipe::testing::Outcome;
+using layerpipe::testing::read_png_file;
 using layerpipe::testing::run_program;
+using media::read_png;
 using ::testing::ElementsAre;
 using Json = nlohmann::json;
 
@@ -37,17 +42,59 @@ TEST_F(Decompose, OneResultGoesToTheFolderItself) {
   run();
   EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "layer_1.png", "run.json"));
   const Json json = report();
-  EXPECT_EQ(json.at("layerpipe"), LAYERPIPE_VERSION);
+  EXPECT_EQ(json.at("versions").at("layerpipe"), LAYERPIPE_VERSION);
   EXPECT_EQ(json.at("command"), "decompose");
   EXPECT_EQ(json.at("picture"), layerpipe::testing::poster().string());
   EXPECT_EQ(json.at("seed"), 777);
-  EXPECT_EQ(json.at("device"), "cpu");
+  EXPECT_EQ(json.at("device").at("id"), "cpu");
   EXPECT_EQ(json.at("dtype"), "fp32");
-  EXPECT_EQ(json.at("width").get<int>() % 32 + json.at("height").get<int>() % 32, 0);
+  EXPECT_EQ(json.at("picture_size"), Json({{"width", 640}, {"height", 448}}));
+  EXPECT_EQ(json.at("working_size"), Json({{"width", 64}, {"height", 64}}));
+  EXPECT_EQ(json.at("layer_size"), json.at("working_size"));
+  EXPECT_EQ(json.at("model").at("pipeline"), "QwenImageLayeredPipeline");
+  EXPECT_EQ(json.at("model").at("fingerprint"), model::fingerprint(layerpipe::testing::small_model()));
   EXPECT_EQ(json.at("seconds").at("steps").size(), 2U);
+  for (const char* phase : {"encode", "denoise", "decode"}) {
+    EXPECT_GT(json.at("seconds").at(phase), 0) << phase;
+    EXPECT_GE(json.at("seconds").at("load").at(phase), 0) << phase;
+    EXPECT_GT(json.at("memory").at("peak_bytes").at(phase), 0) << phase;
+  }
+  // The files are bf16 and the computation is fp32, so the weights take memory.
+  EXPECT_GT(json.at("memory").at("weight_bytes").at("transformer"), 0);
+  EXPECT_GT(json.at("memory").at("host_peak_bytes"), 0);
   EXPECT_EQ(json.at("files"), Json({"layer_0.png", "layer_1.png", "composite.png"}));
   EXPECT_EQ(json.at("options").at("steps"), Json({{"value", "2"}, {"source", "command line"}}));
   EXPECT_EQ(json.at("options").at("cfg-scale"), Json({{"value", "4"}, {"source", "default"}}));
+  EXPECT_EQ(json.at("options").at("quiet"), Json({{"value", "false"}, {"source", "default"}}));
+}
+
+TEST_F(Decompose, PicturesSayWhatMadeThem) {
+  run({"--original-size"});
+  const Json report = this->report();
+  EXPECT_EQ(report.at("layer_size"), report.at("picture_size"));
+  for (const char* name : {"layer_1.png", "composite.png"}) {
+    const auto png = read_png_file(out_ / name);
+    EXPECT_EQ(png.width, 640) << name;
+    EXPECT_EQ(png.height, 448) << name;
+    EXPECT_EQ(png.texts.at("Software"), "layerpipe " LAYERPIPE_VERSION);
+    const Json origin = Json::parse(png.texts.at("layerpipe"));
+    for (const char* key : {"versions", "command", "device", "dtype", "seed", "working_size"})
+      EXPECT_EQ(origin.at(key), report.at(key)) << key;
+    EXPECT_EQ(origin.at("model").at("fingerprint"), report.at("model").at("fingerprint"));
+    EXPECT_EQ(origin.at("options").at("steps"), report.at("options").at("steps"));
+    // Where things lie on somebody's disk is nothing to hand on with a picture.
+    EXPECT_EQ(origin.at("picture"), "poster.png");
+    EXPECT_EQ(origin.at("options").at("out").at("value"), "nested");
+    EXPECT_EQ(png.texts.at("layerpipe").find(out_.parent_path().string()), std::string::npos);
+  }
+  EXPECT_EQ(read_png_file(out_ / "layer_1.png").texts.at("Title"), "Layer 1 of 2");
+}
+
+TEST_F(Decompose, TheSameRunGivesTheSameBytes) {
+  run();
+  const std::string first = common::read_text_file(out_ / "layer_1.png");
+  run();
+  EXPECT_EQ(common::read_text_file(out_ / "layer_1.png"), first);
 }
 
 TEST_F(Decompose, SeveralResultsAreNumbered) {
@@ -65,10 +112,8 @@ TEST_F(Decompose, SeveralResultsAreNumbered) {
   const std::string alone = folder_.path() / "alone";
   auto arguments = decompose_arguments(alone, {"--seed", "41", "--quiet"});
   EXPECT_EQ(run_program(arguments).exit_code, 0);
-  EXPECT_EQ(common::read_text_file(alone + "/layer_0.png"),
-            common::read_text_file(out_ / "1" / "layer_0.png"));
-  EXPECT_NE(common::read_text_file(alone + "/layer_0.png"),
-            common::read_text_file(out_ / "0" / "layer_0.png"));
+  EXPECT_EQ(read_png(alone + "/layer_0.png"), read_png(out_ / "1" / "layer_0.png"));
+  EXPECT_NE(read_png(alone + "/layer_0.png"), read_png(out_ / "0" / "layer_0.png"));
 }
 
 TEST_F(Decompose, SaysWhatItNoticedAboutAPicture) {
@@ -102,21 +147,22 @@ TEST_F(Decompose, QuietSaysNothing) {
   EXPECT_EQ(run({"--quiet"}).err, "");
 }
 
-TEST_F(Decompose, SaysALineForBothEndsOfEveryPhase) {
-  const std::string number = "[0-9]+\\.[0-9]+";
-  EXPECT_THAT(run().err, ::testing::MatchesRegex("encode     0/2\nencode     2/2\n"
-                                                 "denoise    0/2\ndenoise    2/2  " +
-                                                 number +
-                                                 " s a step\n"
-                                                 "decode     0/1\ndecode     1/1\n" +
-                                                 out_.string() +
-                                                 ": 2 layers of [0-9]+ × [0-9]+ pixels and composite.png\n" +
-                                                 "done in [^\n]+\n"));
+TEST_F(Decompose, SaysADatedLineForBothEndsOfEveryPhase) {
+  const std::string date = "[0-9]+-[0-9]+-[0-9]+ [0-9]+:[0-9]+:[0-9]+  ";
+  const std::string memory = "; memory [^\n]+ in use, [^\n]+ at most, of [^\n]+\n";
+  EXPECT_THAT(
+      run().err,
+      ::testing::MatchesRegex(
+          "cpu \\([^\n]+\\), fp32\n" + date + "encode 0 of 2" + memory + date + "encode done in [^\n]+" +
+          memory + date + "denoise step 0 of 2" + memory + date + "denoise done in [^\n]+ s a step" + memory +
+          date + "decode 0 of 1" + memory + date + "decode done in [^\n]+" + memory + out_.string() +
+          ": 2 layers of [0-9]+ × [0-9]+ pixels and composite.png\n" + "done in [^\n]+\n"));
 }
 
 TEST_F(Decompose, LatentsThatWereDumpedGiveTheSameLayers) {
   const std::string file = folder_.path() / "latents.safetensors";
   run({"--quiet", "--dump-latents", file});
+  EXPECT_EQ(report().at("files").back(), file);
   const model::SafetensorsFile latents(file);
   std::vector<std::string> names;
   for (const auto& [name, info] : latents.tensors()) names.push_back(name);
@@ -125,9 +171,10 @@ TEST_F(Decompose, LatentsThatWereDumpedGiveTheSameLayers) {
   EXPECT_EQ(latents.view("init_latents").size(0), 1);
   EXPECT_EQ(latents.view("decoded").size(0), 2);
   EXPECT_EQ(latents.view("decoded").size(1), 4);
-  const std::string layer = common::read_text_file(out_ / "layer_1.png");
+  const media::Image layer = read_png(out_ / "layer_1.png");
   run({"--quiet", "--init-latents", file, "--seed", "1"});
-  EXPECT_EQ(common::read_text_file(out_ / "layer_1.png"), layer);
+  EXPECT_EQ(read_png(out_ / "layer_1.png"), layer);
+  EXPECT_EQ(report().at("files").back(), "composite.png");
 }
 
 TEST_F(Decompose, RandomWeightsNeedNoWeightFiles) {

@@ -65,13 +65,16 @@ TEST(Failure, FilesAndTheRest) {
   EXPECT_EQ(failure_of([] { throw std::logic_error("oh"); }).code, ExitCode::kInternal);
 }
 
-TEST(Failure, NamesTheWorkThatFollowsProgress) {
+TEST(Failure, NamesTheWorkOfProgress) {
   using runtime::Phase;
-  EXPECT_EQ(doing_after({Phase::kEncode, 0, 2, 0}), "encoding");
-  EXPECT_EQ(doing_after({Phase::kEncode, 2, 2, 0}), "loading the transformer");
-  EXPECT_EQ(doing_after({Phase::kDenoise, 3, 3, 0}), "denoising");
-  EXPECT_EQ(doing_after({Phase::kDecode, 0, 1, 0}), "decoding");
-  EXPECT_EQ(doing_after({Phase::kDecode, 1, 1, 0}), "");
+  using Work = runtime::Progress::Work;
+  EXPECT_EQ(doing_after({Phase::kEncode, Work::kCompute, 0, 2, 0}), "encoding");
+  EXPECT_EQ(doing_after({Phase::kDenoise, Work::kLoad, 0, 9, 0, runtime::Network::kTransformer}),
+            "loading the transformer");
+  EXPECT_EQ(doing_after({Phase::kDenoise, Work::kLoad, 9, 9, 0, runtime::Network::kTransformer}),
+            "denoising");
+  EXPECT_EQ(doing_after({Phase::kDenoise, Work::kCompute, 3, 3, 0}), "denoising");
+  EXPECT_EQ(doing_after({Phase::kDecode, Work::kCompute, 0, 1, 0}), "decoding");
 }
 
 }  // namespace

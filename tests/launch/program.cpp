@@ -17,7 +17,7 @@ namespace layerpipe::testing {
 namespace {
 
 // `name`'s value in the environment with `more` options of a sanitizer behind it. A sanitizer would end the
-// program where memory runs out, and where it finds tests/launch/refusals/full_disk.cpp before its own
+// program where memory runs out, and where it finds tests/launch/refusals/small_machine.cpp before its own
 // library.
 std::string sanitizer_options(const char* name, const std::string& more) {
   const char* value = std::getenv(name);

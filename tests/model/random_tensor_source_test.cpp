@@ -23,7 +23,7 @@ TEST(RandomTensorSource, DependsOnComponentAndNameAlone) {
   EXPECT_FALSE(at::equal(first, read("b.weight", {40, 30})));
   EXPECT_FALSE(at::equal(first, read("a.weight", {40, 30}, at::kFloat, "vae")));
   EXPECT_TRUE(RandomTensorSource("vae", at::kFloat).contains("anything"));
-  EXPECT_EQ(RandomTensorSource("vae", at::kFloat).where(), "random weights");
+  EXPECT_EQ(RandomTensorSource("vae", at::kFloat).where("anything"), "random weights");
 }
 
 TEST(RandomTensorSource, ThreadsChangeNoBit) {

@@ -1,5 +1,5 @@
 // Positions by hand. With two channels an axis there is one frequency, 1, so an angle is the position.
-#include "model/transformer/rotary.h"
+#include "model/rotary.h"
 
 namespace layerpipe::model {
 namespace {

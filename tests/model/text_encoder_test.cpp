@@ -17,7 +17,11 @@ class NamedWeights : public TensorSource {
     if (!contains(name)) throw common::InputError("tensor \"" + name + "\" is missing");
     return weights_.read(own_name(name), shape);
   }
-  const std::string& where() const noexcept override { return prefix_; }
+  at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override {
+    return weights_.check(own_name(name), shape);
+  }
+  bool gives_views() const noexcept override { return false; }
+  std::string where(const std::string&) const override { return prefix_; }
 
  private:
   std::string own_name(const std::string& name) const { return name.substr(prefix_.size()); }

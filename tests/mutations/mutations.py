@@ -41,15 +41,15 @@ RESIZE = ("media_test", "Sizes/ResizeTest.*")
 
 MUTATIONS = [
     # Rotary positions
-    Mutation("rotary: rows and columns swapped", "model/transformer/rotary.cpp",
+    Mutation("rotary: rows and columns swapped", "model/rotary.cpp",
              "spread(angles(centred(grid.height), axes_dims[1], kImageTheta), 1), "
              "spread(angles(centred(grid.width), axes_dims[2], kImageTheta), 2)",
              "spread(angles(centred(grid.width), axes_dims[1], kImageTheta), 2), "
              "spread(angles(centred(grid.height), axes_dims[2], kImageTheta), 1)",
              (BLOCK, PREDICTION)),
-    Mutation("rotary: the condition is the next frame, not -1", "model/transformer/rotary.cpp",
+    Mutation("rotary: the condition is the next frame, not -1", "model/rotary.cpp",
              "at::full({1}, -1, at::kLong)", "at::full({1}, grid.frames, at::kLong)", (BLOCK, PREDICTION)),
-    Mutation("rotary: text starts without regard to the frames", "model/transformer/rotary.cpp",
+    Mutation("rotary: text starts without regard to the frames", "model/rotary.cpp",
              "start = std::max(start, grid.frames);", "start = std::max(start, std::int64_t{0});",
              (PREDICTION_MANY_LAYERS,)),
     # Transformer

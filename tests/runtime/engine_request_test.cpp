@@ -24,6 +24,7 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
   layerpipe::testing::run_engine(
       engine_, requests,
       [&](const Progress& p) {
+        if (p.work == Progress::Work::kLoad) return;
         told.push_back(std::string(to_string(p.phase)) + " " + std::to_string(p.done) + "/" +
                        std::to_string(p.total));
       },
@@ -32,7 +33,50 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
       told, ::testing::ElementsAre("encode 0/4", "encode 1/4", "encode 2/4", "encode 3/4", "encode 4/4",
                                    "denoise 0/6", "denoise 1/6", "denoise 2/6", "denoise 3/6", "denoise 4/6",
                                    "denoise 5/6", "denoise 6/6", "decode 0/2", "decode 1/2", "decode 2/2"));
-  EXPECT_GT(engine_.phase_seconds().denoise, 0);
+  EXPECT_GT(engine_.figures().denoise.seconds, 0);
+}
+
+TEST_F(EngineRequest, TellsOfEveryNetworkThatItLoads) {
+  std::vector<std::string> begun;
+  std::map<Network, std::int64_t> last;
+  layerpipe::testing::run_engine(
+      engine_, {&parity_.request, 1},
+      [&](const Progress& p) {
+        if (p.work != Progress::Work::kLoad) return;
+        if (p.done == 0) begun.emplace_back(std::string(to_string(p.phase)) + ": " + to_string(p.network));
+        EXPECT_GE(p.done, last[p.network]);
+        EXPECT_EQ(p.total, static_cast<std::int64_t>(engine_.weight_bytes(p.network)));
+        last[p.network] = p.done;
+      },
+      stop_);
+  EXPECT_THAT(begun, ::testing::ElementsAre("encode: text encoder", "encode: VAE encoder",
+                                            "denoise: transformer", "decode: VAE decoder"));
+  // What was loaded is what was foretold.
+  for (const Network network : kNetworks)
+    EXPECT_EQ(last[network], static_cast<std::int64_t>(engine_.weight_bytes(network))) << to_string(network);
+}
+
+TEST_F(EngineRequest, StopsWhileLoading) {
+  EXPECT_THROW(layerpipe::testing::run_engine(
+                   engine_, {&parity_.request, 1},
+                   [&](const Progress& p) {
+                     if (p.work == Progress::Work::kLoad && p.network == Network::kTransformer) {
+                       EXPECT_LT(p.done, p.total / 2);
+                       stop_ = true;
+                     }
+                   },
+                   stop_),
+               common::InterruptedError);
+}
+
+TEST_F(EngineRequest, MeasuresEveryPhase) {
+  layerpipe::testing::run_engine(engine_, {&parity_.request, 1}, {}, stop_);
+  for (const Phase phase : kPhases) {
+    const PhaseFigures& figures = engine_.figures()[phase];
+    EXPECT_GT(figures.load_seconds, 0) << to_string(phase);
+    EXPECT_GT(figures.seconds, figures.load_seconds) << to_string(phase);
+    EXPECT_GT(figures.peak_bytes, 1U << 20) << to_string(phase);
+  }
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {
@@ -40,7 +84,8 @@ TEST_F(EngineRequest, StopsBetweenSteps) {
   EXPECT_THROW(layerpipe::testing::run_engine(
                    engine_, {&parity_.request, 1},
                    [&](const Progress& p) {
-                     if (p.phase == Phase::kDenoise && p.done > 0) ++steps;
+                     if (p.phase == Phase::kDenoise && p.work == Progress::Work::kCompute && p.done > 0)
+                       ++steps;
                      if (steps == 1) stop_ = true;
                    },
                    stop_),

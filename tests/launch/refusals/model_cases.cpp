@@ -88,7 +88,10 @@ std::vector<RefusalCase> configs() {
        "MODEL: transformer (joint_attention_dim 64) and text_encoder (hidden_size 32) do not fit together",
        "Check that all components belong to the same model."},
       {"VaeWithoutAlpha", section, "a VAE that knows no transparency",
-       [](Workplace& w) { w.patch_json("model/vae/config.json", R"({"input_channels": 3})"); },
+       [](Workplace& w) {
+         w.patch_json("model/vae/config.json", R"({"input_channels": 3})");
+         w.add({"--random-weights"});
+       },
        "the VAE reads 3 channels; taking a picture apart needs 4 (RGBA)",
        "Give the folder of a Qwen-Image-Layered model to --model."},
   };

@@ -1,4 +1,4 @@
-// Where results go, and disks that are full. The disks are those of full_disk.cpp.
+// Where results go, and disks that are full. The disks are those of small_machine.cpp.
 #include <string>
 
 #include "tests/launch/refusals/refusal_case.h"
@@ -25,7 +25,7 @@ std::vector<RefusalCase> places() {
       {"OutMayNotBeWritten", section, "`--out` may not be written",
        [](Workplace& w) {
          std::filesystem::create_directories(w.out());
-         w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+         w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
          w.set_environment("LAYERPIPE_TEST_FORBIDDEN=" + w.out().string());
        },
        "--out OUT may not be written", kChooseFolder},
@@ -50,12 +50,12 @@ std::vector<RefusalCase> places() {
   };
 }
 
-// LAYERPIPE_FULL_DISK makes it so.
+// LAYERPIPE_SMALL_MACHINE makes it so.
 std::vector<RefusalCase> full_disks() {
   const std::string section = "Disks that are full";
   const auto with = [](const std::string& setting, std::vector<std::string> words) {
     return [=](Workplace& w) {
-      w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+      w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
       w.set_environment(setting);
       w.add(words);
     };
@@ -65,7 +65,7 @@ std::vector<RefusalCase> full_disks() {
                         section,
                         "a disk that fills up while latents are dumped",
                         [](Workplace& w) {
-                          w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+                          w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
                           w.set_environment("LAYERPIPE_TEST_WRITABLE_BYTES=100000");
                           w.add({"--dump-latents", w.folder() / "latents.safetensors"});
                         },
@@ -77,7 +77,7 @@ std::vector<RefusalCase> full_disks() {
   return {
       {"DiskTooSmall", section, "a disk with too little room for the results",
        with("LAYERPIPE_TEST_FREE_BYTES=100000", {}),
-       "the disk of --out OUT has 97.7 KiB free, what is written there may need 496.7 KiB",
+       "the disk of --out OUT has 97.7 KiB free, what is written there may need 496.8 KiB",
        "Free some space on it, or choose another --out."},
       {"DiskTooSmallForAllResults", section, "a disk with room for one result of three",
        with("LAYERPIPE_TEST_FREE_BYTES=1000000", {"--num-images", "3"}),
@@ -85,16 +85,16 @@ std::vector<RefusalCase> full_disks() {
        "Free some space on it, or choose another --out."},
       {"DiskTooSmallForTheDump", section, "a disk without room for `--dump-latents`",
        [](Workplace& w) {
-         w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+         w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
          w.set_environment("LAYERPIPE_TEST_FREE_BYTES=550000");
          w.add({"--dump-latents", w.folder() / "latents.safetensors"});
        },
-       "the disk of --out OUT has 537.1 KiB free, what is written there may need 844.7 KiB",
+       "the disk of --out OUT has 537.1 KiB free, what is written there may need 844.8 KiB",
        "Free some space on it, or choose another --out."},
       {"OtherDiskTooSmallForTheDump", section, "`--dump-latents` on another disk, without room",
        [](Workplace& w) {
          std::filesystem::create_directory(w.folder() / "other");
-         w.set_environment("LD_PRELOAD=" LAYERPIPE_FULL_DISK);
+         w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
          w.set_environment("LAYERPIPE_TEST_FREE_BYTES=200000");
          w.set_environment("LAYERPIPE_TEST_OTHER_DISK=" + (w.folder() / "other").string());
          w.add({"--dump-latents", w.folder() / "other" / "latents.safetensors"});

@@ -68,11 +68,6 @@ void fill(const Workplace& w, const std::string& file, const std::string& tensor
   write_parts(w, file, parts);
 }
 
-RefusalCase while_working(RefusalCase refusal) {
-  refusal.found = Found::kWhileWorking;
-  return refusal;
-}
-
 std::vector<RefusalCase> files() {
   return {
       {"NoWeights", kSection, "a component without weights",
@@ -86,9 +81,14 @@ std::vector<RefusalCase> files() {
        "Copy or download the model's missing file."},
       {"TensorNotInItsShard", kSection, "an index that names the wrong file",
        [](Workplace& w) {
-         w.write(kIndex, R"({"weight_map": {"extra": "diffusion_pytorch_model.safetensors"}})");
+         w.write("model/transformer/other.safetensors", common::read_text_file(w.folder() / kVae));
+         w.write(
+             kIndex,
+             R"({"weight_map": {"time_text_embed.timestep_embedder.linear_1.weight": "other.safetensors"}})");
        },
-       kTransformerFile + "the index puts tensor \"extra\" here, but it is not", kDamaged},
+       "MODEL/transformer/other.safetensors: the index puts tensor "
+       "\"time_text_embed.timestep_embedder.linear_1.weight\" here, but it is not",
+       kDamaged},
       {"IndexWithoutAMap", kSection, "an index without its map", [](Workplace& w) { w.write(kIndex, "{}"); },
        "MODEL/transformer/diffusion_pytorch_model.safetensors.index.json: field \"weight_map\" is missing",
        "Copy the file from the model's original folder again."},
@@ -137,29 +137,25 @@ std::vector<RefusalCase> tensors() {
       entry("UnknownDtypeOfATensor", "a dtype that layerpipe does not know", kTransformer, "img_in.weight",
             R"({"dtype": "Q4"})", kTransformerFile + weight + "has dtype Q4, which layerpipe does not know",
             kDamaged),
-      while_working(entry("TensorOfAnotherShape", "a tensor of another shape than the config needs",
-                          kTransformer, "img_in.weight", R"({"shape": [64, 32]})",
-                          kTransformerFile + weight + "has shape [64, 32]; the config needs [32, 64]",
-                          kBelong)),
-      while_working(entry("TensorOfIntegers", "integers in place of weights", kTransformer, "img_in.weight",
-                          R"({"dtype": "I16"})",
-                          kTransformerFile + weight + "has dtype I16, which is not one of weights",
-                          "Use the model's weights in BF16, F16, F32 or F64.")),
-      while_working(entry("TensorInFp8", "weights in 8 bits without their scales", kVae, "quant_conv.weight",
-                          R"({"dtype": "F8_E4M3", "shape": [32, 64, 1, 1, 1]})",
-                          "MODEL/vae/diffusion_pytorch_model.safetensors: tensor \"quant_conv.weight\" has "
-                          "dtype F8_E4M3, which is not one of weights",
-                          "Use the model's weights in BF16, F16, F32 or F64.")),
-      while_working(
-          {"MoreBlocksThanWeights", kSection, "more blocks in the config than in the file",
-           [](Workplace& w) { w.patch_json("model/transformer/config.json", R"({"num_layers": 3})"); },
-           "MODEL/transformer: tensor \"transformer_blocks.2.img_mod.1.weight\" is missing", kBelong}),
-      while_working({"WeightsNotFinite", kSection, "a tensor full of NaN",
-                     [](Workplace& w) {
-                       fill(w, kTextEncoder, "model.language_model.embed_tokens.weight", "\xC0\x7F");
-                     },
-                     "the prompt's embeddings are not finite numbers",
-                     "The weights may be damaged, or need another dtype: try --dtype fp32."}),
+      entry("TensorOfAnotherShape", "a tensor of another shape than the config needs", kTransformer,
+            "img_in.weight", R"({"shape": [64, 32]})",
+            kTransformerFile + weight + "has shape [64, 32]; the config needs [32, 64]", kBelong),
+      entry("TensorOfIntegers", "integers in place of weights", kTransformer, "img_in.weight",
+            R"({"dtype": "I16"})", kTransformerFile + weight + "has dtype I16, which is not one of weights",
+            "Use the model's weights in BF16, F16, F32 or F64."),
+      entry("TensorInFp8", "weights in 8 bits without their scales", kVae, "quant_conv.weight",
+            R"({"dtype": "F8_E4M3", "shape": [32, 64, 1, 1, 1]})",
+            "MODEL/vae/diffusion_pytorch_model.safetensors: tensor \"quant_conv.weight\" has "
+            "dtype F8_E4M3, which is not one of weights",
+            "Use the model's weights in BF16, F16, F32 or F64."),
+
+      {"MoreBlocksThanWeights", kSection, "more blocks in the config than in the file",
+       [](Workplace& w) { w.patch_json("model/transformer/config.json", R"({"num_layers": 3})"); },
+       "MODEL/transformer: tensor \"transformer_blocks.2.img_mod.1.weight\" is missing", kBelong},
+      {"WeightsNotFinite", kSection, "a tensor full of NaN",
+       [](Workplace& w) { fill(w, kTextEncoder, "model.language_model.embed_tokens.weight", "\xC0\x7F"); },
+       "the prompt's embeddings are not finite numbers",
+       "The weights may be damaged, or need another dtype: try --dtype fp32.", 2, Found::kWhileWorking},
   };
 }
 

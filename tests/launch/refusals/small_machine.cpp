@@ -1,10 +1,13 @@
-// A disk that is full, or may not be written, for a program that is started with this library in LD_PRELOAD:
+// Disks that are full or may not be written, and scarce memory, for a program that is started with this
+// library in LD_PRELOAD:
 //   LAYERPIPE_TEST_FREE_BYTES=N      what statvfs() says is free, on every disk
 //   LAYERPIPE_TEST_OTHER_DISK=PATH   this folder lies on a disk of its own; only there are the bytes above
 //   free LAYERPIPE_TEST_WRITABLE_BYTES=N  how much write() takes, all files together, before it says ENOSPC;
 //   the
 //                                    last bytes that fit are written, as on a real disk
 //   LAYERPIPE_TEST_FORBIDDEN=PATH    what access() says may not be written
+//   LAYERPIPE_TEST_LARGEST_TENSOR=N  the most bytes that posix_memalign() gives, from which LibTorch takes
+//                                    the memory of tensors
 #include <dlfcn.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -70,6 +73,12 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
   const ssize_t done = real_write(descriptor, bytes, std::min(count, static_cast<size_t>(room)));
   if (done > 0) written.fetch_add(done);
   return done;
+}
+
+int posix_memalign(void** memory, size_t alignment, size_t bytes) {
+  const long long largest = number_in("LAYERPIPE_TEST_LARGEST_TENSOR");
+  if (largest >= 0 && bytes > static_cast<size_t>(largest)) return ENOMEM;
+  return next<int (*)(void**, size_t, size_t)>("posix_memalign")(memory, alignment, bytes);
 }
 
 int access(const char* path, int mode) {

@@ -1,4 +1,4 @@
-#include "model/transformer/rotary.h"
+#include "model/rotary.h"
 
 #include <ATen/Functions.h>
 

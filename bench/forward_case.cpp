@@ -1,0 +1,67 @@
+#include "bench/forward_case.h"
+
+#include <ATen/Functions.h>
+
+#include <CLI/CLI.hpp>
+
+#include "bench/support.h"
+#include "model/weights/tensor_source.h"
+
+namespace layerpipe::bench {
+namespace {
+
+model::TransformerConfig layered_config(std::int64_t blocks) {
+  model::TransformerConfig config;
+  config.num_layers = blocks;
+  config.use_additional_t_cond = true;
+  config.use_layer3d_rope = true;
+  return config;
+}
+
+constexpr std::int64_t kPixelsPerToken = 16;
+
+}  // namespace
+
+void add_forward_options(CLI::App& app, ForwardOptions& options) {
+  app.add_option("--resolution", options.resolution)->capture_default_str();
+  app.add_option("--layers", options.layers)->capture_default_str();
+  app.add_option("--text-tokens", options.text_tokens)->capture_default_str();
+  app.add_option("--blocks", options.blocks)->capture_default_str();
+  app.add_option("--device", options.device)->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
+  app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "fp32"}))->capture_default_str();
+}
+
+ForwardCase::ForwardCase(const ForwardOptions& options)
+    : device_(device_of(options.device)),
+      config_(layered_config(options.blocks)),
+      grid_{.frames = options.layers + 1,
+            .height = options.resolution / kPixelsPerToken,
+            .width = options.resolution / kPixelsPerToken,
+            .has_condition = true},
+      text_tokens_(options.text_tokens),
+      transformer_({std::make_shared<model::RandomTensorSource>("transformer", at::kBFloat16), device_,
+                    dtype_of(options.dtype)},
+                   config_) {
+  const auto on_device = at::TensorOptions().device(device_).dtype(dtype_of(options.dtype));
+  at::manual_seed(1);
+  input_ = {.latents = at::randn({grid_.latent_tokens(), config_.in_channels}, on_device),
+            .condition = at::randn({grid_.frame_tokens(), config_.in_channels}, on_device),
+            .prompt_embeds = at::randn({text_tokens_, config_.joint_attention_dim}, on_device),
+            .timestep = 500};
+  rotary_ = {model::image_rotary_table(grid_, config_.axes_dims_rope, device_),
+             model::text_rotary_table(grid_, config_.axes_dims_rope, text_tokens_, device_)};
+  wait_for(device_);
+}
+
+bool ForwardCase::is_right() const {
+  const at::Tensor first = forward();
+  return at::isfinite(first).all().item<bool>() && at::equal(first, forward());
+}
+
+double ForwardCase::operations() const {
+  const auto tokens = static_cast<double>(grid_.image_tokens() + text_tokens_);
+  const auto dim = static_cast<double>(config_.inner_dim());
+  return static_cast<double>(config_.num_layers) * (24 * tokens * dim * dim + 4 * tokens * tokens * dim);
+}
+
+}  // namespace layerpipe::bench

@@ -1,0 +1,81 @@
+#include "model/fingerprint.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "common/errors.h"
+#include "common/files.h"
+
+namespace layerpipe::model {
+namespace {
+
+// Files of these kinds decide what a model computes; the rest (pictures, a README without weight) do not.
+bool counts(const std::filesystem::path& path) {
+  const auto extension = path.extension();
+  return extension == ".json" || extension == ".txt" || extension == ".safetensors";
+}
+
+std::vector<std::filesystem::path> files_that_count(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && counts(entry.path())) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class Hash {
+ public:
+  Hash() : state_(XXH3_createState()) { XXH3_128bits_reset(state_.get()); }
+
+  // Its length goes in front, so that no two sequences of parts are the same bytes.
+  void add(const void* data, std::uint64_t size) {
+    XXH3_128bits_update(state_.get(), &size, sizeof size);
+    XXH3_128bits_update(state_.get(), data, size);
+  }
+  std::string hex() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    char text[33];
+    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                  static_cast<unsigned long long>(hash.low64));
+    return text;
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_;
+};
+
+// The part of a weight file in front of the weights; all of a file that is no such file.
+std::span<const std::byte> header_of(std::span<const std::byte> file) {
+  std::uint64_t length = 0;
+  if (file.size() < sizeof length) return file;
+  std::memcpy(&length, file.data(), sizeof length);
+  return length > file.size() - sizeof length ? file : file.first(sizeof length + length);
+}
+
+}  // namespace
+
+std::string fingerprint(const std::filesystem::path& folder) {
+  Hash hash;
+  for (const auto& path : files_that_count(folder)) {
+    const std::string name = path.lexically_relative(folder).generic_string();
+    hash.add(name.data(), name.size());
+    const common::MappedFile file(path);
+    const bool weights = path.extension() == ".safetensors";
+    const auto bytes = weights ? header_of(file.bytes()) : file.bytes();
+    hash.add(bytes.data(), bytes.size());
+    const std::uint64_t size = file.bytes().size();
+    hash.add(&size, sizeof size);
+  }
+  return hash.hex();
+}
+
+}  // namespace layerpipe::model

@@ -1,0 +1,44 @@
+// Which device a rank computes on, and what is known of it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/cuda_driver.h"
+
+namespace layerpipe::runtime {
+
+enum class DeviceChoice { kAuto, kCuda, kCpu };
+
+struct DeviceFacts {
+  at::Device device = at::kCPU;
+  std::string name;    // "NVIDIA H200", or the processor's
+  int capability = 0;  // compute capability 9.0 is 90; 0 for the CPU
+  int driver = 0;      // CUDA version of the driver, 13000 is 13.0; 0 for the CPU
+  std::string remark;  // why `auto` did not take the GPU that is there; empty otherwise
+};
+
+// Why no GPU can be used, and what to do; an empty `reason` when GPU `index` can.
+struct GpuRefusal {
+  std::string reason;
+  std::string cure;
+};
+
+// What this build needs of a GPU and its driver.
+struct GpuNeeds {
+  int cuda_runtime = 0;  // LibTorch's version of CUDA, 13000 is 13.0; 0 when it has none
+  std::vector<int>
+      compiled_for;  // compute capabilities of our own kernels, 90 is 9.0; none when there are none
+};
+
+// Judges what the driver says. Pure, so that it is tested for machines that are not at hand.
+GpuRefusal judge_gpu(const std::optional<CudaDriver>& driver, const GpuNeeds& needs, std::size_t index);
+
+// Throws InputError, with the cause, when a GPU is asked for and cannot be used.
+DeviceFacts choose_device(DeviceChoice choice);
+
+}  // namespace layerpipe::runtime

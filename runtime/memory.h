@@ -1,0 +1,27 @@
+// How much memory there is, and how much of it this process takes.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace layerpipe::runtime {
+
+// Of the device that computes; for the CPU, of the machine. Bytes.
+struct MemoryUse {
+  std::uint64_t total = 0;
+  std::uint64_t free = 0;    // what this process can still have, whoever holds the rest
+  std::uint64_t in_use = 0;  // by this process: on a GPU what LibTorch holds for tensors, without the
+                             // context; on the CPU the resident size, mapped files included
+  std::uint64_t peak = 0;    // the most of `in_use` since reset_peak(), or since the process began
+};
+
+MemoryUse memory_use(const at::Device& device);
+
+// Begins a new peak. A kernel that does not let a process do so for the CPU keeps the old one.
+void reset_peak(const at::Device& device);
+
+// Gives memory of a GPU that no tensor holds any more back to the driver.
+void release_unused(const at::Device& device);
+
+}  // namespace layerpipe::runtime
