@@ -15,6 +15,8 @@
 namespace layerpipe::common {
 namespace {
 
+constexpr const char* kCheckFile = "Check that the file exists and may be read.";
+
 // An open file descriptor, closed when it goes.
 class Descriptor {
  public:
@@ -34,16 +36,20 @@ class Descriptor {
 std::uint64_t regular_file_size(int descriptor, const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) {
-    throw InputError("cannot read " + path.string() + ": " + system_error_text(errno));
+    throw InputError("cannot read " + path.string() + ": " + system_error_text(errno), kCheckFile);
   }
-  if (!S_ISREG(status.st_mode)) throw InputError(path.string() + " is not a regular file");
+  if (!S_ISREG(status.st_mode)) {
+    throw InputError(path.string() + " is not a regular file", "Give the path of a file.");
+  }
   return static_cast<std::uint64_t>(status.st_size);
 }
 
 Descriptor open_for_reading(const std::filesystem::path& path) {
   // Opening a pipe would wait for its other end; it is refused as no regular file.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) throw InputError("cannot open " + path.string() + ": " + system_error_text(errno));
+  if (descriptor < 0) {
+    throw InputError("cannot open " + path.string() + ": " + system_error_text(errno), kCheckFile);
+  }
   return Descriptor(descriptor);
 }
 
@@ -65,7 +71,7 @@ class TemporaryFile {
 
 [[noreturn]] void throw_output_error(const std::filesystem::path& path, int error_number) {
   throw OutputError("cannot write " + path.string() + ": " + system_error_text(error_number),
-                    error_number == ENOSPC ? "Free some space on that disk, or choose another --out."
+                    error_number == ENOSPC ? "Free some space on that disk, or write to another one."
                                            : "Check that the folder exists and may be written.");
 }
 
@@ -98,7 +104,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (size_ == 0) return;  // mmap refuses an empty range; an empty span says the same
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);
   if (address == MAP_FAILED)
-    throw InputError("cannot map " + path.string() + ": " + system_error_text(errno));
+    throw InputError("cannot map " + path.string() + ": " + system_error_text(errno), kCheckFile);
   data_ = static_cast<const std::byte*>(address);
 }
 
@@ -123,15 +129,21 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
   const std::uint64_t size = regular_file_size(descriptor.get(), path);
   if (size > limit_bytes) {
     throw InputError(path.string() + " has " + std::to_string(size) + " bytes; at most " +
-                     std::to_string(limit_bytes) + " are accepted");
+                         std::to_string(limit_bytes) + " are accepted",
+                     "Check that this is the right file.");
   }
   std::string content(size, '\0');
   std::size_t done = 0;
   while (done < content.size()) {
     const ssize_t count = ::read(descriptor.get(), content.data() + done, content.size() - done);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw InputError("cannot read " + path.string() + ": " + system_error_text(errno));
-    if (count == 0) throw InputError(path.string() + " became shorter while it was read");
+    if (count < 0) {
+      throw InputError("cannot read " + path.string() + ": " + system_error_text(errno), kCheckFile);
+    }
+    if (count == 0) {
+      throw InputError(path.string() + " became shorter while it was read",
+                       "Try again when nothing else writes to it.");
+    }
     done += static_cast<std::size_t>(count);
   }
   return content;

@@ -7,6 +7,8 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/disk_space.h"
+#include "launch/failure.h"
 #include "launch/progress_display.h"
 #include "launch/result_writer.h"
 #include "media/picture_reader.h"
@@ -70,16 +72,17 @@ at::Tensor at_working_size(const media::Image& picture, const std::filesystem::p
 
 at::Tensor load_init_latents(const std::filesystem::path& file) {
   constexpr const char* kName = "init_latents";
+  constexpr const char* kDumpThem = "A file that --dump-latents wrote holds such latents.";
   const model::SafetensorsFile tensors(file);
   if (!tensors.tensors().contains(kName)) {
-    throw common::InputError(file.string() + " holds no tensor \"" + kName + "\"");
+    throw common::InputError(file.string() + " holds no tensor \"" + kName + "\"", kDumpThem);
   }
   at::Tensor latents = tensors.view(kName);
   // diffusers' packed latents have a batch dimension of one in front.
   if (latents.dim() == 3 && latents.size(0) == 1) latents = latents.squeeze(0);
   if (latents.dim() != 2 || latents.scalar_type() != at::kFloat) {
-    throw common::InputError(file.string() + ": \"" + kName +
-                             "\" has to be fp32 of shape [1, tokens, channels]");
+    throw common::InputError(
+        file.string() + ": \"" + kName + "\" has to be fp32 of shape [1, tokens, channels]", kDumpThem);
   }
   return latents;
 }
@@ -146,9 +149,8 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
 }  // namespace
 
 void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& option_records,
-                   const std::atomic<bool>& stop_requested) {
+                   const std::atomic<bool>& stop_requested, std::string& doing) {
   const auto start = std::chrono::steady_clock::now();
-  check_decompose_options(options);
   const runtime::DeviceFacts device = runtime::choose_device(device_choice(options.device));
   if (options.seed_device == "cuda" && device.device.is_cpu()) {
     throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
@@ -160,9 +162,15 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
        .device = device.device,
        .dtype = dtype,
        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
+  doing = "the pictures";
   const auto [requests, pictures] = make_work(options);
   for (const auto& request : requests) engine.check(request);
   engine.check_memory();
+  std::vector<runtime::PixelSize> layer_sizes;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    layer_sizes.push_back(make_record(pictures[i], requests[i], options).layer_size);
+  }
+  check_disk_space(options, requests, layer_sizes, engine.model_config());
   const ResultWriter writer(options, requests.size(),
                             {.version = LAYERPIPE_VERSION,
                              .command = "decompose",
@@ -181,7 +189,11 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     ProgressDisplay display(options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr(),
                             [&] { return runtime::memory_use(device.device); });
     engine.run(
-        requests, [&](const runtime::Progress& progress) { display.show(progress); },
+        requests,
+        [&](const runtime::Progress& progress) {
+          display.show(progress);
+          doing = doing_after(progress);
+        },
         [&](std::size_t index, const runtime::Result& result) {
           records.push_back(make_record(pictures[index], requests[index], options));
           writer.write(index, records.back(), result, make_figures(engine, result));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <string>
 #include <vector>
 
 #include "launch/decompose_options.h"
@@ -9,8 +10,9 @@
 
 namespace layerpipe::launch {
 
-// `records` go into run.json. Throws the errors of common/errors.h; what was finished before stays.
+// `records` go into run.json. `doing` says at any time what is being done, for messages about a failure
+// (launch/failure.h). Throws the errors of common/errors.h; what was finished before stays.
 void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& records,
-                   const std::atomic<bool>& stop_requested);
+                   const std::atomic<bool>& stop_requested, std::string& doing);
 
 }  // namespace layerpipe::launch

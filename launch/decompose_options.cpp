@@ -1,12 +1,13 @@
 #include "launch/decompose_options.h"
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cmath>
 #include <limits>
 #include <set>
 
 #include "common/errors.h"
+#include "launch/option_values.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -17,102 +18,20 @@ constexpr std::int64_t kMostImages = 1000;
 constexpr std::int64_t kLargestResolution = 2048;
 constexpr std::int64_t kSmallestResolution = 64;
 constexpr std::int64_t kResolutionMultiple = 32;
+constexpr double kLargestCfgScale = 100;
+constexpr std::uint64_t kLargestSeed = std::numeric_limits<std::uint64_t>::max();
 
 bool is_blank(const std::string& text) {
   return text.find_first_not_of(" \t\r\n") == std::string::npos;
 }
 
-// Empty when `text` is a seed, else why not. Converting alone would take −1 for 2⁶⁴ − 1.
-std::string refuse_seed(const std::string& text) {
-  std::uint64_t seed = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (error == std::errc() && end == text.data() + text.size()) return {};
-  return text + " is not a number from 0 to " + std::to_string(std::numeric_limits<std::uint64_t>::max());
+void read_optional_path(const OptionValues& values, const std::string& option,
+                        std::optional<std::filesystem::path>& path) {
+  if (values.given(option)) values.read_path(option, path.emplace());
 }
 
-}  // namespace
-
-void add_decompose_options(CLI::App& command, DecomposeOptions& options) {
-  command.add_option("--model", options.model, "Model folder in diffusers layout")
-      ->required()
-      ->group("Input");
-  command.add_option("--image", options.images, "Picture (PNG, JPEG or WebP); several make several results")
-      ->required()
-      ->group("Input");
-  command.add_option("--prompt", options.prompt, "What the picture shows")->group("Input");
-  command.add_option("--negative-prompt", options.negative_prompt, "What guidance steers away from")
-      ->capture_default_str()
-      ->group("Input");
-  command
-      .add_flag("--random-weights", options.random_weights, "Use random weights instead of the model's files")
-      ->group("Input");
-  command
-      .add_option("--init-latents", options.init_latents, "Start from these packed latents instead of noise")
-      ->group("Input");
-
-  command.add_option("--out", options.out, "Folder for the results")->required()->group("Output");
-  command.add_option("--format", options.format, "Format of the results")
-      ->check(CLI::IsMember({"png"}))
-      ->capture_default_str()
-      ->group("Output");
-  command
-      .add_flag("--original-size", options.original_size,
-                "Write the layers at the picture's own size instead of the one that the model works at")
-      ->group("Output");
-  command
-      .add_option("--dump-latents", options.dump_latents,
-                  "Write latents and embeddings of the result to this file")
-      ->group("Output");
-  command.add_flag("--quiet", options.quiet, "Say nothing but errors")->group("Output");
-
-  command.add_option("--layers", options.layers, "Number of layers")
-      ->check(CLI::Range(std::int64_t{1}, kMostLayers))
-      ->capture_default_str()
-      ->group("Result");
-  command
-      .add_option("--resolution", options.resolution, "Side of a square of the area to work at: 640 or 1024")
-      ->capture_default_str()
-      ->group("Result");
-  command.add_flag("--any-resolution", options.any_resolution, "Allow other multiples of 32 from 64 to 2048")
-      ->group("Result");
-  command.add_option("--steps", options.steps, "Denoising steps")
-      ->check(CLI::Range(std::int64_t{1}, kMostSteps))
-      ->capture_default_str()
-      ->group("Result");
-  command.add_option("--cfg-scale", options.cfg_scale, "Strength of guidance; 1 or less switches it off")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str()
-      ->group("Result");
-  command.add_flag("--no-cfg", options.no_cfg, "No guidance: half the time, weaker adherence to the prompt")
-      ->group("Result");
-  command.add_flag("--cfg-normalize", options.cfg_normalize, "Keep the length of the conditional prediction")
-      ->group("Result");
-  command.add_option("--num-images", options.num_images, "Results per picture, with seeds counting up")
-      ->check(CLI::Range(std::int64_t{1}, kMostImages))
-      ->capture_default_str()
-      ->group("Result");
-  command.add_option("--seed", options.seed, "Seed of the noise")
-      ->check(CLI::Validator(refuse_seed, {}))
-      ->capture_default_str()
-      ->group("Result");
-  command.add_option("--seed-device", options.seed_device, "Where the noise is drawn; the two differ")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group("Result");
-
-  command.add_option("--device", options.device, "auto takes a GPU when there is one")
-      ->check(CLI::IsMember({"auto", "cuda", "cpu"}))
-      ->capture_default_str()
-      ->group("Machine");
-  command.add_option("--dtype", options.dtype, "Precision [bf16 on a GPU, fp32 on a CPU]")
-      ->check(CLI::IsMember({"bf16", "fp32"}))
-      ->group("Machine");
-  command.footer(
-      "Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" "
-      "--out layers");
-}
-
-void check_decompose_options(const DecomposeOptions& options) {
+// Checks what concerns several options, or is more than a range.
+void check(const DecomposeOptions& options) {
   if (is_blank(options.prompt)) {
     throw common::InputError("--prompt is missing: this version of layerpipe does not caption pictures",
                              "Describe the picture in a sentence: --prompt \"a red kite over the sea\".");
@@ -120,19 +39,18 @@ void check_decompose_options(const DecomposeOptions& options) {
   const std::int64_t resolution = options.resolution;
   if (!options.any_resolution && resolution != 640 && resolution != 1024) {
     throw common::InputError(
-        "--resolution " + std::to_string(resolution) + " is not one that the model was trained at",
+        fmt::format("--resolution {} is not one that the model was trained at", resolution),
         "Take 640 or 1024, or add --any-resolution.");
   }
-  if (resolution < kSmallestResolution || resolution > kLargestResolution ||
-      resolution % kResolutionMultiple != 0) {
-    throw common::InputError("--resolution " + std::to_string(resolution) + " is not possible",
-                             "Take a multiple of 32 from 64 to 2048.");
+  if (resolution % kResolutionMultiple != 0) {
+    throw common::InputError(
+        fmt::format("--resolution {} is not a multiple of {}", resolution, kResolutionMultiple),
+        fmt::format("Take {}.", resolution / kResolutionMultiple * kResolutionMultiple));
   }
-  if (!std::isfinite(options.cfg_scale)) throw common::InputError("--cfg-scale is not a number");
   const auto last = static_cast<std::uint64_t>(options.num_images - 1);
-  if (options.seed > std::numeric_limits<std::uint64_t>::max() - last) {
-    throw common::InputError("--seed " + std::to_string(options.seed) + " leaves no room for " +
-                                 std::to_string(options.num_images) + " results, whose seeds count up",
+  if (options.seed > kLargestSeed - last) {
+    throw common::InputError(fmt::format("--seed {} leaves no room for {} results, whose seeds count up",
+                                         options.seed, options.num_images),
                              "Take a smaller --seed.");
   }
   const bool several = options.images.size() > 1 || options.num_images > 1;
@@ -140,6 +58,98 @@ void check_decompose_options(const DecomposeOptions& options) {
     throw common::InputError("--init-latents and --dump-latents are for one result",
                              "Give one --image and leave --num-images at 1.");
   }
+}
+
+}  // namespace
+
+void add_decompose_options(CLI::App& command) {
+  const DecomposeOptions defaults;
+  const OptionGroup needed(command, "Needed");
+  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+  needed.add_list("--image", "FILE ...", "Picture (PNG, JPEG or WebP); several make several results");
+  needed.add("--prompt", "TEXT", "What the picture shows");
+  needed.add("--out", "FOLDER", "Folder for the results");
+
+  const OptionGroup result(command, "Result");
+  result.add("--layers", "N", fmt::format("Number of layers, 1 to {}", kMostLayers))
+      ->default_str(std::to_string(defaults.layers));
+  result.add("--resolution", "N", "Side of a square of the area to work at: 640 or 1024")
+      ->default_str(std::to_string(defaults.resolution));
+  result.add_flag("--any-resolution",
+                  fmt::format("Allow other multiples of {} from {} to {}", kResolutionMultiple,
+                              kSmallestResolution, kLargestResolution));
+  result.add("--steps", "N", fmt::format("Denoising steps, 1 to {}", kMostSteps))
+      ->default_str(std::to_string(defaults.steps));
+  result
+      .add("--num-images", "N",
+           fmt::format("Results per picture, 1 to {}, with seeds counting up", kMostImages))
+      ->default_str(std::to_string(defaults.num_images));
+  result.add("--seed", "N", "Seed of the noise")->default_str(std::to_string(defaults.seed));
+  result.add("--seed-device", "DEVICE", "Where the noise is drawn, cpu or cuda; the two differ")
+      ->default_str(defaults.seed_device);
+
+  const OptionGroup guidance(command, "Guidance");
+  guidance.add("--negative-prompt", "TEXT", "What guidance steers away from; one blank unless given")
+      ->default_str(defaults.negative_prompt);
+  guidance
+      .add("--cfg-scale", "X",
+           fmt::format("Strength of guidance, 0 to {}; 1 or less switches it off", kLargestCfgScale))
+      ->default_str(fmt::format("{}", defaults.cfg_scale));
+  guidance.add_flag("--cfg-normalize", "Keep the length of the conditional prediction");
+  guidance.add_flag("--no-cfg", "No guidance: half the time, weaker adherence to the prompt");
+
+  const OptionGroup files(command, "Files");
+  files.add("--format", "FORMAT", "Format of the results")->default_str(defaults.format);
+  files.add_flag("--original-size",
+                 "Write the layers at the picture's own size instead of the one that the model works at");
+  files.add("--init-latents", "FILE", "Start from these packed latents instead of noise");
+  files.add("--dump-latents", "FILE", "Write latents and embeddings of the result to this file");
+  files.add_flag("--random-weights", "Use random weights instead of the model's files");
+
+  const OptionGroup machine(command, "Machine");
+  machine.add("--device", "DEVICE", "cuda, cpu, or auto: a GPU when there is one")
+      ->default_str(defaults.device);
+  machine.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [bf16 on a GPU, fp32 on a CPU]");
+  machine.add_flag("--quiet", "Say nothing but errors");
+  command.footer(
+      "Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" "
+      "--out layers");
+}
+
+DecomposeOptions read_decompose_options(const CLI::App& command) {
+  const OptionValues values(command, "layerpipe decompose");
+  values.require({"--model", "--image", "--out"});
+  DecomposeOptions options;
+  values.read_path("--model", options.model);
+  values.read_paths("--image", options.images);
+  values.read_text("--prompt", options.prompt);
+  values.read_path("--out", options.out);
+  values.read_whole_number("--layers", options.layers, 1, kMostLayers);
+  values.read_whole_number("--resolution", options.resolution, kSmallestResolution, kLargestResolution);
+  options.any_resolution = values.given("--any-resolution");
+  values.read_whole_number("--steps", options.steps, 1, kMostSteps);
+  values.read_whole_number("--num-images", options.num_images, 1, kMostImages);
+  values.read_whole_number("--seed", options.seed, 0, kLargestSeed);
+  values.read_choice("--seed-device", options.seed_device, {"cpu", "cuda"});
+  values.read_text("--negative-prompt", options.negative_prompt);
+  values.read_number("--cfg-scale", options.cfg_scale, 0, kLargestCfgScale);
+  options.cfg_normalize = values.given("--cfg-normalize");
+  options.no_cfg = values.given("--no-cfg");
+  values.read_choice("--format", options.format, {"png"});
+  options.original_size = values.given("--original-size");
+  read_optional_path(values, "--init-latents", options.init_latents);
+  read_optional_path(values, "--dump-latents", options.dump_latents);
+  options.random_weights = values.given("--random-weights");
+  values.read_choice("--device", options.device, {"auto", "cuda", "cpu"});
+  values.read_choice("--dtype", options.dtype, {"bf16", "fp32"});
+  options.quiet = values.given("--quiet");
+  for (const char* setting : {"--cfg-scale", "--cfg-normalize", "--negative-prompt"}) {
+    if (!options.no_cfg || !values.given(setting)) continue;
+    throw common::InputError(fmt::format("--no-cfg switches off the guidance that {} is for", setting),
+                             "Leave one of the two out.");
+  }
+  check(options);
+  return options;
 }
 
 std::vector<runtime::OptionRecord> record_options(const CLI::App& command) {
@@ -151,7 +161,7 @@ std::vector<runtime::OptionRecord> record_options(const CLI::App& command) {
     const bool given = option->count() > 0;
     const bool is_flag = option->get_items_expected_max() == 0;
     const std::string otherwise = is_flag ? "false" : option->get_default_str();
-    std::string value = given ? CLI::detail::join(option->results(), " ") : otherwise;
+    std::string value = given ? fmt::format("{}", fmt::join(option->results(), " ")) : otherwise;
     const bool is_path = kPathOptions.contains(option->get_lnames().front());
     records.push_back({.name = option->get_lnames().front(),
                        .value = std::move(value),

@@ -42,11 +42,11 @@ struct DecomposeOptions {
   bool quiet = false;
 };
 
-// Adds the options to a CLI11 command; parsing fills `options`, which has to outlive it.
-void add_decompose_options(CLI::App& command, DecomposeOptions& options);
+// Adds the options to a CLI11 command.
+void add_decompose_options(CLI::App& command);
 
-// Checks what the parser cannot. Throws InputError naming the option.
-void check_decompose_options(const DecomposeOptions& options);
+// Reads the options of a parsed command. Throws InputError naming the option.
+DecomposeOptions read_decompose_options(const CLI::App& command);
 
 // Every option of a parsed command with its value and where that came from.
 std::vector<runtime::OptionRecord> record_options(const CLI::App& command);

@@ -1,21 +1,21 @@
 // The program: parses the command line, runs a command, turns an error into a message and an exit code.
 
-#include <c10/util/Exception.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
+#include <exception>
 #include <iostream>
 
 #include "common/errors.h"
+#include "launch/command_line.h"
 #include "launch/decompose_command.h"
-#include "launch/inspect_command.h"
+#include "launch/failure.h"
 
 namespace {
 
+namespace launch = layerpipe::launch;
 using layerpipe::common::ExitCode;
 
 // What a signal handler can reach: globals are all there is.
@@ -43,38 +43,17 @@ void print_error(const std::string& what, const std::string& remedy) {
   if (!remedy.empty()) std::cerr << "  " << remedy << '\n';
 }
 
-// Runs the command that was asked for. Throws.
-void run(int argc, char** argv) {
-  CLI::App app("Takes a picture apart into RGBA layers with Qwen-Image-Layered.", "layerpipe");
-  app.set_version_flag("--version", "layerpipe " LAYERPIPE_VERSION);
-  app.require_subcommand(1);
-
-  layerpipe::launch::DecomposeOptions decompose_options;
-  CLI::App* decompose = app.add_subcommand("decompose", "Take a picture apart into layers");
-  layerpipe::launch::add_decompose_options(*decompose, decompose_options);
-
-  std::string model;
-  bool as_json = false;
-  CLI::App* inspect = app.add_subcommand("inspect", "Show what a model folder holds");
-  inspect->add_option("--model", model, "Model folder in diffusers layout")->required();
-  inspect->add_flag("--json", as_json, "Print JSON instead of a table");
-
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    app.exit(success);  // help or version, which were asked for
-    return;
-  } catch (const CLI::ParseError& error) {
-    throw layerpipe::common::InputError(error.what(), "See layerpipe --help, or layerpipe decompose --help.");
-  }
-  if (decompose->parsed()) {
+// Runs the command that was asked for and notes in `doing` what it is at. Throws.
+void run(int argc, char** argv, std::string& doing) {
+  const launch::Command command = launch::parse_command_line(argc, argv);
+  if (const auto* information = std::get_if<launch::Information>(&command)) {
+    std::cout << information->text;
+  } else if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
     prefer_sleeping_threads(argv);
-    layerpipe::launch::run_decompose(decompose_options, layerpipe::launch::record_options(*decompose),
-                                     stop_requested);
+    launch::run_decompose(decompose->options, decompose->records, stop_requested, doing);
   } else {
-    layerpipe::launch::run_inspect(
-        model, as_json ? layerpipe::launch::InspectFormat::kJson : layerpipe::launch::InspectFormat::kTable,
-        std::cout);
+    const auto& inspect = std::get<launch::Inspect>(command);
+    launch::run_inspect(inspect.model, inspect.format, std::cout);
   }
 }
 
@@ -83,33 +62,17 @@ void run(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
-  ExitCode code = ExitCode::kDone;
+  std::string doing;
   try {
-    run(argc, argv);
+    run(argc, argv, doing);
   } catch (const layerpipe::common::InterruptedError& error) {
     const bool terminated = stop_signal.load() == SIGTERM;
     print_error(terminated ? "terminated" : error.what(), error.remedy());
-    code = terminated ? ExitCode::kTerminated : error.exit_code();
-  } catch (const layerpipe::common::Error& error) {
-    print_error(error.what(), error.remedy());
-    code = error.exit_code();
-  } catch (const std::filesystem::filesystem_error& error) {
-    print_error(error.what(), "Check the paths that were given.");
-    code = ExitCode::kInput;
-  } catch (const c10::OutOfMemoryError& error) {
-    print_error(std::string("the device has not enough memory: ") + error.what_without_backtrace(),
-                "Try a smaller --resolution, fewer --layers or --dtype bf16.");
-    code = ExitCode::kDoesNotFit;
-  } catch (const std::bad_alloc&) {
-    print_error("the machine has not enough memory",
-                "Try a smaller --resolution, fewer --layers or --dtype bf16.");
-    code = ExitCode::kDoesNotFit;
-  } catch (const c10::Error& error) {
-    print_error(std::string("LibTorch failed: ") + error.what_without_backtrace(), {});
-    code = ExitCode::kInternal;
-  } catch (const std::exception& error) {
-    print_error(error.what(), {});
-    code = ExitCode::kInternal;
+    return static_cast<int>(terminated ? ExitCode::kTerminated : error.exit_code());
+  } catch (...) {
+    const launch::Failure failure = launch::explain(std::current_exception(), doing);
+    print_error(failure.what, failure.remedy);
+    return static_cast<int>(failure.code);
   }
-  return static_cast<int>(code);
+  return static_cast<int>(ExitCode::kDone);
 }

@@ -12,7 +12,7 @@ constexpr int kMostUnknownShown = 8;
 
 JsonFields::JsonFields(nlohmann::json object, std::string where)
     : object_(std::move(object)), where_(std::move(where)) {
-  if (!object_.is_object()) throw common::InputError(where_ + " is not a JSON object");
+  if (!object_.is_object()) throw common::InputError(where_ + " is not a JSON object", kCopyTheFileAgain);
 }
 
 JsonFields JsonFields::from_text(std::string_view text, const std::string& name) {
@@ -47,8 +47,9 @@ void JsonFields::finish() const {
 }
 
 void JsonFields::refuse(const std::string& key, const std::string& reason) const {
-  throw common::InputError(where_ + ": \"" + key + "\": " + shown(object_.at(key)) +
-                           " is not supported: " + reason);
+  throw common::InputError(
+      where_ + ": \"" + key + "\": " + shown(object_.at(key)) + " is not supported: " + reason,
+      "The model may need a newer layerpipe, or another program.");
 }
 
 }  // namespace layerpipe::model

@@ -16,6 +16,8 @@
 
 namespace layerpipe::model {
 
+inline constexpr const char* kCopyTheFileAgain = "Copy the file from the model's original folder again.";
+
 // Every key of the object has to be asked for, by one of the functions below, before finish(): a field that
 // nobody honours is refused by name instead of being silently without effect.
 class JsonFields {
@@ -90,8 +92,7 @@ T JsonFields::get(const std::string& key, std::optional<T> fallback) {
   asked_.insert(key);
   if (!has(key)) {
     if (fallback) return *std::move(fallback);
-    throw common::InputError(where_ + ": field \"" + key + "\" is missing",
-                             "Copy the file from the model's original folder again.");
+    throw common::InputError(where_ + ": field \"" + key + "\" is missing", kCopyTheFileAgain);
   }
   const nlohmann::json& value = object_.at(key);
   try {
@@ -99,7 +100,8 @@ T JsonFields::get(const std::string& key, std::optional<T> fallback) {
   } catch (const nlohmann::json::exception&) {
     // falls through to the message below
   }
-  throw common::InputError(where_ + ": field \"" + key + "\" has the wrong type: " + shown(value));
+  throw common::InputError(where_ + ": field \"" + key + "\" has the wrong type: " + shown(value),
+                           kCopyTheFileAgain);
 }
 
 template <typename T>

@@ -206,7 +206,8 @@ void Engine::check(const Request& request) const {
   }
   if (model_.vae.input_channels != 4) {
     throw common::InputError("the VAE reads " + std::to_string(model_.vae.input_channels) +
-                             " channels; taking a picture apart needs 4 (RGBA)");
+                                 " channels; taking a picture apart needs 4 (RGBA)",
+                             "Give the folder of a Qwen-Image-Layered model to --model.");
   }
   const model::TokenGrid grid = grid_of(request, model_);
   common::ensure(grid.height > 0 && grid.width > 0, "a request's picture is smaller than one token");

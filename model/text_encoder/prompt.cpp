@@ -14,7 +14,6 @@ constexpr std::string_view kBeforePrompt =
 constexpr std::string_view kAfterPrompt = "<|im_end|>\n<|im_start|>assistant\n";
 
 constexpr std::int64_t kDroppedTokens = 34;  // the instruction, in the real vocabulary
-constexpr std::int64_t kLongestPrompt = 512;
 constexpr std::int64_t kTextToImageTokenLimit = 1024 + kDroppedTokens;
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string_view>
 
 #include "model/config.h"
@@ -11,12 +12,15 @@
 
 namespace layerpipe::model {
 
+// The most tokens of a prompt that the transformer reads.
+inline constexpr std::int64_t kLongestPrompt = 512;
+
 // The prompt inside the pipeline's template, tokenised; text-to-image cuts the ids as the reference does.
 std::vector<std::int64_t> prompt_token_ids(const Tokenizer& tokenizer, PipelineClass pipeline,
                                            std::string_view prompt);
 
-// The prompt's embeddings [tokens, hidden_size]: the template's first 34 tokens are dropped, then at most 512
-// are kept.
+// The prompt's embeddings [tokens, hidden_size]: the template's first 34 tokens are dropped, then at most
+// kLongestPrompt are kept.
 at::Tensor encode_prompt(const Tokenizer& tokenizer, const TextEncoder& encoder, PipelineClass pipeline,
                          std::string_view prompt);
 

@@ -53,6 +53,12 @@ const char* name_of_dtype(at::ScalarType dtype) {
   throw common::InternalError("a tensor of this dtype cannot be written to safetensors");
 }
 
+// Dtypes whose values are the weights themselves. Integers never are, and 8-bit floats only together with
+// scales, which lie in tensors of their own.
+bool is_weight_dtype(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 || dtype == at::kHalf || dtype == at::kFloat || dtype == at::kDouble;
+}
+
 [[noreturn]] void refuse(const std::string& file, const std::string& what) {
   throw common::InputError(file + ": " + what, kCopyAgain);
 }
@@ -185,7 +191,9 @@ at::Tensor SafetensorsFile::view(const std::string& name) const {
   if (info.bytes() == 0) return at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
   const std::byte* data = file_->bytes().data() + info.begin;
   if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(info.dtype) != 0) {
-    refuse(path().string(), "tensor \"" + name + "\" is not aligned to its dtype");
+    at::Tensor copy = at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
+    std::memcpy(copy.mutable_data_ptr(), data, info.bytes());
+    return copy;
   }
   // from_blob takes a pointer to non-const; nothing writes through a weight.
   return at::from_blob(
@@ -250,6 +258,11 @@ const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
 at::ScalarType SafetensorsSource::check(const std::string& name, at::IntArrayRef shape) const {
   const SafetensorsFile& file = open(name);
   const TensorInfo& info = file.tensors().at(name);
+  if (!is_weight_dtype(info.dtype)) {
+    throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has dtype " +
+                                 name_of_dtype(info.dtype) + ", which is not one of weights",
+                             "Use the model's weights in BF16, F16, F32 or F64.");
+  }
   if (at::IntArrayRef(info.shape) != shape) {
     throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has shape " +
                                  shape_text(info.shape) + "; the config needs " + shape_text(shape),

@@ -46,7 +46,8 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const noexcept { return header_.metadata; }
   const std::filesystem::path& path() const noexcept { return file_->path(); }
 
-  // A read-only view of the mapped bytes; the tensor keeps the mapping alive.
+  // A read-only view of the mapped bytes; the tensor keeps the mapping alive. Bytes that are not aligned to
+  // their dtype, which the format allows, are copied.
   at::Tensor view(const std::string& name) const;
 
  private:
@@ -62,6 +63,7 @@ class SafetensorsSource : public TensorSource {
   SafetensorsSource(const std::filesystem::path& folder, const std::string& stem);
 
   bool contains(const std::string& name) const override { return file_of_.contains(name); }
+  // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
   at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override;
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
   bool gives_views() const noexcept override { return true; }

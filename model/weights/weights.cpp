@@ -70,6 +70,13 @@ void WeightStore::tell(std::uint64_t bytes, at::ScalarType stored) const {
   listener_(is_view ? 0 : bytes);
 }
 
+void WeightStore::check_finite(const std::string& full_name, const at::Tensor& tensor) const {
+  if (is_finite(tensor)) return;
+  throw common::InputError(
+      source_->where(full_name) + ": tensor \"" + full_name + "\" holds values that are not finite numbers",
+      "The file is damaged; copy or download it again.");
+}
+
 at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) const {
   const std::string full_name = prefix_ + name;
   if (is_dry_run_) {
@@ -80,19 +87,20 @@ at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) cons
   }
   const at::Tensor stored = source_->read(full_name, shape);
   const at::Tensor tensor = (uploader_ ? uploader_->copy(stored) : stored).to(dtype_);
-  if (!is_finite(tensor)) {
-    throw common::InputError(
-        source_->where(full_name) + ": tensor \"" + full_name + "\" holds values that are not finite numbers",
-        "The file is damaged; copy or download it again.");
-  }
+  check_finite(full_name, tensor);
   tell(tensor.nbytes(), stored.scalar_type());
   return tensor;
 }
 
 at::Tensor WeightStore::get_on_host(const std::string& name, at::IntArrayRef shape) const {
-  if (!is_dry_run_) return source_->read(prefix_ + name, shape);
-  const at::ScalarType stored = source_->check(prefix_ + name, shape);
-  return at::empty(shape, at::TensorOptions().dtype(stored).device(at::kMeta));
+  const std::string full_name = prefix_ + name;
+  if (is_dry_run_) {
+    const at::ScalarType stored = source_->check(full_name, shape);
+    return at::empty(shape, at::TensorOptions().dtype(stored).device(at::kMeta));
+  }
+  const at::Tensor tensor = source_->read(full_name, shape);
+  check_finite(full_name, tensor);
+  return tensor;
 }
 
 Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,

@@ -42,8 +42,8 @@ class WeightStore {
   // shape is another, or it holds values that are not finite numbers.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
-  // The same, left in host memory in the dtype it is stored in, whatever the device, and its values not
-  // looked at: for tables of which single rows are used.
+  // The same, left in host memory in the dtype it is stored in, whatever the device: for tables of which
+  // single rows are used.
   at::Tensor get_on_host(const std::string& name, at::IntArrayRef shape) const;
 
   // Where the network computes; "meta" in a dry run.
@@ -51,6 +51,7 @@ class WeightStore {
   at::ScalarType dtype() const noexcept { return dtype_; }
 
  private:
+  void check_finite(const std::string& full_name, const at::Tensor& tensor) const;
   // Tells the listener of a tensor that is stored in one dtype and wanted in another.
   void tell(std::uint64_t bytes, at::ScalarType stored) const;
 

@@ -7,7 +7,7 @@
 #include "model/weights/safetensors.h"
 #include "tests/launch/png_file.h"
 #include "tests/launch/program.h"
-#include "tests/support/parity_case.h"
+#include "tests/support/test_data.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -123,6 +123,24 @@ TEST_F(Decompose, SaysWhatItNoticedAboutAPicture) {
       ::testing::StartsWith(padded + ": libjpeg warns \"Corrupt JPEG data: 39 extraneous bytes before " +
                             "marker 0xd9\": look whether the picture is whole\n"));
   EXPECT_EQ(run({"--image", padded, "--quiet"}).err, "");
+}
+
+TEST_F(Decompose, FileNamesNeedNotBeUtf8) {
+  const auto picture = folder_.path() / "caf\xE9.png";
+  std::filesystem::copy_file(layerpipe::testing::poster(), picture);
+  auto arguments = decompose_arguments(folder_.path() /
+                                       "\xFC"
+                                       "ber");
+  *(std::find(arguments.begin(), arguments.end(), "--image") + 1) = picture.string();
+  const Outcome outcome = run_program(arguments);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("\xFC"
+                                                "ber: 2 layers of "));
+  const Json json = Json::parse(common::read_text_file(folder_.path() /
+                                                       "\xFC"
+                                                       "ber" /
+                                                       "run.json"));
+  EXPECT_EQ(json.at("picture"), (folder_.path() / "caf\uFFFD.png").string());
 }
 
 TEST_F(Decompose, QuietSaysNothing) {

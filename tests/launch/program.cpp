@@ -7,13 +7,45 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <system_error>
 
 #include "common/files.h"
-#include "tests/support/parity_case.h"
+#include "tests/support/test_data.h"
 
 namespace layerpipe::testing {
 namespace {
+
+// `name`'s value in the environment with `more` options of a sanitizer behind it. A sanitizer would end the
+// program where memory runs out, and where it finds tests/launch/refusals/small_machine.cpp before its own
+// library.
+std::string sanitizer_options(const char* name, const std::string& more) {
+  const char* value = std::getenv(name);
+  return std::string(name) + "=" + (value == nullptr ? "" : value + std::string(":")) + more;
+}
+
+// This process's environment with `changes` ("NAME=value") made to it.
+std::vector<std::string> changed_environment(std::vector<std::string> changes) {
+  std::vector<std::string> entries;
+  for (char** entry = environ; *entry != nullptr; ++entry) entries.emplace_back(*entry);
+  changes.push_back(
+      sanitizer_options("ASAN_OPTIONS", "allocator_may_return_null=1:verify_asan_link_order=0"));
+  changes.push_back(sanitizer_options("TSAN_OPTIONS", "allocator_may_return_null=1"));
+  for (const std::string& change : changes) {
+    const std::string name = change.substr(0, change.find('=') + 1);
+    std::erase_if(entries, [&](const std::string& entry) { return entry.starts_with(name); });
+    entries.push_back(change);
+  }
+  return entries;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 int exit_code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -21,13 +53,15 @@ int exit_code_of(int status) {
 
 }  // namespace
 
-Program::Program(const std::vector<std::string>& arguments, const std::filesystem::path& scratch)
+Program::Program(const std::vector<std::string>& arguments, const std::filesystem::path& scratch,
+                 const std::vector<std::string>& environment)
     : out_(scratch / "stdout"), err_(scratch / "stderr") {
-  std::string program = LAYERPIPE_PROGRAM;
+  const std::string program = LAYERPIPE_PROGRAM;
   std::vector<std::string> words = arguments;
-  std::vector<char*> argv{program.data()};
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  words.insert(words.begin(), program);
+  const std::vector<char*> argv = pointers_to(words);
+  std::vector<std::string> entries = changed_environment(environment);
+  const std::vector<char*> envp = pointers_to(entries);
 
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
@@ -35,7 +69,7 @@ Program::Program(const std::vector<std::string>& arguments, const std::filesyste
   constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC;
   ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out_.c_str(), kWrite, 0600);
   ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), kWrite, 0600);
-  const int error = ::posix_spawn(&pid_, program.c_str(), &files, nullptr, argv.data(), environ);
+  const int error = ::posix_spawn(&pid_, program.c_str(), &files, nullptr, argv.data(), envp.data());
   ::posix_spawn_file_actions_destroy(&files);
   if (error != 0) throw std::system_error(error, std::generic_category(), program);
 }
@@ -67,9 +101,9 @@ Outcome Program::wait() {
   return {exit_code_of(status_), common::read_text_file(out_), common::read_text_file(err_)};
 }
 
-Outcome run_program(const std::vector<std::string>& arguments) {
+Outcome run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
   const TemporaryFolder scratch;
-  return Program(arguments, scratch.path()).wait();
+  return Program(arguments, scratch.path(), environment).wait();
 }
 
 std::filesystem::path small_model() {

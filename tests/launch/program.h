@@ -21,8 +21,10 @@ struct Outcome {
 // A running process of the program. Killed when the object goes before wait() was called.
 class Program {
  public:
-  // stdout and stderr go to files in `scratch`; stdin is empty.
-  Program(const std::vector<std::string>& arguments, const std::filesystem::path& scratch);
+  // stdout and stderr go to files in `scratch`; stdin is empty. `environment` ("NAME=value") is added to that
+  // of the test.
+  Program(const std::vector<std::string>& arguments, const std::filesystem::path& scratch,
+          const std::vector<std::string>& environment = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -41,7 +43,8 @@ class Program {
 };
 
 // Runs the program to its end.
-Outcome run_program(const std::vector<std::string>& arguments);
+Outcome run_program(const std::vector<std::string>& arguments,
+                    const std::vector<std::string>& environment = {});
 
 // A model, a picture and the options that make a run short.
 std::filesystem::path small_model();

@@ -81,7 +81,7 @@ TEST_F(ModelConfigTest, RefusesComponentsThatAreNotKnown) {
 
 TEST_F(ModelConfigTest, NamesAMissingConfig) {
   std::filesystem::remove(folder_.path() / "vae" / "config.json");
-  EXPECT_EQ(refusal(), "cannot open FILE/vae/config.json: No such file or directory (errno 2)");
+  EXPECT_EQ(refusal(), "FILE/vae/config.json is missing");
 }
 
 TEST_F(ModelConfigTest, RefusesComponentsThatDoNotFitTogether) {

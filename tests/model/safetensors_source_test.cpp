@@ -88,6 +88,25 @@ TEST_F(SafetensorsSourceTest, NamesAMissingTensorAndAnotherShape) {
             "FILE/m-1.safetensors: tensor \"a\" has shape [2, 3]; the config needs []");
 }
 
+TEST_F(SafetensorsSourceTest, RefusesWhatIsNoWeight) {
+  for (const auto& [dtype, name] : std::map<at::ScalarType, std::string>{{at::kByte, "U8"},
+                                                                         {at::kChar, "I8"},
+                                                                         {at::kShort, "I16"},
+                                                                         {at::kInt, "I32"},
+                                                                         {at::kLong, "I64"},
+                                                                         {at::kBool, "BOOL"},
+                                                                         {at::kFloat8_e4m3fn, "F8_E4M3"},
+                                                                         {at::kFloat8_e5m2, "F8_E5M2"}}) {
+    write_safetensors(path("m.safetensors"), {{"a", at::ones({4}).to(dtype)}});
+    EXPECT_EQ(refusal([&] { open().read("a", {4}); }),
+              "FILE/m.safetensors: tensor \"a\" has dtype " + name + ", which is not one of weights");
+  }
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kHalf, at::kFloat, at::kDouble}) {
+    write_safetensors(path("m.safetensors"), {{"a", at::ones({4}).to(dtype)}});
+    EXPECT_EQ(open().read("a", {4}).scalar_type(), dtype);
+  }
+}
+
 TEST_F(SafetensorsSourceTest, RefusesAFolderWithoutWeights) {
   EXPECT_EQ(refusal([&] { open(); }), "FILE has neither m.safetensors nor m.safetensors.index.json");
 }

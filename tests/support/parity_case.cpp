@@ -11,10 +11,6 @@
 
 namespace layerpipe::testing {
 
-std::filesystem::path test_data() {
-  return LAYERPIPE_TEST_DATA;
-}
-
 std::vector<std::string> parity_case_names() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(test_data() / "parity")) {

@@ -11,11 +11,9 @@
 #include <vector>
 
 #include "runtime/request.h"
+#include "tests/support/test_data.h"
 
 namespace layerpipe::testing {
-
-// Where the committed fixtures lie.
-std::filesystem::path test_data();
 
 struct ParityCase {
   std::string name;

@@ -126,12 +126,15 @@ def run_layerpipe(program: Path, case: specs.Case, folder: Path, dtype: str, ini
         command = [
             program.resolve(), "decompose", "--model", folder / "model", "--image", folder / "input.png",
             "--prompt", call.prompt, "--layers", call.layers, "--resolution", call.resolution, "--any-resolution",
-            "--steps", call.steps, "--cfg-scale", call.true_cfg_scale, "--seed", call.seed, "--device", "cpu",
-            "--dtype", dtype, "--init-latents", scratch / "init.safetensors",
+            "--steps", call.steps, "--seed", call.seed, "--device", "cpu", "--dtype", dtype,
+            "--init-latents", scratch / "init.safetensors",
             "--dump-latents", scratch / "dump.safetensors", "--out", scratch / "out", "--quiet",
         ]
-        command += ["--no-cfg"] if call.negative_prompt is None else ["--negative-prompt", call.negative_prompt]
-        command += ["--cfg-normalize"] if call.cfg_normalize else []
+        if call.negative_prompt is None:
+            command += ["--no-cfg"]
+        else:
+            command += ["--negative-prompt", call.negative_prompt, "--cfg-scale", call.true_cfg_scale]
+            command += ["--cfg-normalize"] if call.cfg_normalize else []
         run = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if run.returncode != 0:
             last = run.stderr.strip().splitlines()[-1:] or ["no message"]

@@ -1,0 +1,36 @@
+// From the words of the command line to the command that they ask for.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "launch/decompose_options.h"
+#include "launch/inspect_command.h"
+#include "runtime/report.h"
+
+namespace layerpipe::launch {
+
+// --help or --version: a text for stdout.
+struct Information {
+  std::string text;
+};
+
+struct Decompose {
+  DecomposeOptions options;
+  std::vector<runtime::OptionRecord> records;
+};
+
+struct Inspect {
+  std::filesystem::path model;
+  InspectFormat format = InspectFormat::kTable;
+};
+
+using Command = std::variant<Information, Decompose, Inspect>;
+
+// `argv` as main gets it. Throws InputError: one line that names the option or the command, and as its remedy
+// where to look. Nothing is looked up on disk.
+Command parse_command_line(int argc, const char* const* argv);
+
+}  // namespace layerpipe::launch

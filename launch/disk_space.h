@@ -1,0 +1,27 @@
+// Whether the disks have room for what a run will write: asked before the work begins.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "launch/decompose_options.h"
+#include "model/config.h"
+#include "runtime/report.h"
+#include "runtime/request.h"
+
+namespace layerpipe::launch {
+
+// At least as many bytes as one result's pictures and run.json take, whatever is in the pictures.
+std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size);
+
+// At least as many bytes as the dumped latents and embeddings of a result take.
+std::uint64_t most_dump_bytes(const runtime::Request& request, const model::ModelConfig& model);
+
+// Throws InputError naming --out or --dump-latents when its disk has less room than all requests together may
+// need; `layer_sizes` are those of the layers that each request's result is written with. A disk that does
+// not tell is taken to have room.
+void check_disk_space(const DecomposeOptions& options, const std::vector<runtime::Request>& requests,
+                      const std::vector<runtime::PixelSize>& layer_sizes, const model::ModelConfig& model);
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,79 @@
+#include "launch/failure.h"
+
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <new>
+#include <optional>
+#include <string_view>
+
+#include "common/units.h"
+
+namespace layerpipe::launch {
+namespace {
+
+using common::ExitCode;
+
+// The bytes that LibTorch's CPU allocator could not get; nothing when `text` is not its complaint, for which
+// it has no type of its own.
+std::optional<std::uint64_t> refused_bytes(std::string_view text) {
+  if (text.find("DefaultCPUAllocator") == std::string_view::npos) return std::nullopt;
+  constexpr std::string_view kBefore = "you tried to allocate ";
+  std::uint64_t bytes = 0;
+  if (const auto at = text.find(kBefore); at != std::string_view::npos) {
+    std::from_chars(text.data() + at + kBefore.size(), text.data() + text.size(), bytes);
+  }
+  return bytes;
+}
+
+// `bytes`: what was asked for, 0 when nobody knows.
+Failure machine_is_full(std::uint64_t bytes, const std::string& doing) {
+  std::string what = "the machine has not enough memory";
+  if (!doing.empty()) what += " for " + doing;
+  if (bytes > 0) what += fmt::format(": {} more were asked for", common::format_bytes(bytes));
+  return {ExitCode::kDoesNotFit, std::move(what),
+          "Close other programs, or try a smaller --resolution, fewer --layers or --dtype bf16."};
+}
+
+}  // namespace
+
+Failure explain(const std::exception_ptr& failure, const std::string& doing) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const common::Error& error) {
+    return {error.exit_code(), error.what(), error.remedy()};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return {ExitCode::kInput, error.what(), "Check the paths that were given."};
+  } catch (const c10::OutOfMemoryError& error) {
+    return {ExitCode::kDoesNotFit,
+            std::string("the device has not enough memory: ") + error.what_without_backtrace(),
+            "Try a smaller --resolution, fewer --layers or --dtype bf16."};
+  } catch (const std::bad_alloc&) {
+    return machine_is_full(0, doing);
+  } catch (const c10::Error& error) {
+    if (const auto bytes = refused_bytes(error.what_without_backtrace()))
+      return machine_is_full(*bytes, doing);
+    return {ExitCode::kInternal, std::string("LibTorch failed: ") + error.what_without_backtrace(), {}};
+  } catch (const std::exception& error) {
+    return {ExitCode::kInternal, error.what(), {}};
+  }
+}
+
+std::string doing_after(const runtime::Progress& progress) {
+  if (progress.work == runtime::Progress::Work::kLoad && progress.done < progress.total) {
+    return std::string("loading the ") + to_string(progress.network);
+  }
+  switch (progress.phase) {
+    case runtime::Phase::kEncode:
+      return "encoding";
+    case runtime::Phase::kDenoise:
+      return "denoising";
+    case runtime::Phase::kDecode:
+      return "decoding";
+  }
+  return {};
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,73 @@
+// The values of a parsed command, and what is said when one of them is none: messages of our own, the same
+// whatever CLI11's version. CLI11 splits the command line into options and texts; everything behind that is
+// here.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace layerpipe::launch {
+
+// Declares options of one group of a command, as texts.
+class OptionGroup {
+ public:
+  OptionGroup(CLI::App& command, std::string group) : command_(command), group_(std::move(group)) {}
+
+  // An option that takes one value; `value` is what the help calls it.
+  CLI::Option* add(const std::string& name, const std::string& value, const std::string& description) const;
+  // One that takes several values, or is given several times.
+  CLI::Option* add_list(const std::string& name, const std::string& value,
+                        const std::string& description) const;
+  CLI::Option* add_flag(const std::string& name, const std::string& description) const;
+
+ private:
+  CLI::App& command_;
+  std::string group_;
+};
+
+// Reads the options of a command that was parsed. Every function throws InputError naming the option; those
+// that fill something leave it alone when the option was not given.
+class OptionValues {
+ public:
+  // `command` is called "layerpipe decompose" in messages. Refuses options that there are not, words that
+  // belong to none, options without their value, and those given too often.
+  OptionValues(const CLI::App& command, std::string name);
+
+  bool given(const std::string& option) const;
+  // Refuses a command line without one of these.
+  void require(const std::vector<std::string>& options) const;
+
+  void read_text(const std::string& option, std::string& text) const;  // UTF-8, may be empty
+  void read_path(const std::string& option, std::filesystem::path& path) const;
+  void read_paths(const std::string& option, std::vector<std::filesystem::path>& paths) const;
+  void read_choice(const std::string& option, std::string& choice,
+                   const std::vector<std::string>& choices) const;
+  void read_number(const std::string& option, double& number, double least, double most) const;
+  void read_whole_number(const std::string& option, std::int64_t& number, std::int64_t least,
+                         std::int64_t most) const;
+  void read_whole_number(const std::string& option, std::uint64_t& number, std::uint64_t least,
+                         std::uint64_t most) const;
+
+ private:
+  void check_values() const;
+  void check_rest() const;
+  const std::string& single(const std::string& option) const;  // given and not empty
+  template <typename T>
+  void read_integer(const std::string& option, T& number, T least, T most) const;
+  [[noreturn]] void refuse(const std::string& what) const;
+
+  const CLI::App& command_;
+  std::string name_;
+};
+
+// "See layerpipe decompose --help."
+std::string see_help(const std::string& command);
+
+}  // namespace layerpipe::launch

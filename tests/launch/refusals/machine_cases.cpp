@@ -1,0 +1,82 @@
+// What the machine lacks.
+#include "tests/launch/refusals/refusal_case.h"
+
+namespace layerpipe::testing {
+namespace {
+
+const std::string kSection = "The machine";
+
+// --device cuda with a driver that is not there: tests/launch/fake_cuda_driver.cpp.
+RefusalCase gpu(const std::string& name, const std::string& deed, const std::vector<std::string>& driver,
+                const std::string& message, const std::string& cure) {
+  return {name,
+          kSection,
+          deed,
+          [driver](Workplace& w) {
+            w.set_environment("LD_LIBRARY_PATH=" LAYERPIPE_FAKE_DRIVER);
+            for (const std::string& fact : driver) w.set_environment("FAKE_CUDA_" + fact);
+            w.set("--device", "cuda");
+          },
+          "--device cuda: " + message,
+          cure};
+}
+
+std::vector<RefusalCase> gpus() {
+  return {
+      gpu("NoGpu", "`--device cuda` without a GPU", {"VERSION=13000", "GPUS=0", "CAPABILITY=80"},
+          "the NVIDIA driver shows no GPU",
+          "Check with nvidia-smi, and the environment variable CUDA_VISIBLE_DEVICES, or take --device cpu."),
+      gpu("DriverTooOld", "a driver that is too old", {"VERSION=12040", "GPUS=1", "CAPABILITY=80"},
+          "the NVIDIA driver is too old: it is for CUDA 12.4, and this layerpipe needs one for CUDA 13.0",
+          "Install an NVIDIA driver for CUDA 13.0 or newer, or take --device cpu."),
+      gpu("DriverDoesNotStart", "a driver that does not start",
+          {"VERSION=13000", "GPUS=1", "CAPABILITY=80", "INIT=803"},
+          "the NVIDIA driver does not start: the fake driver says so (error 803)",
+          "Check with nvidia-smi; often the machine has to be started again after an update of the driver."),
+      gpu("GpuTooOld", "a GPU that is too old", {"VERSION=13000", "GPUS=1", "CAPABILITY=75"},
+          "GPU 0 (Fake GPU) has compute capability 7.5; layerpipe needs 8.0 or more",
+          "Choose another GPU with CUDA_VISIBLE_DEVICES, or take --device cpu."),
+      {"NoGpuForTheNoise", kSection, "`--seed-device cuda` with `--device cpu`",
+       [](Workplace& w) { w.set("--seed-device", "cuda"); }, "--seed-device cuda needs a GPU",
+       "Take --seed-device cpu."},
+  };
+}
+
+std::vector<RefusalCase> memory() {
+  const std::string cure =
+      "Close other programs, or try a smaller --resolution, fewer --layers or --dtype bf16.";
+  const auto largest_tensor = [](const std::string& bytes) {
+    return [bytes](Workplace& w) {
+      w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
+      w.set_environment("LAYERPIPE_TEST_LARGEST_TENSOR=" + bytes);
+      w.set_environment("OMP_NUM_THREADS=1");  // else it is chance which thread asks first
+    };
+  };
+  return {
+      {"OutOfMemoryWhileEncoding", kSection, "a machine that runs out of memory", largest_tensor("100000"),
+       "the machine has not enough memory for encoding: 576.0 KiB more were asked for", cure, 3,
+       Found::kWhileWorking},
+      {"OutOfMemoryForThePictures", kSection, "the same, while pictures are read", largest_tensor("15000"),
+       "the machine has not enough memory for the pictures: 16.0 KiB more were asked for", cure, 3},
+      {"AllocationFailed",
+       kSection,
+       "the same, found outside of LibTorch",
+       {},
+       "the machine has not enough memory",
+       "Close other programs, or try a smaller --resolution, fewer --layers or --dtype bf16.",
+       3,
+       Found::kWhileWorking,
+       {},
+       "launch/failure_test.cpp: TEST(Failure, AnyAllocationThatFailed)"},
+  };
+}
+
+}  // namespace
+
+std::vector<RefusalCase> machine_cases() {
+  std::vector<RefusalCase> all = gpus();
+  for (const RefusalCase& refusal : memory()) all.push_back(refusal);
+  return all;
+}
+
+}  // namespace layerpipe::testing

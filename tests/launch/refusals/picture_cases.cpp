@@ -1,0 +1,60 @@
+// Pictures that cannot be read; tests/media has many more damaged ones, for the readers alone.
+#include "tests/launch/refusals/refusal_case.h"
+
+namespace layerpipe::testing {
+namespace {
+
+const std::string kSection = "Pictures";
+const std::string kFetchAgain = "Export the picture again, or copy it again from where it came.";
+
+// PICTURE is this file of tests/data.
+RefusalCase fixture(const std::string& name, const std::string& deed, const std::string& file,
+                    const std::string& message, const std::string& cure = kFetchAgain) {
+  return {
+      name, kSection, deed, [file](Workplace& w) { w.copy_here("picture.png", file); }, "PICTURE " + message,
+      cure};
+}
+
+}  // namespace
+
+std::vector<RefusalCase> picture_cases() {
+  return {
+      {"PictureMissing", kSection, "a picture that is not there",
+       [](Workplace& w) { w.remove_file("picture.png"); },
+       "cannot open PICTURE: No such file or directory (errno 2)",
+       "Give the path of a picture that may be read."},
+      {"PictureIsAFolder", kSection, "a folder for a picture",
+       [](Workplace& w) { w.set("--image", w.model()); }, "MODEL is not a regular file",
+       "Give the path of a picture that may be read."},
+      fixture("PictureEmpty", "an empty file", "media/damaged/empty.png", "is empty"),
+      fixture("PictureIsText", "a file that is no picture", "media/kinds/list.txt",
+              "is not a picture; PNG, JPEG and WebP are read", "Save the picture as PNG and give that file."),
+      fixture("PictureIsAGif", "a picture of another kind", "media/damaged/gif.png",
+              "is a GIF picture; PNG, JPEG and WebP are read", "Save the picture as PNG and give that file."),
+      fixture("PngCut", "a PNG that is cut short", "media/damaged/cut_in_pixels.png",
+              "is cut short: the PNG in it does not end within its 141 bytes"),
+      fixture("JpegCut", "a JPEG that is cut short", "media/jpeg/damaged/cut_in_scan.jpg",
+              "is cut short: the JPEG in it does not end within its 663 bytes"),
+      fixture("PngDamaged", "a PNG with a wrong checksum", "media/damaged/wrong_checksum.png",
+              "is a damaged PNG picture (libpng: IDAT: CRC error)"),
+      fixture("PngFromTextMode", "a PNG that was transferred as text", "media/damaged/text_mode.png",
+              "is a PNG picture whose line ends were changed by a transfer in text mode"),
+      fixture("PngWithoutWidth", "a picture of no width", "media/damaged/zero_width.png",
+              "declares a size of 0 x 5 pixels"),
+      fixture("JpegWithoutHeight", "a picture of no height", "media/jpeg/damaged/zero_height.jpg",
+              "declares a size of 21 x 0 pixels"),
+      fixture("PictureTooLarge", "a picture beyond the limit", "media/damaged/huge.png",
+              "has 16385 x 100 pixels; at most 16384 x 16384 are read", "Make the picture smaller first."),
+      fixture("DecompressionBomb", "a small file of a huge picture", "media/damaged/bomb.png",
+              "has 16384 x 16384 pixels, 268435456 in all; at most 178956970 are read",
+              "Make the picture smaller first."),
+      fixture("JpegBomb", "the same as JPEG", "media/jpeg/damaged/bomb.jpg",
+              "has 16384 x 16384 pixels, 268435456 in all; at most 178956970 are read",
+              "Make the picture smaller first."),
+      fixture("JpegForPrint", "a JPEG in the colours of print", "media/jpeg/damaged/cmyk.jpg",
+              "is a JPEG picture in CMYK, the colours of print; only grey and RGB ones are read",
+              "Convert the picture to RGB (sRGB) and give that file."),
+  };
+}
+
+}  // namespace layerpipe::testing

@@ -1,0 +1,92 @@
+// Disks that are full or may not be written, and scarce memory, for a program that is started with this
+// library in LD_PRELOAD:
+//   LAYERPIPE_TEST_FREE_BYTES=N      what statvfs() says is free, on every disk
+//   LAYERPIPE_TEST_OTHER_DISK=PATH   this folder lies on a disk of its own; only there are the bytes above
+//   free LAYERPIPE_TEST_WRITABLE_BYTES=N  how much write() takes, all files together, before it says ENOSPC;
+//   the
+//                                    last bytes that fit are written, as on a real disk
+//   LAYERPIPE_TEST_FORBIDDEN=PATH    what access() says may not be written
+//   LAYERPIPE_TEST_LARGEST_TENSOR=N  the most bytes that posix_memalign() gives, from which LibTorch takes
+//                                    the memory of tensors
+#include <dlfcn.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+long long number_in(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? -1 : std::atoll(text);
+}
+
+template <typename Function>
+Function next(const char* name) {
+  return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+}
+
+bool is_named_by(const char* name, const char* path) {
+  const char* value = std::getenv(name);
+  return value != nullptr && std::strcmp(path, value) == 0;
+}
+
+constexpr const char* kOtherDisk = "LAYERPIPE_TEST_OTHER_DISK";
+
+std::atomic<long long> written{0};
+
+}  // namespace
+
+extern "C" {
+
+int statvfs(const char* path, struct statvfs* status) {
+  const int result = next<int (*)(const char*, struct statvfs*)>("statvfs")(path, status);
+  const long long free_bytes = number_in("LAYERPIPE_TEST_FREE_BYTES");
+  const bool counts = std::getenv(kOtherDisk) == nullptr || is_named_by(kOtherDisk, path);
+  if (result == 0 && free_bytes >= 0 && counts) {
+    status->f_frsize = 1;
+    status->f_bavail = static_cast<fsblkcnt_t>(free_bytes);
+  }
+  return result;
+}
+
+int stat(const char* path, struct stat* status) {
+  const int result = next<int (*)(const char*, struct stat*)>("stat")(path, status);
+  if (result == 0 && is_named_by(kOtherDisk, path)) status->st_dev = ~status->st_dev;
+  return result;
+}
+
+ssize_t write(int descriptor, const void* bytes, size_t count) {
+  const auto real_write = next<ssize_t (*)(int, const void*, size_t)>("write");
+  const long long writable = number_in("LAYERPIPE_TEST_WRITABLE_BYTES");
+  if (writable < 0 || descriptor <= STDERR_FILENO) return real_write(descriptor, bytes, count);
+  const long long room = writable - written.load();
+  if (room <= 0 && count > 0) {
+    errno = ENOSPC;
+    return -1;
+  }
+  const ssize_t done = real_write(descriptor, bytes, std::min(count, static_cast<size_t>(room)));
+  if (done > 0) written.fetch_add(done);
+  return done;
+}
+
+int posix_memalign(void** memory, size_t alignment, size_t bytes) {
+  const long long largest = number_in("LAYERPIPE_TEST_LARGEST_TENSOR");
+  if (largest >= 0 && bytes > static_cast<size_t>(largest)) return ENOMEM;
+  return next<int (*)(void**, size_t, size_t)>("posix_memalign")(memory, alignment, bytes);
+}
+
+int access(const char* path, int mode) {
+  if ((mode & W_OK) != 0 && is_named_by("LAYERPIPE_TEST_FORBIDDEN", path)) {
+    errno = EACCES;
+    return -1;
+  }
+  return next<int (*)(const char*, int)>("access")(path, mode);
+}
+
+}  // extern "C"
