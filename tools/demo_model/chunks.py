@@ -37,10 +37,11 @@ class ChunkSource:
     def __init__(self, settings: TransformerTraining, scenes: SceneSource, latents: Latents, prompts: PromptEncoder, seed: int):
         self._settings, self._scenes, self._latents, self._prompts = settings, scenes, latents, prompts
         self._random = random.Random(seed)
+        self.factor = 1  # times the settings' scenes
         self._kept: dict[tuple[int, int, int], list[Chunk]] = {}
 
     def draw(self, layers: int, size: tuple[int, int]) -> Chunk:
-        """A chunk of settings.scenes[layers] scenes of `size` (height, width)."""
+        """A chunk of `factor` times settings.scenes[layers] scenes of `size` (height, width)."""
         kept = self._kept.setdefault((layers, *size), [])
         if len(kept) < self._settings.chunks:
             kept.append(self._make(layers, *size))
@@ -53,12 +54,13 @@ class ChunkSource:
         chunk.uses += 1
         return chunk
 
-    def forget(self) -> None:
+    def start_anew(self, factor: int) -> None:
+        self.factor = factor
         self._kept.clear()
 
     @torch.no_grad()
     def _make(self, layers: int, height: int, width: int) -> Chunk:
-        count = self._settings.scenes[layers]
+        count = self.factor * self._settings.scenes[layers]
         scenes = self._scenes.draw(count, layers, height, width)
         pictures = torch.cat([scenes.composite[:, None], scenes.layers], 1).flatten(0, 1)
         latents = self._latents.of(pictures).unflatten(0, (count, layers + 1))

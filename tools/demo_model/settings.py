@@ -54,6 +54,7 @@ class TransformerTraining:
     # The first part of the time goes to small pictures: steps are several times as fast, and most of what layers are can be learned.
     early_size: tuple[int, int] = (128, 128)
     early_share: float = 0.2
+    early_factor: int = 2  # times as many scenes then, since a step's overhead would be longer than its work
     text_tokens: tuple[int, ...] = (10, 20, 32, 48)  # of a prompt with the template's last five
     no_prompt_share: float = 0.13
     learning_rate: float = 1.0e-3
@@ -62,7 +63,7 @@ class TransformerTraining:
     ema: float = 0.9995
     clip: float = 1.0
     composite_weight: float = 0.3  # of frame 0, which only has to be copied
-    chunk_uses: int = 4  # how often rendered and encoded scenes are used, each time with new noise
+    chunk_uses: int = 6  # how often rendered and encoded scenes are used, each time with new noise
     chunks: int = 24  # kept for each number of layers and size
 
 
@@ -80,7 +81,7 @@ def toy_plan() -> Plan:
         sizes=Sizes(vae_base_dim=8, vae_dim_mult=(1, 1, 2, 2), blocks=2, heads=2, head_dim=24, axes=(8, 8, 8), text_hidden=32),
         vae=VaeTraining(scenes=2, frames=6, layers=3, height=64, width=64, statistics_scenes=4, warmup_steps=5, planned_minutes=0.3),
         transformer=TransformerTraining(
-            scenes={2: 2, 1: 1}, sizes=((64, 64), (64, 96)), size_weights=(0.5, 0.5), early_size=(64, 64), chunks=2, warmup_steps=5,
+            scenes={2: 2, 1: 1}, sizes=((64, 64), (64, 96)), size_weights=(0.5, 0.5), early_size=(64, 64), early_factor=1, chunks=2, warmup_steps=5,
             planned_minutes=0.3),
     )
 

@@ -42,26 +42,25 @@ class PromptEncoder:
         self._device = device
         self._tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
         before, after = TEMPLATE.split("{}")
-        self._before, self._after = self._ids(before), self._ids(after)
+        self._before, self._filler, self._after = self._ids([before, FILLER, after])
         assert len(self._before) == TEMPLATE_TOKENS and len(self._after) == CLOSING_TOKENS
         self.no_prompt = self.embed([NO_PROMPT])  # [1, 6, hidden]
 
-    def _ids(self, text: str) -> list[int]:
-        return self._tokenizer(text).input_ids
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        return self._tokenizer(texts).input_ids
 
     def embed(self, prompts: list[str], tokens: int | None = None) -> torch.Tensor:
         """[prompts, tokens, hidden] fp32. With `tokens`, prompts are filled up and cut to that many; without, all must
         have the same number."""
-        if tokens is None:
-            rows = [self._before + self._ids(prompt) + self._after for prompt in prompts]
-        else:
-            rows = [self._before + self._cut(prompt, tokens - CLOSING_TOKENS) + self._after for prompt in prompts]
+        written = self._ids(prompts)
+        if tokens is not None:
+            written = [self._cut(ids, tokens - CLOSING_TOKENS) for ids in written]
+        rows = [self._before + ids + self._after for ids in written]
         return self._run(torch.tensor(rows, device=self._device))[:, TEMPLATE_TOKENS:]
 
-    def _cut(self, prompt: str, tokens: int) -> list[int]:
-        ids = self._ids(prompt)
+    def _cut(self, ids: list[int], tokens: int) -> list[int]:
         while len(ids) < tokens:
-            ids += self._ids(FILLER)
+            ids = ids + self._filler
         return ids[:tokens]
 
     @torch.no_grad()

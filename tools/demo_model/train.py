@@ -20,6 +20,8 @@ from pathlib import Path  # noqa: E402
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
+import torch._dynamo  # noqa: E402
+import torch.fx.experimental._config  # noqa: E402
 
 from . import transformer_training, vae_training  # noqa: E402
 from .session import Session, say  # noqa: E402
@@ -41,8 +43,11 @@ def main() -> None:
     args = parser.parse_args()
 
     device = torch.device(args.device)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = args.phase == "vae"  # the other phase encodes in many shapes, each of which would be tried out
+    # One graph for all numbers of layers, sizes and prompts, also when two of these numbers happen to be equal.
+    torch._dynamo.config.recompile_limit = 32
+    torch.fx.experimental._config.use_duck_shape = False
     session = Session(
         state=args.state, plan=PLANS[args.plan](), plan_name=args.plan, device=device,
         began=BEGAN, deadline=BEGAN + 60 * args.minutes - (RESERVE_SECONDS[args.phase] if args.plan == "full" else 0),

@@ -87,7 +87,8 @@ def train(session: Session) -> None:
     stop, clock = Stop(), Clock(session, trainer.progress.seconds, settings.planned_minutes)
     total = sum(settings.scenes.values())
     seen = torch.zeros(len(settings.scenes), 2, device=session.device)
-    since, early = 0, True
+    since, early = 0, clock.progress < settings.early_share
+    trainer.chunks.start_anew(settings.early_factor if early else 1)
     saved = previewed = time.monotonic()
 
     def save() -> None:
@@ -97,7 +98,7 @@ def train(session: Session) -> None:
     while not (clock.over or stop.wanted):
         if early and clock.progress >= settings.early_share:
             early = False
-            trainer.chunks.forget()
+            trainer.chunks.start_anew(1)
         rate = learning_rate(settings.learning_rate, progress.step, settings.warmup_steps, clock.progress, settings.final_share)
         optimizer.zero_grad()
         for place, (layers, scenes) in enumerate(settings.scenes.items()):
@@ -106,7 +107,7 @@ def train(session: Session) -> None:
         optimizer.step(progress.step, rate)
         progress.step += 1
         since += 1
-        clock.stepped(total)
+        clock.stepped(total * trainer.chunks.factor)
         speed = clock.due()
         if speed is not None:
             _say_progress(settings, progress.step, clock.progress, seen / since, optimizer.gradient_norm.item(), rate, speed)
