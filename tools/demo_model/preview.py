@@ -18,6 +18,8 @@ from .settings import PREVIEW_SEED
 from .text_encoder import PromptEncoder
 from .vae import Latents
 
+GUIDANCE = (1.0, 2.0, 4.0)
+
 
 def preview(session: Session, model, latents: Latents, prompts: PromptEncoder, file: Path | None, scenes_each: int = 8,
             steps: int = 15) -> None:
@@ -25,7 +27,7 @@ def preview(session: Session, model, latents: Latents, prompts: PromptEncoder, f
     counts = sorted(session.plan.transformer.scenes)
     size = session.plan.transformer.sizes[0]
     rows = []
-    for guidance in (1.0, 2.0, 4.0):
+    for guidance in GUIDANCE:
         scores: dict[int, list[metrics.Scores]] = {}
         for layers in counts:
             scenes = SceneSource(PREVIEW_SEED + layers, session.device).draw(scenes_each, layers, *size)

@@ -31,7 +31,10 @@ def make_text_encoder(tokenizer_folder: Path, sizes: Sizes) -> Qwen2_5_VLForCond
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     model = Qwen2_5_VLForConditionalGeneration(text_config(text_case(sizes).text, tokenizer)).float()
     randomise(model, "demo/text_encoder")
-    return model.bfloat16().float().eval().requires_grad_(False)
+    with torch.no_grad():  # the parameters alone: rounded rotary frequencies would be others than the pipeline's
+        for parameter in model.parameters():
+            parameter.copy_(parameter.bfloat16())
+    return model.eval().requires_grad_(False)
 
 
 class PromptEncoder:
