@@ -22,7 +22,7 @@ class Sizes:
     blocks: int = 7
     heads: int = 4
     head_dim: int = 48
-    axes: tuple[int, int, int] = (8, 20, 20)  # rotary dimensions of frame, row and column
+    axes: tuple[int, int, int] = (16, 16, 16)  # rotary dimensions of frame, row and column
     text_hidden: int = 64
     text_layers: int = 2
 
@@ -39,6 +39,8 @@ class VaeTraining:
     warmup_steps: int = 200
     ema: float = 0.998
     kl_weight: float = 1e-4
+    # Noise on the latents, up to this share of their spread, so that the decoder forgives what the transformer gets slightly wrong.
+    latent_noise: float = 0.12
     clip: float = 1.0
     statistics_scenes: int = 256
 

@@ -18,11 +18,13 @@ from .vae import decode, encode, make_vae
 SAVE_SECONDS = 120
 
 
-def losses(vae, pictures: Tensor, noise: Tensor, kl_weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(loss, squared error of colours times alpha and of alpha, KL) for straight pictures [n, 4, h, w], 0 … 1, and noise
-    [n, 16, h/8, w/8]."""
+def losses(vae, pictures: Tensor, noise: Tensor, strength: Tensor, kl_weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(loss, squared error of colours times alpha and of alpha, KL) for straight pictures [n, 4, h, w], 0 … 1, noise
+    [n, 16, h/8, w/8] and how strong it is beside the latents' spread [n, 1, 1, 1]."""
     mean, log_variance = encode(vae, pictures * 2 - 1)
-    made = decode(vae, mean + noise * torch.exp(0.5 * log_variance)) / 2 + 0.5
+    # Relative to the spread, so that larger latents are no way round the noise.
+    added = (strength * mean.std((0, 2, 3), keepdim=True)).square()
+    made = decode(vae, mean + noise * torch.sqrt(log_variance.exp() + added)) / 2 + 0.5
     # Where a layer is transparent its colour does not matter; compare what would be seen.
     error = _multiplied(made) - _multiplied(pictures)
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
@@ -81,10 +83,11 @@ def _loop(session: Session, settings: VaeTraining, vae, optimizer: FlatOptimizer
     while not (clock.over or stop.wanted):
         pictures = choose_frames(source.draw(settings.scenes, settings.layers, settings.height, settings.width), settings.frames)
         noise = torch.randn(len(pictures), 16, settings.height // 8, settings.width // 8, device=device)
+        strength = settings.latent_noise * torch.rand(len(pictures), 1, 1, 1, device=device)
         rate = learning_rate(settings.learning_rate, progress.step, settings.warmup_steps, clock.progress, 0.02)
         optimizer.zero_grad()
         with session.autocast:
-            loss, squared, kl = compute(vae, pictures, noise, kl_weight)
+            loss, squared, kl = compute(vae, pictures, noise, strength, kl_weight)
         loss.backward()
         optimizer.step(progress.step, rate)
         progress.step += 1
