@@ -41,8 +41,9 @@ def sigmas(steps: int, condition_tokens: int) -> Tensor:
 
 
 def draw_sigmas(count: int, condition_tokens: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
-    """Noise levels for training, as often as sampling with many steps meets them; one in each of `count` equal shares."""
-    share = (torch.arange(count, device=device) + torch.rand(count, device=device, generator=generator)) / count
+    """Noise levels for training, as often as sampling with many steps meets them; one in each of `count` equal shares, in any order."""
+    place = torch.randperm(count, device=device, generator=generator)
+    share = (place + torch.rand(count, device=device, generator=generator)) / count
     return shifted(share, condition_tokens).clamp(min=0.01)
 
 

@@ -19,8 +19,7 @@ Rotary = tuple[Tensor, Tensor]  # cos and sin, each [tokens, head_dim / 2] fp32
 
 
 def make_transformer(sizes: Sizes) -> QwenImageTransformer2DModel:
-    """Initialised so that every block begins as the identity and the output as zero, and that half of the heads look at their own
-    place in all frames: layers and picture have to meet there."""
+    """Initialised so that every block begins as the identity, and the output as zero."""
     model = QwenImageTransformer2DModel(
         patch_size=2, in_channels=4 * LATENT_CHANNELS, out_channels=LATENT_CHANNELS, num_layers=sizes.blocks,
         num_attention_heads=sizes.heads, attention_head_dim=sizes.head_dim, axes_dims_rope=sizes.axes,
@@ -34,12 +33,6 @@ def make_transformer(sizes: Sizes) -> QwenImageTransformer2DModel:
                 nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
     nn.init.normal_(model.time_text_embed.addition_t_embedding.weight, std=0.02)
-    own_place = torch.zeros(sizes.heads, sizes.head_dim)
-    # One of each rotary pair of rows and columns, none of frames: the product of two such vectors falls with their distance.
-    own_place[: sizes.heads // 2, sizes.axes[0]::2] = 2.0
-    for block in model.transformer_blocks:
-        for layer in (block.attn.to_q, block.attn.to_k):
-            layer.bias.data.copy_(own_place.flatten())
     return model
 
 

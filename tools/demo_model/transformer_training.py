@@ -78,7 +78,7 @@ class Trainer:
         loss = (weight * whole + layers * parts.mean()) / (weight + layers)
         (loss * share).backward()
         # At the highest noise level the error is that of the layers' first guess.
-        return torch.stack([loss.detach(), parts.detach()[-1]])
+        return torch.stack([loss.detach(), parts.detach()[sigma.argmax()]])
 
 
 def train(session: Session) -> None:
