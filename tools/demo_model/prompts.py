@@ -51,10 +51,6 @@ def describe(parameters: SceneParameters, atlas: Atlas, aspect: float = 1.0) -> 
     return prompts
 
 
-def first_sentence(prompt: str) -> str:
-    return prompt.split(". ")[0].removesuffix(".") + "."
-
-
 def _place(x: float, y: float, aspect: float) -> str:
     half_width, half_height = max(aspect, 1.0), max(1 / aspect, 1.0)
     column = 1 + (x > half_width / 3) - (x < -half_width / 3)

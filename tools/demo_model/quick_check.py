@@ -131,7 +131,8 @@ def check_model(model: Path, program: Path | None, folder: Path) -> None:
     reference.quiet()
     pipe = reference.load_pipeline(model, torch.float32)
     before = pipe.tokenizer(TEMPLATE.split("{}")[0]).input_ids
-    check(len(before) == pipe.prompt_template_encode_start_idx and pipe.prompt_template_encode == TEMPLATE, "the template's beginning is dropped exactly")
+    check(len(before) == pipe.prompt_template_encode_start_idx and pipe.prompt_template_encode == TEMPLATE,
+          "the template's beginning is dropped exactly")
     for text in (" ", PROMPT, "żółw 漢字 🙂"):
         check(pipe.tokenizer.decode(pipe.tokenizer(text).input_ids) == text, f"{text!r} survives the tokenizer")
     prompts = frozen.load(folder / "state", toy_plan(), CPU).prompts(CPU)
@@ -148,9 +149,10 @@ def check_model(model: Path, program: Path | None, folder: Path) -> None:
     subprocess.run([program, "inspect", "--model", model], check=True, stdout=subprocess.DEVNULL)
     out = folder / "layers"
     subprocess.run([program, "decompose", "--model", model, "--image", picture, "--out", out, "--prompt", PROMPT, "--layers", "2",
-                    "--any-resolution", "--resolution", "64", "--steps", "2", "--cfg-scale", "2", "--dtype", "fp32", "--device", "cpu", "--quiet"],
-                   check=True)
-    difference = max(np.abs(np.asarray(Image.open(out / f"layer_{i}.png"), int) - np.asarray(image, int)).max() for i, image in enumerate(images))
+                    "--any-resolution", "--resolution", "64", "--steps", "2", "--cfg-scale", "2", "--dtype", "fp32",
+                    "--device", "cpu", "--quiet"], check=True)
+    made = [Image.open(out / f"layer_{i}.png") for i in range(len(images))]
+    difference = max(np.abs(np.asarray(a, int) - np.asarray(b, int)).max() for a, b in zip(made, images))
     check(difference <= 1, f"layerpipe gives the same layers (largest difference {difference} of 255)")
 
 

@@ -47,7 +47,7 @@ class VaeTraining:
 
 @dataclass(frozen=True)
 class TransformerTraining:
-    planned_minutes: float = 17.5
+    planned_minutes: float = 16.5
     # Scenes of a step, by the number of layers; each number is one pass of its own.
     scenes: dict[int, int] = field(default_factory=lambda: {4: 48, 3: 40, 2: 24, 1: 8})
     # (height, width) and how often.
@@ -59,7 +59,7 @@ class TransformerTraining:
     early_factor: int = 2  # times as many scenes then, since a step's overhead would be longer than its work
     text_tokens: tuple[int, ...] = (10, 20, 32, 48)  # of a prompt with the template's last five
     no_prompt_share: float = 0.13
-    learning_rate: float = 1.0e-3
+    learning_rate: float = 1.2e-3
     warmup_steps: int = 300
     final_share: float = 0.02  # of the learning rate
     ema: float = 0.9995
@@ -81,10 +81,11 @@ def toy_plan() -> Plan:
     """Everything small enough for a check on a CPU."""
     return Plan(
         sizes=Sizes(vae_base_dim=8, vae_dim_mult=(1, 1, 2, 2), blocks=2, heads=2, head_dim=24, axes=(8, 8, 8), text_hidden=32),
-        vae=VaeTraining(scenes=2, frames=6, layers=3, height=64, width=64, statistics_scenes=4, warmup_steps=5, planned_minutes=0.3),
+        vae=VaeTraining(scenes=2, frames=6, layers=3, height=64, width=64, statistics_scenes=4, warmup_steps=5,
+                        planned_minutes=0.3),
         transformer=TransformerTraining(
-            scenes={2: 2, 1: 1}, sizes=((64, 64), (64, 96)), size_weights=(0.5, 0.5), early_size=(64, 64), early_factor=1, chunks=2, warmup_steps=5,
-            planned_minutes=0.3),
+            scenes={2: 2, 1: 1}, sizes=((64, 64), (64, 96)), size_weights=(0.5, 0.5), early_size=(64, 64), early_factor=1,
+            chunks=2, warmup_steps=5, planned_minutes=0.3),
     )
 
 

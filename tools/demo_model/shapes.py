@@ -93,7 +93,8 @@ ICONS: dict[str, Shape] = {
     "mushroom": lambda p: d.union(d.common(d.circle(p, 0, 0, 0.95), d.box(p, -1, -1, 1, 0.05)), d.box(p, -0.3, 0, 0.3, 0.9, 0.1)),
     "umbrella": lambda p: d.union(d.common(d.circle(p, 0, 0.05, 1), d.box(p, -1, -1, 1, 0.05)), d.box(p, -0.07, 0, 0.07, 0.85),
                                   d.box(p, -0.3, 0.72, 0.07, 0.88)),
-    "bell": lambda p: d.union(d.polygon(p, (-0.85, 0.6), (-0.5, -0.5), (-0.2, -0.85), (0.2, -0.85), (0.5, -0.5), (0.85, 0.6)), d.circle(p, 0, 0.66, 0.22)),
+    "bell": lambda p: d.union(d.polygon(p, (-0.85, 0.6), (-0.5, -0.5), (-0.2, -0.85), (0.2, -0.85), (0.5, -0.5), (0.85, 0.6)),
+                              d.circle(p, 0, 0.66, 0.22)),
 }
 
 
