@@ -30,6 +30,9 @@ def make_vae(sizes: Sizes, **settings) -> AutoencoderKLQwenImage:
             if "time_conv" not in name:
                 # Initialised for three slices' worth of inputs; one is all there is.
                 parameter[:, :, -1] = last * 3**0.5
+        # Latents begin with little noise. From a variance of 1, training spends its first thousands of steps getting rid of it.
+        vae.quant_conv.weight[LATENT_CHANNELS:] *= 0.1
+        vae.quant_conv.bias[LATENT_CHANNELS:] = -8.0
     return vae
 
 
