@@ -35,8 +35,8 @@ class VaeTraining:
     layers: int = 4
     height: int = 256
     width: int = 256
-    learning_rate: float = 1.2e-3
-    warmup_steps: int = 200
+    learning_rate: float = 7e-4
+    warmup_steps: int = 300
     ema: float = 0.998
     kl_weight: float = 1e-4
     # Noise on the latents, up to this share of their spread, so that the decoder forgives what the transformer gets slightly wrong.

@@ -15,6 +15,8 @@ from .settings import LATENT_CHANNELS, Sizes
 
 
 def make_vae(sizes: Sizes, **settings) -> AutoencoderKLQwenImage:
+    """Initialised so that every residual branch begins as zero: without that, training stands still at a PSNR of 13 dB, even on four
+    pictures, unless its steps are three times as small."""
     vae = AutoencoderKLQwenImage(
         base_dim=sizes.vae_base_dim, z_dim=LATENT_CHANNELS, dim_mult=list(sizes.vae_dim_mult), num_res_blocks=sizes.vae_res_blocks,
         temperal_downsample=[False, True, True], input_channels=4, **settings,
@@ -27,9 +29,11 @@ def make_vae(sizes: Sizes, **settings) -> AutoencoderKLQwenImage:
                 continue
             last = parameter[:, :, -1].clone()
             parameter.zero_()
-            if "time_conv" not in name:
+            if "time_conv" not in name and ".conv2." not in name:
                 # Initialised for three slices' worth of inputs; one is all there is.
                 parameter[:, :, -1] = last * 3**0.5
+        for block in (*vae.encoder.mid_block.attentions, *vae.decoder.mid_block.attentions):
+            block.proj.weight.zero_()
         # Latents begin with little noise. From a variance of 1, training spends its first thousands of steps getting rid of it.
         vae.quant_conv.weight[LATENT_CHANNELS:] *= 0.1
         vae.quant_conv.bias[LATENT_CHANNELS:] = -8.0
