@@ -43,14 +43,22 @@ def make_model(folder: Path, case: Case) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     make_tokenizer(folder / "tokenizer", case.text.vocab_size, "vocab-merges")
-    # from_pretrained builds the processor from its own folder, tokenizer included.
-    shutil.copytree(folder / "tokenizer", folder / "processor")
-    _write_json(folder / "processor" / "preprocessor_config.json", IMAGE_PROCESSOR)
-    FlowMatchEulerDiscreteScheduler(**SCHEDULER).save_config(folder / "scheduler")
+    write_pipeline_files(folder)
     _write_diffusers_model(folder / "transformer", case, _transformer(case))
     _write_diffusers_model(folder / "vae", case, _vae(case))
-    _write_text_encoder(folder, case)
-    _write_json(folder / "model_index.json", {
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+    text_encoder = Qwen2_5_VLForConditionalGeneration(text_config(case.text, tokenizer))
+    randomise(text_encoder, f"{case.name}/text_encoder")
+    write_text_encoder(folder / "text_encoder", text_encoder, tokenizer, case)
+
+
+def write_pipeline_files(folder: Path) -> None:
+    """All of a model folder but the weights, in a folder that has its tokenizer."""
+    # from_pretrained builds the processor from its own folder, tokenizer included.
+    shutil.copytree(folder / "tokenizer", folder / "processor")
+    write_json(folder / "processor" / "preprocessor_config.json", IMAGE_PROCESSOR)
+    FlowMatchEulerDiscreteScheduler(**SCHEDULER).save_config(folder / "scheduler")
+    write_json(folder / "model_index.json", {
         "_class_name": "QwenImageLayeredPipeline",
         "_diffusers_version": diffusers.__version__,
         "processor": ["transformers", "Qwen2VLProcessor"],
@@ -79,7 +87,7 @@ def _vae(case: Case) -> AutoencoderKLQwenImage:
     )
 
 
-def _text_config(spec: Text, tokenizer) -> Qwen2_5_VLConfig:
+def text_config(spec: Text, tokenizer) -> Qwen2_5_VLConfig:
     half = spec.head_dim // 2
     section = [half - 2 * (3 * half // 8), 3 * half // 8, 3 * half // 8]  # the real proportions, 16 : 24 : 24
     token = tokenizer.convert_tokens_to_ids
@@ -107,11 +115,7 @@ def _rows(tokenizer) -> int:
     return math.ceil((len(tokenizer) + 1) / 16) * 16
 
 
-def _write_text_encoder(folder: Path, case: Case) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-    model = Qwen2_5_VLForConditionalGeneration(_text_config(case.text, tokenizer))
-    randomise(model, f"{case.name}/text_encoder")
-    target = folder / "text_encoder"
+def write_text_encoder(target: Path, model: Qwen2_5_VLForConditionalGeneration, tokenizer, case: Case) -> None:
     target.mkdir()
     config = model.config.to_dict()
     for part in (config, config["text_config"], config["vision_config"]):
@@ -123,9 +127,9 @@ def _write_text_encoder(folder: Path, case: Case) -> None:
     if case.text.naming == "flat":
         tensors = {_published_name(name): tensor for name, tensor in tensors.items()}
         config = _published_config(config)
-    _write_json(target / "config.json", config)
+    write_json(target / "config.json", config)
     im_end, endoftext = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
-    _write_json(target / "generation_config.json", {
+    write_json(target / "generation_config.json", {
         "bos_token_id": endoftext,
         "do_sample": True,
         "eos_token_id": [im_end, endoftext],
@@ -133,7 +137,7 @@ def _write_text_encoder(folder: Path, case: Case) -> None:
         "repetition_penalty": 1.05,
         "temperature": 1e-06,
     })
-    _write_tensors(target, "model", tensors, case)
+    write_tensors(target, "model", tensors, case)
 
 
 def _published_name(name: str) -> str:
@@ -160,7 +164,7 @@ def _published_config(config: dict) -> dict:
 def _write_diffusers_model(folder: Path, case: Case, model) -> None:
     randomise(model, f"{case.name}/{folder.name}")
     model.save_config(folder)
-    _write_tensors(folder, "diffusion_pytorch_model", dict(model.state_dict()), case)
+    write_tensors(folder, "diffusion_pytorch_model", dict(model.state_dict()), case)
 
 
 @torch.no_grad()
@@ -188,7 +192,7 @@ def _fan_in(weight: torch.Tensor) -> int:
     return math.prod(sizes)
 
 
-def _write_tensors(folder: Path, stem: str, tensors: dict[str, torch.Tensor], case: Case) -> None:
+def write_tensors(folder: Path, stem: str, tensors: dict[str, torch.Tensor], case: Case) -> None:
     """One file, or `case.shards` files with an index, filled in the order of the names."""
     tensors = {name: tensors[name].to(DTYPES[case.weights]).contiguous() for name in sorted(tensors)}
     total = sum(t.nbytes for t in tensors.values())
@@ -205,9 +209,9 @@ def _write_tensors(folder: Path, stem: str, tensors: dict[str, torch.Tensor], ca
         file = f"{stem}-{number:05d}-of-{case.shards:05d}.safetensors"
         save_file(shard, folder / file, metadata={"format": "pt"})
         weight_map |= {name: file for name in shard}
-    _write_json(folder / f"{stem}.safetensors.index.json",
+    write_json(folder / f"{stem}.safetensors.index.json",
                 {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))})
 
 
-def _write_json(path: Path, value) -> None:
+def write_json(path: Path, value) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
