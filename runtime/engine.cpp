@@ -5,6 +5,7 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "common/errors.h"
 #include "common/units.h"
@@ -19,9 +20,6 @@ namespace layerpipe::runtime {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Of LibTorch's messages, which go on about its allocator.
-constexpr std::size_t kMessageLimit = 200;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -257,6 +255,27 @@ void Engine::end_phase(const Run& run) {
   figures.peak_bytes = memory_use(config_.device).peak;
 }
 
+// "CUDA out of memory. Tried to allocate 18.00 MiB. GPU 0 has …" is all that LibTorch says in one piece; what
+// was foretold and what was held belong beside it.
+common::DoesNotFitError Engine::out_of_memory(Phase phase, const std::string& libtorch_text) const {
+  constexpr std::string_view kBefore = "Tried to allocate ";
+  std::string what = config_.device.str() + " has not enough memory to " + to_string(phase);
+  if (const auto begin = libtorch_text.find(kBefore); begin != std::string::npos) {
+    const auto end = libtorch_text.find(". ", begin);
+    what += ": " + libtorch_text.substr(begin + kBefore.size(), end - begin - kBefore.size()) +
+            " more were asked for";
+  }
+  std::uint64_t weights = 0;
+  for (const Network network : kNetworks) {
+    if (phase_of(network) == phase) weights = std::max(weights, weight_bytes(network));
+  }
+  what += "; " + common::format_bytes(memory_use(config_.device).in_use) +
+          " were in use, where the weights alone take " + common::format_bytes(weights);
+  return common::DoesNotFitError(
+      what,
+      "Close the other programs that nvidia-smi shows, or take a smaller --resolution or fewer --layers.");
+}
+
 void Engine::run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
                  const std::atomic<bool>& stop_requested) {
   for (const Request& request : requests) check(request);
@@ -268,10 +287,7 @@ void Engine::run(std::span<const Request> requests, const ProgressListener& list
     denoise(run);
     decode(run, sink);
   } catch (const c10::OutOfMemoryError& error) {
-    throw common::DoesNotFitError(
-        config_.device.str() + " ran out of memory in phase " + to_string(run.phase) + ": " +
-            std::string(error.what_without_backtrace()).substr(0, kMessageLimit),
-        "Close the other programs that nvidia-smi shows, or take a smaller --resolution or fewer --layers.");
+    throw out_of_memory(run.phase, error.what_without_backtrace());
   }
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/errors.h"
 #include "model/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/weights/tensor_source.h"
@@ -98,6 +99,7 @@ class Engine {
   template <typename T, typename Config>
   T load(Run& run, Network network, const Config& config);
   void measure_networks();
+  common::DoesNotFitError out_of_memory(Phase phase, const std::string& libtorch_text) const;
 
   EngineConfig config_;
   model::ModelConfig model_;

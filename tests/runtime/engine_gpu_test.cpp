@@ -91,6 +91,31 @@ TEST_F(FullSizeOnGpu, SaysWhatDoesNotFitBesideOthers) {
   }
 }
 
+TEST_F(FullSizeOnGpu, SaysWhatItHeldWhenMemoryRunsOut) {
+  const at::Device device(at::kCUDA, 0);
+  Engine engine(
+      {.model_folder = model_, .device = device, .dtype = at::kBFloat16, .weights = WeightOrigin::kRandom});
+  // Room for the transformer's weights and hardly anything else.
+  const std::uint64_t left = engine.weight_bytes(Network::kTransformer) + (64ULL << 20);
+  const std::uint64_t free = memory_use(device).free;
+  if (free < left) GTEST_SKIP() << "the GPU has no room for the transformer";
+  const at::Tensor ballast = at::empty({static_cast<std::int64_t>(free - left)},
+                                       at::TensorOptions().device(device).dtype(at::kByte));
+  Request request;
+  request.picture = at::zeros({640, 640, 4}, at::kByte);
+  request.prompt = "a poster";
+  const std::atomic<bool> stop{false};
+  try {
+    layerpipe::testing::run_engine(engine, {&request, 1}, {}, stop);
+    FAIL() << "it fitted";
+  } catch (const common::DoesNotFitError& error) {
+    EXPECT_THAT(error.what(),
+                ::testing::MatchesRegex(
+                    "cuda:0 has not enough memory to denoise: [0-9.]+ .iB more were asked for; .+ "
+                    "were in use, where the weights alone take 37\\.88 GiB"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Cases, EngineOnGpu, ::testing::ValuesIn(layerpipe::testing::parity_case_names()),
                          [](const auto& info) { return info.param; });
 
