@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/errors.h"
@@ -11,6 +12,7 @@
 #include "launch/failure.h"
 #include "launch/progress_display.h"
 #include "launch/result_writer.h"
+#include "launch/terminal.h"
 #include "media/picture_reader.h"
 #include "media/resize.h"
 #include "model/fingerprint.h"
@@ -48,7 +50,7 @@ struct Work {
 media::Image read_picture(const std::filesystem::path& file, const DecomposeOptions& options) {
   auto [picture, remarks] = media::read_picture(file);
   if (!options.quiet) {
-    for (const std::string& remark : remarks) fmt::print(stderr, "{}: {}\n", file.string(), remark);
+    for (const std::string& remark : remarks) say(fmt::format("{}: {}\n", file.string(), remark));
   }
   return std::move(picture);
 }
@@ -84,10 +86,14 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
     throw common::InputError(
         file.string() + ": \"" + kName + "\" has to be fp32 of shape [1, tokens, channels]", kDumpThem);
   }
+  if (!at::isfinite(latents).all().item<bool>()) {
+    throw common::InputError(file.string() + ": \"" + kName + "\" holds values that are not finite numbers",
+                             kDumpThem);
+  }
   return latents;
 }
 
-Work make_work(const DecomposeOptions& options) {
+Work make_work(const DecomposeOptions& options, const std::atomic<bool>& stop_requested) {
   runtime::Request request;
   request.prompt = options.prompt;
   if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
@@ -100,6 +106,7 @@ Work make_work(const DecomposeOptions& options) {
 
   Work work;
   for (const auto& file : options.images) {
+    if (stop_requested.load()) throw common::InterruptedError();
     const media::Image picture = read_picture(file, options);
     request.picture = at_working_size(picture, file, options.resolution);
     for (std::int64_t n = 0; n < options.num_images; ++n) {
@@ -121,11 +128,16 @@ runtime::ResultRecord make_record(const InputPicture& picture, const runtime::Re
           .seed = request.seed};
 }
 
-runtime::RunFigures make_figures(const runtime::Engine& engine, const runtime::Result& result) {
+runtime::RunFigures make_figures(const runtime::Engine& engine, const runtime::Result& result,
+                                 const at::Device& device) {
   runtime::RunFigures figures{.phases = engine.figures(), .step_seconds = result.step_seconds};
   for (const runtime::Network network : runtime::kNetworks)
     figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
   figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
+  if (!device.is_cpu()) return figures;
+  // On the CPU each phase begins a new peak.
+  for (const runtime::Phase phase : runtime::kPhases)
+    figures.host_peak_bytes = std::max(figures.host_peak_bytes, figures.phases[phase].peak_bytes);
   return figures;
 }
 
@@ -140,10 +152,10 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
                    const DecomposeOptions& options, double seconds) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const runtime::PixelSize& size = records[i].layer_size;
-    fmt::print(stderr, "{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
-               options.layers, size.width, size.height);
+    say(fmt::format("{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
+                    options.layers, size.width, size.height));
   }
-  fmt::print(stderr, "done in {}\n", common::format_duration(std::chrono::duration<double>(seconds)));
+  say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
 }
 
 }  // namespace
@@ -163,7 +175,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
        .dtype = dtype,
        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
   doing = "the pictures";
-  const auto [requests, pictures] = make_work(options);
+  const auto [requests, pictures] = make_work(options, stop_requested);
   for (const auto& request : requests) engine.check(request);
   engine.check_memory();
   std::vector<runtime::PixelSize> layer_sizes;
@@ -181,13 +193,14 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
                              .device = device,
                              .dtype = dtype_name});
   if (!options.quiet) {
-    if (!device.remark.empty()) fmt::print(stderr, "--device auto takes the CPU: {}\n", device.remark);
-    fmt::print(stderr, "{}\n", device_text(device, dtype_name));
+    if (!device.remark.empty()) say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
+    say(device_text(device, dtype_name) + "\n");
   }
   std::vector<runtime::ResultRecord> records;
   {
-    ProgressDisplay display(options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr(),
-                            [&] { return runtime::memory_use(device.device); });
+    ProgressDisplay display(
+        options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr(),
+        [&] { return runtime::memory_use(device.device); }, stop_requested);
     engine.run(
         requests,
         [&](const runtime::Progress& progress) {
@@ -196,7 +209,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
         },
         [&](std::size_t index, const runtime::Result& result) {
           records.push_back(make_record(pictures[index], requests[index], options));
-          writer.write(index, records.back(), result, make_figures(engine, result));
+          writer.write(index, records.back(), result, make_figures(engine, result, device.device));
         },
         stop_requested);
   }

@@ -154,17 +154,16 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
 
 std::vector<runtime::OptionRecord> record_options(const CLI::App& command) {
   using Kind = runtime::OptionRecord::Kind;
-  static const std::set<std::string> kPathOptions{"model", "image", "out", "init-latents", "dump-latents"};
   std::vector<runtime::OptionRecord> records;
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_lnames().empty() || option == command.get_help_ptr()) continue;
     const bool given = option->count() > 0;
     const bool is_flag = option->get_items_expected_max() == 0;
     const std::string otherwise = is_flag ? "false" : option->get_default_str();
-    std::string value = given ? fmt::format("{}", fmt::join(option->results(), " ")) : otherwise;
-    const bool is_path = kPathOptions.contains(option->get_lnames().front());
+    const std::string type = option->get_type_name();
+    const bool is_path = type.starts_with("FILE") || type.starts_with("FOLDER");
     records.push_back({.name = option->get_lnames().front(),
-                       .value = std::move(value),
+                       .values = given ? option->results() : std::vector<std::string>{otherwise},
                        .source = given ? "command line" : "default",
                        .kind = is_path ? Kind::kPath : Kind::kValue});
   }

@@ -28,6 +28,11 @@ std::optional<std::uint64_t> refused_bytes(std::string_view text) {
   return bytes;
 }
 
+// LibTorch's texts, and those of the CUDA runtime in them, go on over several lines.
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
 // `bytes`: what was asked for, 0 when nobody knows.
 Failure machine_is_full(std::uint64_t bytes, const std::string& doing) {
   std::string what = "the machine has not enough memory";
@@ -48,14 +53,14 @@ Failure explain(const std::exception_ptr& failure, const std::string& doing) {
     return {ExitCode::kInput, error.what(), "Check the paths that were given."};
   } catch (const c10::OutOfMemoryError& error) {
     return {ExitCode::kDoesNotFit,
-            std::string("the device has not enough memory: ") + error.what_without_backtrace(),
+            "the device has not enough memory: " + first_line(error.what_without_backtrace()),
             "Try a smaller --resolution, fewer --layers or --dtype bf16."};
   } catch (const std::bad_alloc&) {
     return machine_is_full(0, doing);
   } catch (const c10::Error& error) {
     if (const auto bytes = refused_bytes(error.what_without_backtrace()))
       return machine_is_full(*bytes, doing);
-    return {ExitCode::kInternal, std::string("LibTorch failed: ") + error.what_without_backtrace(), {}};
+    return {ExitCode::kInternal, "LibTorch failed: " + first_line(error.what_without_backtrace()), {}};
   } catch (const std::exception& error) {
     return {ExitCode::kInternal, error.what(), {}};
   }

@@ -43,17 +43,25 @@ void print_error(const std::string& what, const std::string& remedy) {
   if (!remedy.empty()) std::cerr << "  " << remedy << '\n';
 }
 
+void flush_stdout() {
+  if (!std::cout.flush()) {
+    throw layerpipe::common::OutputError("stdout could not be written", "Check where it was sent to.");
+  }
+}
+
 // Runs the command that was asked for and notes in `doing` what it is at. Throws.
 void run(int argc, char** argv, std::string& doing) {
   const launch::Command command = launch::parse_command_line(argc, argv);
   if (const auto* information = std::get_if<launch::Information>(&command)) {
     std::cout << information->text;
+    flush_stdout();
   } else if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
     prefer_sleeping_threads(argv);
     launch::run_decompose(decompose->options, decompose->records, stop_requested, doing);
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);
+    flush_stdout();
   }
 }
 

@@ -5,11 +5,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <string_view>
 #include <utility>
+
+#include "launch/terminal.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -51,11 +53,18 @@ std::string date_and_time() {
 }  // namespace
 
 ProgressStyle progress_style_for_stderr() {
-  return ::isatty(STDERR_FILENO) != 0 ? ProgressStyle::kLive : ProgressStyle::kLines;
+  const char* terminal = std::getenv("TERM");
+  const bool moves_its_cursor =
+      terminal != nullptr && *terminal != '\0' && std::string_view(terminal) != "dumb";
+  return ::isatty(STDERR_FILENO) != 0 && moves_its_cursor ? ProgressStyle::kLive : ProgressStyle::kLines;
 }
 
-ProgressDisplay::ProgressDisplay(ProgressStyle style, std::function<runtime::MemoryUse()> read_memory)
-    : style_(style), charset_(charset_of_environment()), read_memory_(std::move(read_memory)) {
+ProgressDisplay::ProgressDisplay(ProgressStyle style, std::function<runtime::MemoryUse()> read_memory,
+                                 const std::atomic<bool>& stop_requested)
+    : style_(style),
+      charset_(charset_of_environment()),
+      read_memory_(std::move(read_memory)),
+      stop_requested_(stop_requested) {
   if (style_ == ProgressStyle::kLive) redrawing_ = std::thread([this] { redraw_until_the_end(); });
 }
 
@@ -115,33 +124,45 @@ void ProgressDisplay::count_seconds() {
 
 // Draws over the block before and leaves the cursor below it, where an error message may follow.
 void ProgressDisplay::draw_block() {
-  state_.memory = read_memory_();
+  read_memory();
   const int columns = columns_of_stderr();
-  std::string text = drawn_lines_ > 0 ? fmt::format("\033[{}A", drawn_lines_) : "";
+  // The terminal may have shown a key at the cursor, so the column is set as well.
+  std::string text = drawn_lines_ > 0 ? fmt::format("\r\033[{}A", drawn_lines_) : "";
   drawn_lines_ = 0;
-  for (const std::string& line : progress_block(state_, charset_)) {
+  std::vector<std::string> lines = progress_block(state_, charset_);
+  if (stop_requested_.load()) lines.emplace_back("  stopping after this step; once more stops at once");
+  for (const std::string& line : lines) {
     text += "\033[2K" + fit(line, columns - 1) + "\n";
     ++drawn_lines_;
   }
-  fmt::print(stderr, "{}", text);
-  std::fflush(stderr);
+  say(text);
   last_drawn_ = Clock::now();
 }
 
 void ProgressDisplay::write_line(Phase phase) {
-  state_.memory = read_memory_();
-  fmt::print(stderr, "{}  {}; memory {}\n", date_and_time(), phase_text(phase, state_.phases[phase]),
-             memory_text(state_.memory));
-  std::fflush(stderr);
+  read_memory();
+  say(fmt::format("{}  {}; memory {}\n", date_and_time(), phase_text(phase, state_.phases[phase]),
+                  memory_text(state_.memory)));
   last_drawn_ = Clock::now();
+}
+
+// The device's peak begins anew with every phase; what is shown is that of the run.
+void ProgressDisplay::read_memory() {
+  const std::uint64_t peak = state_.memory.peak;
+  state_.memory = read_memory_();
+  state_.memory.peak = std::max(peak, state_.memory.peak);
 }
 
 void ProgressDisplay::redraw_until_the_end() {
   std::unique_lock lock(mutex_);
   while (!ends_.wait_for(lock, kRedrawInterval, [this] { return ending_; })) {
     if (drawn_lines_ == 0) continue;  // nothing has begun
-    count_seconds();
-    draw_block();
+    try {
+      count_seconds();
+      draw_block();
+    } catch (const std::exception&) {
+      return;  // the device failed; the thread that works will say how
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // What a person watches while layerpipe works.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -24,8 +25,10 @@ ProgressStyle progress_style_for_stderr();
 // block again twice a second, so that a long step does not look like a hang.
 class ProgressDisplay {
  public:
-  // `read_memory` is called by either thread, one at a time.
-  ProgressDisplay(ProgressStyle style, std::function<runtime::MemoryUse()> read_memory);
+  // `read_memory` is called by either thread, one at a time. A live block says so when `stop_requested`,
+  // which has to outlive the object, is set.
+  ProgressDisplay(ProgressStyle style, std::function<runtime::MemoryUse()> read_memory,
+                  const std::atomic<bool>& stop_requested);
   ~ProgressDisplay();
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
@@ -36,6 +39,7 @@ class ProgressDisplay {
   using Clock = std::chrono::steady_clock;
   bool update(const runtime::Progress& progress);
   void count_seconds();
+  void read_memory();
   void draw_block();
   void write_line(runtime::Phase phase);
   void redraw_until_the_end();
@@ -43,6 +47,7 @@ class ProgressDisplay {
   ProgressStyle style_;
   Charset charset_;
   std::function<runtime::MemoryUse()> read_memory_;
+  const std::atomic<bool>& stop_requested_;
 
   std::mutex mutex_;  // guards all below
   std::condition_variable ends_;

@@ -35,16 +35,36 @@ void prepare_folder(const std::filesystem::path& folder) {
   std::filesystem::remove(folder / "run.json", error);
 }
 
-void check_dump_file(const std::filesystem::path& file) {
+// `out` will be there when the latents are written.
+void check_dump_file(const std::filesystem::path& file, const std::filesystem::path& out) {
   const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  if (is_folder(file)) {
-    throw common::InputError("--dump-latents " + file.string() + " is a folder",
-                             "Give the name of a file in it.");
+  const std::string option = "--dump-latents " + file.string();
+  if (is_folder(file)) throw common::InputError(option + " is a folder", "Give the name of a file in it.");
+  if (!is_folder(folder)) {
+    if (std::filesystem::weakly_canonical(folder) == std::filesystem::weakly_canonical(out)) return;
+    throw common::InputError(option + ": there is no folder " + folder.string(),
+                             "Make it, or choose another file.");
   }
-  if (!is_folder(folder) || ::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError("--dump-latents " + file.string() + ": there is no folder " + folder.string() +
-                                 " that may be written",
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw common::InputError(option + ": the folder " + folder.string() + " may not be written",
                              "Choose another file.");
+  }
+}
+
+// Results replace what an earlier run left, but never what the run was made from.
+void keep_inputs(const DecomposeOptions& options, const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> inputs = options.images;
+  if (options.init_latents) inputs.push_back(*options.init_latents);
+  for (const auto& input : inputs) {
+    std::error_code error;
+    const std::string name = input.filename().string();
+    const bool is_result = name == "composite.png" || (name.starts_with("layer_") && name.ends_with(".png"));
+    const bool lies_there = is_result && std::filesystem::equivalent(input, folder / name, error);
+    const bool is_dump =
+        options.dump_latents && std::filesystem::equivalent(input, *options.dump_latents, error);
+    if (!lies_there && !is_dump) continue;
+    throw common::InputError("the result would be written over " + input.string(),
+                             is_dump ? "Choose another file for --dump-latents." : "Choose another --out.");
   }
 }
 
@@ -104,7 +124,8 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
 
 ResultWriter::ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin)
     : options_(options), results_(results), origin_(std::move(origin)) {
-  if (options.dump_latents) check_dump_file(*options.dump_latents);
+  if (options.dump_latents) check_dump_file(*options.dump_latents, folder(0));
+  for (std::size_t i = 0; i < results; ++i) keep_inputs(options, folder(i));
   for (std::size_t i = 0; i < results; ++i) prepare_folder(folder(i));
 }
 

@@ -20,10 +20,17 @@ bool counts(const std::filesystem::path& path) {
   return extension == ".json" || extension == ".txt" || extension == ".safetensors";
 }
 
+// What else lies in the folder, results for example, is not the model's. Links are followed: shared
+// components are often linked from one model folder to another.
 std::vector<std::filesystem::path> files_that_count(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && counts(entry.path())) files.push_back(entry.path());
+  std::vector<std::filesystem::path> files{folder / "model_index.json"};
+  for (const char* component :
+       {"processor", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"}) {
+    std::error_code error;
+    const auto options = std::filesystem::directory_options::follow_directory_symlink;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / component, options, error)) {
+      if (entry.is_regular_file(error) && counts(entry.path())) files.push_back(entry.path());
+    }
   }
   std::sort(files.begin(), files.end());
   return files;

@@ -6,10 +6,11 @@
 
 namespace layerpipe::model {
 
-// 32 hexadecimal digits (XXH3, 128 bits) over the names and contents of the folder's JSON and text files
-// (configs, tokenizer, indices) and the names, sizes and headers of its weight files. The weights themselves
-// are not read: two models with equal headers and different values have one fingerprint. A guard against
-// mix-ups, not against malice. Throws InputError for a file that cannot be read.
+// 32 hexadecimal digits (XXH3, 128 bits) over the names and contents of model_index.json and of its
+// components' JSON and text files (configs, tokenizer, indices) and the names, sizes and headers of its
+// weight files. The weights themselves are not read: two models with equal headers and different values have
+// one fingerprint. A guard against mix-ups, not against malice. Throws InputError for a file that cannot be
+// read.
 std::string fingerprint(const std::filesystem::path& folder);
 
 }  // namespace layerpipe::model

@@ -20,7 +20,7 @@ struct CloseLibrary {
   void operator()(void* library) const { ::dlclose(library); }
 };
 
-// A function of the library, or one that fails when the library lacks it.
+// A function of the library; null when the library lacks it.
 template <typename Function>
 Function* find(void* library, const char* name) {
   return reinterpret_cast<Function*>(::dlsym(library, name));

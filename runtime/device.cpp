@@ -52,7 +52,8 @@ GpuRefusal judge_gpu(const std::optional<CudaDriver>& driver, const GpuNeeds& ne
       "Install an NVIDIA driver for CUDA " + version_text(needs.cuda_runtime) + " or newer" + or_cpu;
   if (!driver)
     return {"this machine has no NVIDIA driver: its library libcuda.so.1 was not found", driver_needed};
-  if (driver->version / kCudaMajorUnit < needs.cuda_runtime / kCudaMajorUnit) {
+  const bool says_its_version = driver->version != 0;
+  if (says_its_version && driver->version / kCudaMajorUnit < needs.cuda_runtime / kCudaMajorUnit) {
     return {"the NVIDIA driver is too old: it is for CUDA " + version_text(driver->version) +
                 ", and this layerpipe needs one for CUDA " + version_text(needs.cuda_runtime),
             driver_needed};

@@ -5,16 +5,15 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
-#include <string_view>
 
 #include "common/errors.h"
-#include "common/units.h"
 #include "model/scheduler.h"
 #include "model/text_encoder/prompt.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
 #include "model/weights/safetensors.h"
 #include "runtime/memory.h"
+#include "runtime/memory_errors.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -51,20 +50,6 @@ std::shared_ptr<const model::TensorSource> open(const EngineConfig& config, cons
                                                     model::weight_file_stem(component));
 }
 
-// The folder that holds a network's weights.
-const char* component_of(Network network) {
-  switch (network) {
-    case Network::kTextEncoder:
-      return "text_encoder";
-    case Network::kTransformer:
-      return "transformer";
-    case Network::kVaeEncoder:
-    case Network::kVaeDecoder:
-      return "vae";
-  }
-  return "?";
-}
-
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
   const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;
   return {.frames = request.layers + 1,
@@ -74,45 +59,6 @@ model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model
 }
 
 }  // namespace
-
-const char* to_string(Phase phase) {
-  switch (phase) {
-    case Phase::kEncode:
-      return "encode";
-    case Phase::kDenoise:
-      return "denoise";
-    case Phase::kDecode:
-      return "decode";
-  }
-  return "?";
-}
-
-const char* to_string(Network network) {
-  switch (network) {
-    case Network::kTextEncoder:
-      return "text encoder";
-    case Network::kVaeEncoder:
-      return "VAE encoder";
-    case Network::kTransformer:
-      return "transformer";
-    case Network::kVaeDecoder:
-      return "VAE decoder";
-  }
-  return "?";
-}
-
-Phase phase_of(Network network) {
-  switch (network) {
-    case Network::kTextEncoder:
-    case Network::kVaeEncoder:
-      return Phase::kEncode;
-    case Network::kTransformer:
-      return Phase::kDenoise;
-    case Network::kVaeDecoder:
-      return Phase::kDecode;
-  }
-  return Phase::kEncode;
-}
 
 // What the phases of one call share.
 struct Engine::Run {
@@ -139,7 +85,9 @@ struct Engine::Run {
         {.phase = phase, .work = Progress::Work::kCompute, .done = done, .total = total, .request = request});
   }
   void tell(const Progress& progress) const {
-    if (stop_requested.load()) throw common::InterruptedError();
+    const bool was_last =
+        phase == Phase::kDecode && progress.work == Progress::Work::kCompute && done == total;
+    if (stop_requested.load() && !was_last) throw common::InterruptedError();
     if (listener) listener(progress);
   }
 };
@@ -177,22 +125,8 @@ void Engine::measure_networks() {
 void Engine::check_memory() const {
   const MemoryUse memory = memory_use(config_.device);
   for (const Network network : kNetworks) {
-    const std::uint64_t bytes = weight_bytes(network);
-    if (bytes <= memory.free) continue;
-    const std::string needs =
-        "the " + std::string(to_string(network)) + "'s weights take " + common::format_bytes(bytes) + "; ";
-    const std::string has =
-        " has " + common::format_bytes(memory.free) + " of " + common::format_bytes(memory.total) + " free";
-    if (config_.device.is_cpu()) {
-      throw common::DoesNotFitError(
-          needs + "this machine" + has,
-          "Close other programs, take --dtype bf16, or a machine with more memory.");
-    }
-    const std::uint64_t taken = memory.total - memory.free;
-    throw common::DoesNotFitError(
-        needs + config_.device.str() + has + ", " +
-            common::format_bytes(taken - std::min(taken, memory.in_use)) + " are held by others",
-        "Close the other programs that nvidia-smi shows, or take a GPU with more memory.");
+    if (weight_bytes(network) > memory.free)
+      throw does_not_fit(network, weight_bytes(network), config_.device, memory);
   }
 }
 
@@ -255,27 +189,6 @@ void Engine::end_phase(const Run& run) {
   figures.peak_bytes = memory_use(config_.device).peak;
 }
 
-// "CUDA out of memory. Tried to allocate 18.00 MiB. GPU 0 has …" is all that LibTorch says in one piece; what
-// was foretold and what was held belong beside it.
-common::DoesNotFitError Engine::out_of_memory(Phase phase, const std::string& libtorch_text) const {
-  constexpr std::string_view kBefore = "Tried to allocate ";
-  std::string what = config_.device.str() + " has not enough memory to " + to_string(phase);
-  if (const auto begin = libtorch_text.find(kBefore); begin != std::string::npos) {
-    const auto end = libtorch_text.find(". ", begin);
-    what += ": " + libtorch_text.substr(begin + kBefore.size(), end - begin - kBefore.size()) +
-            " more were asked for";
-  }
-  std::uint64_t weights = 0;
-  for (const Network network : kNetworks) {
-    if (phase_of(network) == phase) weights = std::max(weights, weight_bytes(network));
-  }
-  what += "; " + common::format_bytes(memory_use(config_.device).in_use) +
-          " were in use, where the weights alone take " + common::format_bytes(weights);
-  return common::DoesNotFitError(
-      what,
-      "Close the other programs that nvidia-smi shows, or take a smaller --resolution or fewer --layers.");
-}
-
 void Engine::run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
                  const std::atomic<bool>& stop_requested) {
   for (const Request& request : requests) check(request);
@@ -287,7 +200,11 @@ void Engine::run(std::span<const Request> requests, const ProgressListener& list
     denoise(run);
     decode(run, sink);
   } catch (const c10::OutOfMemoryError& error) {
-    throw out_of_memory(run.phase, error.what_without_backtrace());
+    std::uint64_t weights = 0;
+    for (const Network network : kNetworks) {
+      if (phase_of(network) == run.phase) weights = std::max(weights, weight_bytes(network));
+    }
+    throw out_of_memory(run.phase, weights, config_.device, error.what_without_backtrace());
   }
 }
 

@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "common/errors.h"
 #include "model/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/weights/tensor_source.h"
 #include "model/weights/weights.h"
+#include "runtime/network.h"
 #include "runtime/phase.h"
 #include "runtime/request.h"
 
@@ -29,13 +29,6 @@ struct EngineConfig {
   at::ScalarType dtype = at::kFloat;
   WeightOrigin weights = WeightOrigin::kFiles;
 };
-
-// The networks that the phases load, in the order of loading.
-enum class Network { kTextEncoder, kVaeEncoder, kTransformer, kVaeDecoder };
-inline constexpr Network kNetworks[] = {Network::kTextEncoder, Network::kVaeEncoder, Network::kTransformer,
-                                        Network::kVaeDecoder};
-const char* to_string(Network network);  // "text encoder"
-Phase phase_of(Network network);
 
 // Told to the listener while a network's weights are loaded, in bytes; when a phase's own work begins
 // (done == 0); and after each unit of it: a step of a request while denoising, a request otherwise.
@@ -99,7 +92,6 @@ class Engine {
   template <typename T, typename Config>
   T load(Run& run, Network network, const Config& config);
   void measure_networks();
-  common::DoesNotFitError out_of_memory(Phase phase, const std::string& libtorch_text) const;
 
   EngineConfig config_;
   model::ModelConfig model_;

@@ -2,6 +2,7 @@
 
 #include <torch/headeronly/version.h>
 
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
@@ -19,7 +20,10 @@ std::string dump(const Json& json, int indent) {
 }
 
 std::string path_text(const std::string& path, Paths paths) {
-  return paths == Paths::kWhole ? path : std::filesystem::path(path).filename().string();
+  if (paths == Paths::kWhole) return path;
+  const auto parts = std::filesystem::path(path).lexically_normal();
+  // "layers/" has an empty last part.
+  return (parts.has_filename() ? parts : parts.parent_path()).filename().string();
 }
 
 Json size_json(const PixelSize& size) {
@@ -41,9 +45,11 @@ Json device_json(const DeviceFacts& facts) {
 Json make_origin(const RunOrigin& origin, const ResultRecord& result, Paths paths) {
   Json options = Json::object();
   for (const OptionRecord& option : origin.options) {
-    const bool path = option.kind == OptionRecord::Kind::kPath;
-    options[option.name] = {{"value", path ? path_text(option.value, paths) : option.value},
-                            {"source", option.source}};
+    Json values = Json::array();
+    for (const std::string& value : option.values) {
+      values.push_back(option.kind == OptionRecord::Kind::kPath ? path_text(value, paths) : value);
+    }
+    options[option.name] = {{"value", values.size() == 1 ? values[0] : values}, {"source", option.source}};
   }
   return {{"versions", versions_json(origin)},
           {"command", origin.command},
@@ -59,6 +65,15 @@ Json make_origin(const RunOrigin& origin, const ResultRecord& result, Paths path
           {"working_size", size_json(result.working_size)},
           {"layer_size", size_json(result.layer_size)},
           {"seed", result.seed}};
+}
+
+// "vae_encoder".
+std::string key_of(Network network) {
+  std::string key = to_string(network);
+  for (char& letter : key) {
+    letter = letter == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return key;
 }
 
 // Something of every phase, under the phases' names.
@@ -82,7 +97,7 @@ void write_report(const std::filesystem::path& path, const RunOrigin& origin, co
   seconds["load"] = by_phase(figures.phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
   seconds["steps"] = figures.step_seconds;
   Json weights = Json::object();
-  for (const auto& [network, bytes] : figures.weight_bytes) weights[to_string(network)] = bytes;
+  for (const auto& [network, bytes] : figures.weight_bytes) weights[key_of(network)] = bytes;
   json["seconds"] = std::move(seconds);
   json["memory"] = {
       {"weight_bytes", std::move(weights)},

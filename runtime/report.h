@@ -14,7 +14,7 @@ namespace layerpipe::runtime {
 struct OptionRecord {
   enum class Kind { kValue, kPath };
   std::string name;
-  std::string value;
+  std::vector<std::string> values;  // one, but for options that take several
   std::string source;
   Kind kind = Kind::kValue;
 };

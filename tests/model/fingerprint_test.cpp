@@ -43,7 +43,8 @@ TEST_F(Fingerprint, ChangesWithEveryFileThatCounts) {
   expect_new("a config");
   write("vae/merges.txt", "a b");
   expect_new("a file more");
-  std::filesystem::rename(model_ / "vae" / "merges.txt", model_ / "merges.txt");
+  std::filesystem::create_directories(model_ / "tokenizer");
+  std::filesystem::rename(model_ / "vae" / "merges.txt", model_ / "tokenizer" / "merges.txt");
   expect_new("another place");
   write_safetensors(model_ / "vae" / "a.safetensors", {{"y", at::ones({4})}});
   expect_new("another tensor");
@@ -53,10 +54,22 @@ TEST_F(Fingerprint, ChangesWithEveryFileThatCounts) {
   expect_new("no weight file at all");
 }
 
+TEST_F(Fingerprint, FollowsLinksToComponents) {
+  const auto shared = folder_.path() / "shared";
+  std::filesystem::rename(model_ / "vae", shared);
+  std::filesystem::create_directory_symlink(shared, model_ / "vae");
+  const std::string before = fingerprint(model_);
+  common::write_file_atomically(shared / "config.json", std::string_view("{}"));
+  EXPECT_NE(fingerprint(model_), before);
+}
+
 TEST_F(Fingerprint, DoesNotReadWeightsNorOtherFiles) {
   const std::string before = fingerprint(model_);
   write_safetensors(model_ / "vae" / "a.safetensors", {{"x", at::zeros({4})}});
   write("README.md", "words");
+  write("vae/README.md", "words");
+  std::filesystem::create_directories(model_ / "out");
+  write("out/run.json", "{}");
   EXPECT_EQ(fingerprint(model_), before);
 }
 

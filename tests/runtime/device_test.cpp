@@ -50,6 +50,12 @@ TEST(JudgeGpu, ADriverThatDoesNotStart) {
       "Check with nvidia-smi; often the machine has to be started again after an update of the driver.");
 }
 
+TEST(JudgeGpu, ALibraryThatIsNoDriver) {
+  EXPECT_EQ(
+      judge_gpu(CudaDriver{.failure = "its library lacks functions that CUDA 12 has"}, kNoKernels, 0).reason,
+      "the NVIDIA driver does not start: its library lacks functions that CUDA 12 has");
+}
+
 TEST(JudgeGpu, NoGpu) {
   expect_refusal(
       judge_gpu(driver_with({}), kNoKernels, 0), "the NVIDIA driver shows no GPU",

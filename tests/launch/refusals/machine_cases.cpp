@@ -21,6 +21,18 @@ RefusalCase gpu(const std::string& name, const std::string& deed, const std::vec
           cure};
 }
 
+// The same for what no stand-in can bring about in a run.
+RefusalCase judged(const std::string& test, const std::string& deed, const std::string& message,
+                   const std::string& cure) {
+  return {.name = test,
+          .section = kSection,
+          .deed = deed,
+          .prepare = {},
+          .message = "--device cuda: " + message,
+          .cure = cure,
+          .tested_by = "runtime/device_test.cpp: TEST(JudgeGpu, " + test + ")"};
+}
+
 std::vector<RefusalCase> gpus() {
   return {
       gpu("NoGpu", "`--device cuda` without a GPU", {"VERSION=13000", "GPUS=0", "CAPABILITY=80"},
@@ -36,6 +48,16 @@ std::vector<RefusalCase> gpus() {
       gpu("GpuTooOld", "a GPU that is too old", {"VERSION=13000", "GPUS=1", "CAPABILITY=75"},
           "GPU 0 (Fake GPU) has compute capability 7.5; layerpipe needs 8.0 or more",
           "Choose another GPU with CUDA_VISIBLE_DEVICES, or take --device cpu."),
+      judged("NoDriver", "no NVIDIA driver",
+             "this machine has no NVIDIA driver: its library libcuda.so.1 was not found",
+             "Install an NVIDIA driver for CUDA 13.0 or newer, or take --device cpu."),
+      judged("KernelsThatWereCompiledForNewerGpus",
+             "a GPU older than those that the kernels were compiled for",
+             "GPU 0 (NVIDIA A100) has compute capability 8.0; this layerpipe was compiled for 9.0 or more",
+             "Build it with -DLAYERPIPE_CUDA_ARCHITECTURES=80, or take --device cpu."),
+      judged("ALibTorchWithoutCuda", "a LibTorch for CPUs only",
+             "this layerpipe was built with a LibTorch for CPUs only",
+             "Build it with the torch package for CUDA, or take --device cpu."),
       {"NoGpuForTheNoise", kSection, "`--seed-device cuda` with `--device cpu`",
        [](Workplace& w) { w.set("--seed-device", "cuda"); }, "--seed-device cuda needs a GPU",
        "Take --seed-device cpu."},
@@ -58,6 +80,28 @@ std::vector<RefusalCase> memory() {
        Found::kWhileWorking},
       {"OutOfMemoryForThePictures", kSection, "the same, while pictures are read", largest_tensor("15000"),
        "the machine has not enough memory for the pictures: 16.0 KiB more were asked for", cure, 3},
+      {.name = "GpuOfOthers",
+       .section = kSection,
+       .deed = "a GPU whose memory other programs hold",
+       .prepare = {},
+       .message =
+           "the transformer's weights take 38.00 GiB; cuda:0 has 20.00 GiB of 80.00 GiB free, 59.00 GiB are "
+           "held by others",
+       .cure = "Close the other programs that nvidia-smi shows, or take a GPU with more memory.",
+       .exit_code = 3,
+       .tested_by = "runtime/memory_errors_test.cpp: TEST(MemoryErrors, AGpuThatOthersUse)"},
+      {.name = "GpuFull",
+       .section = kSection,
+       .deed = "a GPU that runs out of memory",
+       .prepare = {},
+       .message =
+           "cuda:0 has not enough memory to denoise: 18.00 MiB more were asked for; the weights alone take "
+           "38.00 GiB",
+       .cure = "Close the other programs that nvidia-smi shows, or take a smaller --resolution or fewer "
+               "--layers.",
+       .exit_code = 3,
+       .found = Found::kWhileWorking,
+       .tested_by = "runtime/memory_errors_test.cpp: TEST(MemoryErrors, AGpuThatIsFullWhileItWorks)"},
       {"AllocationFailed",
        kSection,
        "the same, found outside of LibTorch",

@@ -44,9 +44,20 @@ std::vector<RefusalCase> places() {
        [](Workplace& w) {
          w.add({"--dump-latents", w.folder() / "nowhere" / "latents.safetensors"});
        },
-       "--dump-latents FOLDER/nowhere/latents.safetensors: there is no folder FOLDER/nowhere that may be "
-       "written",
-       "Choose another file."},
+       "--dump-latents FOLDER/nowhere/latents.safetensors: there is no folder FOLDER/nowhere",
+       "Make it, or choose another file."},
+      {"PictureInThePlaceOfAResult", section, "a picture that lies where a layer will",
+       [](Workplace& w) {
+         std::filesystem::create_directories(w.out());
+         std::filesystem::copy_file(w.picture(), w.out() / "layer_7.png");
+         w.set("--image", w.out() / "layer_7.png");
+       },
+       "the result would be written over OUT/layer_7.png", "Choose another --out."},
+      {"DumpOverThePicture", section, "a picture as the file of `--dump-latents`",
+       [](Workplace& w) {
+         w.add({"--dump-latents", w.picture()});
+       },
+       "the result would be written over PICTURE", "Choose another file for --dump-latents."},
   };
 }
 

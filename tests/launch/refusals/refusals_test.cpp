@@ -1,5 +1,6 @@
 // Every line of the table, with the real program: what it says, its exit code, and that it writes nothing.
 #include <algorithm>
+#include <regex>
 #include <set>
 
 #include "common/files.h"
@@ -68,9 +69,17 @@ TEST(RefusalTable, NamesTheTestOfEveryCaseThatItDoesNotRun) {
     ASSERT_NE(colon, std::string::npos) << refusal.name;
     const std::string file = refusal.tested_by.substr(0, colon);
     const std::string test = refusal.tested_by.substr(colon + 2);
-    const std::string source = common::read_text_file(std::filesystem::path(LAYERPIPE_TESTS) / file);
+    // A long text stands there in pieces, one below the other.
+    const std::string source =
+        std::regex_replace(common::read_text_file(std::filesystem::path(LAYERPIPE_TESTS) / file),
+                           std::regex("\"\\s*\\n\\s*\""), "");
     EXPECT_NE(source.find(test), std::string::npos) << file << " has no " << test;
-    EXPECT_NE(source.find(refusal.message), std::string::npos) << file << " does not know the message";
+    // The unit that a test looks at may not know the option that it serves.
+    const std::string option = "--device cuda: ";
+    const bool about_option = refusal.message.starts_with(option);
+    EXPECT_NE(source.find(about_option ? refusal.message.substr(option.size()) : refusal.message),
+              std::string::npos)
+        << file << " does not know the message";
   }
 }
 

@@ -1,13 +1,17 @@
 // Disks that are full or may not be written, and scarce memory, for a program that is started with this
-// library in LD_PRELOAD:
-//   LAYERPIPE_TEST_FREE_BYTES=N      what statvfs() says is free, on every disk
-//   LAYERPIPE_TEST_OTHER_DISK=PATH   this folder lies on a disk of its own; only there are the bytes above
-//   free LAYERPIPE_TEST_WRITABLE_BYTES=N  how much write() takes, all files together, before it says ENOSPC;
-//   the
-//                                    last bytes that fit are written, as on a real disk
-//   LAYERPIPE_TEST_FORBIDDEN=PATH    what access() says may not be written
-//   LAYERPIPE_TEST_LARGEST_TENSOR=N  the most bytes that posix_memalign() gives, from which LibTorch takes
-//                                    the memory of tensors
+// library in LD_PRELOAD. In its environment:
+//
+// LAYERPIPE_TEST_FREE_BYTES=N: what statvfs() says is free, on every disk.
+//
+// LAYERPIPE_TEST_OTHER_DISK=PATH: this folder lies on a disk of its own; only there are the bytes above free.
+//
+// LAYERPIPE_TEST_WRITABLE_BYTES=N: how much write() takes, all files together, before it says ENOSPC; the
+// last bytes that fit are written, as on a real disk.
+//
+// LAYERPIPE_TEST_FORBIDDEN=PATH: what access() says may not be written.
+//
+// LAYERPIPE_TEST_LARGEST_TENSOR=N: the most bytes that posix_memalign() gives, from which LibTorch takes the
+// memory of tensors.
 #include <dlfcn.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>

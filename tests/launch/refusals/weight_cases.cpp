@@ -167,9 +167,9 @@ std::vector<RefusalCase> tensors() {
 std::vector<RefusalCase> latents() {
   const std::string section = "Latents given with --init-latents";
   const std::string dump = "A file that --dump-latents wrote holds such latents.";
-  const auto give = [](const Json& header, std::size_t bytes) {
+  const auto give = [](const Json& header, std::size_t bytes, char byte = '\0') {
     return [=](Workplace& w) {
-      write_parts(w, "latents.safetensors", {header, std::string(bytes, '\0')});
+      write_parts(w, "latents.safetensors", {header, std::string(bytes, byte)});
       w.add({"--init-latents", w.folder() / "latents.safetensors"});
     };
   };
@@ -189,6 +189,9 @@ std::vector<RefusalCase> latents() {
       {"LatentsOfAnotherDtype", section, "latents that are not fp32",
        give(header("init_latents", "BF16", {48, 64}, 48 * 64 * 2), 48 * 64 * 2),
        "FOLDER/latents.safetensors: \"init_latents\" has to be fp32 of shape [1, tokens, channels]", dump},
+      {"LatentsNotFinite", section, "latents full of NaN",
+       give(header("init_latents", "F32", {48, 64}, 48 * 64 * 4), 48 * 64 * 4, '\xFF'),
+       "FOLDER/latents.safetensors: \"init_latents\" holds values that are not finite numbers", dump},
       {"LatentsOfAnotherSize", section, "latents of another picture",
        give(header("init_latents", "F32", {1, 32, 64}, 32 * 64 * 4), 32 * 64 * 4),
        "init_latents have 32 tokens of 64 channels; this picture needs 48 of 64",

@@ -1,0 +1,17 @@
+#include "runtime/phase.h"
+
+namespace layerpipe::runtime {
+
+const char* to_string(Phase phase) {
+  switch (phase) {
+    case Phase::kEncode:
+      return "encode";
+    case Phase::kDenoise:
+      return "denoise";
+    case Phase::kDecode:
+      return "decode";
+  }
+  return "?";
+}
+
+}  // namespace layerpipe::runtime
