@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <sstream>
 
 #include "common/errors.h"
@@ -12,6 +13,21 @@
 namespace layerpipe::launch {
 namespace {
 
+// "--steps N    Denoising steps, 1 to 1000 [default: 50]".
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const bool is_flag = option->get_items_expected_max() == 0;
+    return is_flag ? "" : " " + option->get_type_name();
+  }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string otherwise = option->get_default_str();
+    if (otherwise.empty()) return option->get_description();
+    const bool is_blank = otherwise == " ";
+    return fmt::format("{} [default: {}]", option->get_description(), is_blank ? "one blank" : otherwise);
+  }
+};
+
 // The program's commands. CLI11 may not refuse anything itself but a value that is not there: it collects
 // what it does not know, and OptionValues says what that is.
 class Parser {
@@ -19,6 +35,7 @@ class Parser {
   Parser() {
     app_.set_version_flag("--version", "layerpipe " LAYERPIPE_VERSION);
     app_.require_subcommand(0, 1);
+    app_.formatter(std::make_shared<HelpFormatter>());  // commands that are added later take it over
     app_.allow_extras();
     app_.footer("See layerpipe COMMAND --help for the options of a command.");
     decompose_ = app_.add_subcommand("decompose", "Take a picture apart into layers");

@@ -89,7 +89,7 @@ void add_decompose_options(CLI::App& command) {
       ->default_str(defaults.seed_device);
 
   const OptionGroup guidance(command, "Guidance");
-  guidance.add("--negative-prompt", "TEXT", "What guidance steers away from; one blank unless given")
+  guidance.add("--negative-prompt", "TEXT", "What guidance steers away from")
       ->default_str(defaults.negative_prompt);
   guidance
       .add("--cfg-scale", "X",
@@ -109,7 +109,7 @@ void add_decompose_options(CLI::App& command) {
   const OptionGroup machine(command, "Machine");
   machine.add("--device", "DEVICE", "cuda, cpu, or auto: a GPU when there is one")
       ->default_str(defaults.device);
-  machine.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [bf16 on a GPU, fp32 on a CPU]");
+  machine.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [default: bf16 on a GPU, fp32 on a CPU]");
   machine.add_flag("--quiet", "Say nothing but errors");
   command.footer(
       "Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" "

@@ -68,38 +68,36 @@ void keep_inputs(const DecomposeOptions& options, const std::filesystem::path& f
   }
 }
 
-// The layers of `decoded` [layers, 4, height, width] at the size that they are written in.
-std::vector<media::Image> to_images(const at::Tensor& decoded, const runtime::PixelSize& size) {
-  const at::Tensor bytes = model::tensor_to_pictures(decoded);
-  std::vector<media::Image> images;
-  for (const at::Tensor& layer : bytes.unbind(0)) {
-    media::Image image = media::make_image(static_cast<int>(layer.size(1)), static_cast<int>(layer.size(0)));
-    std::memcpy(image.pixels.data(), layer.const_data_ptr(), image.pixels.size());
-    images.push_back(
-        media::resize_lanczos(image, static_cast<int>(size.width), static_cast<int>(size.height)));
-  }
-  return images;
+// One layer, bytes [height, width, 4], at the size that it is written in.
+media::Image to_image(const at::Tensor& bytes, const runtime::PixelSize& size) {
+  media::Image image = media::make_image(static_cast<int>(bytes.size(1)), static_cast<int>(bytes.size(0)));
+  std::memcpy(image.pixels.data(), bytes.const_data_ptr(), image.pixels.size());
+  return media::resize_lanczos(image, static_cast<int>(size.width), static_cast<int>(size.height));
 }
 
 std::string layer_name(std::size_t index) {
   return fmt::format("layer_{}.png", index);
 }
 
-// Writes one result's pictures, each with what made it in its text; their names, in the order of writing.
-std::vector<std::string> write_pictures(const std::filesystem::path& folder,
-                                        const std::vector<media::Image>& layers, const std::string& origin) {
-  const auto texts = [&](const std::string& title) {
-    return media::PngTexts{
-        {"Title", title}, {"Software", "layerpipe " LAYERPIPE_VERSION}, {"layerpipe", origin}};
+// Writes one result's pictures, one after another, each with what made it in its text; their names, in the
+// order of writing. `decoded` [layers, 4, height, width] in −1 … 1.
+std::vector<std::string> write_pictures(const std::filesystem::path& folder, const at::Tensor& decoded,
+                                        const runtime::PixelSize& size, const std::string& origin) {
+  const auto write = [&](const std::string& name, const media::Image& image, const std::string& title) {
+    media::write_png(folder / name, image,
+                     {{"Title", title}, {"Software", "layerpipe " LAYERPIPE_VERSION}, {"layerpipe", origin}});
   };
+  const std::vector<at::Tensor> layers = model::tensor_to_pictures(decoded).unbind(0);
+  media::Compositor compositor(static_cast<int>(size.width), static_cast<int>(size.height));
   std::vector<std::string> files;
   for (std::size_t i = 0; i < layers.size(); ++i) {
+    const media::Image layer = to_image(layers[i], size);
+    compositor.add(layer);
     files.push_back(layer_name(i));
-    media::write_png(folder / files.back(), layers[i],
-                     texts(fmt::format("Layer {} of {}", i, layers.size())));
+    write(files.back(), layer, fmt::format("Layer {} of {}", i, layers.size()));
   }
   files.emplace_back("composite.png");
-  media::write_png(folder / files.back(), media::composite(layers), texts("Composite"));
+  write(files.back(), compositor.picture(), "Composite");
   // An earlier run with more layers must not seem to belong to this one.
   std::error_code error;
   for (std::size_t i = layers.size(); std::filesystem::remove(folder / layer_name(i), error); ++i) {
@@ -135,9 +133,8 @@ std::filesystem::path ResultWriter::folder(std::size_t index) const {
 
 void ResultWriter::write(std::size_t index, const runtime::ResultRecord& record,
                          const runtime::Result& result, const runtime::RunFigures& figures) const {
-  const std::vector<media::Image> layers = to_images(result.decoded, record.layer_size);
   std::vector<std::string> files =
-      write_pictures(folder(index), layers, runtime::origin_json(origin_, record));
+      write_pictures(folder(index), result.decoded, record.layer_size, runtime::origin_json(origin_, record));
   if (options_.dump_latents) {
     dump_latents(*options_.dump_latents, result);
     files.push_back(options_.dump_latents->string());

@@ -8,19 +8,8 @@
 namespace layerpipe::media {
 namespace {
 
-std::string size_of(const Image& image) {
-  return std::to_string(image.width) + " x " + std::to_string(image.height);
-}
-
-void check_sizes(std::span<const Image> layers) {
-  if (layers.empty()) throw common::InputError("there is no layer to put together");
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    common::ensure(is_valid(layers[i]), "a layer to be put together has no valid size");
-    if (size_of(layers[i]) == size_of(layers[0])) continue;
-    throw common::InputError("layer " + std::to_string(i) + " has " + size_of(layers[i]) +
-                                 " pixels, but layer 0 has " + size_of(layers[0]),
-                             "Layers must have one size.");
-  }
+std::string size_text(int width, int height) {
+  return std::to_string(width) + " x " + std::to_string(height);
 }
 
 // std::lrint rounds in the current mode, which is half to even unless somebody changed it.
@@ -28,30 +17,52 @@ std::uint8_t to_byte(float value) {
   return static_cast<std::uint8_t>(std::lrint(value));
 }
 
-void compose_pixel(std::span<const Image> layers, std::size_t offset, std::uint8_t* out) {
-  float color[3] = {0, 0, 0};  // premultiplied, 0 … 255
-  float alpha = 0;             // 0 … 1
-  for (const Image& layer : layers) {
-    const std::uint8_t* in = layer.pixels.data() + offset;
-    const float in_alpha = static_cast<float>(in[3]) / 255.0f;
-    for (int c = 0; c < 3; ++c) color[c] = in_alpha * static_cast<float>(in[c]) + (1 - in_alpha) * color[c];
-    alpha = in_alpha + (1 - in_alpha) * alpha;
-  }
-  // A layer that is not fully transparent adds at least 1/255, so nothing but 0 rounds to 0.
-  if (alpha == 0) return;
-  for (int c = 0; c < 3; ++c) out[c] = to_byte(std::fmin(color[c] / alpha, 255.0f));
-  out[3] = to_byte(255.0f * alpha);
-}
-
 }  // namespace
 
-Image composite(std::span<const Image> layers) {
-  check_sizes(layers);
-  Image result = make_image(layers[0].width, layers[0].height);
-  for (std::size_t offset = 0; offset < result.pixels.size(); offset += 4) {
-    compose_pixel(layers, offset, result.pixels.data() + offset);
+Compositor::Compositor(int width, int height) : width_(width), height_(height) {
+  common::ensure(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide,
+                 "layers of no valid size are to be put together");
+  pixels_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+}
+
+void Compositor::add(const Image& layer) {
+  common::ensure(is_valid(layer), "a layer to be put together has no valid size");
+  if (layer.width != width_ || layer.height != height_) {
+    throw common::InputError("layer " + std::to_string(layers_) + " has " +
+                                 size_text(layer.width, layer.height) + " pixels, but layer 0 has " +
+                                 size_text(width_, height_),
+                             "Layers must have one size.");
+  }
+  const std::uint8_t* in = layer.pixels.data();
+  for (Pixel& pixel : pixels_) {
+    const float in_alpha = static_cast<float>(in[3]) / 255.0f;
+    for (int c = 0; c < 3; ++c)
+      pixel.color[c] = in_alpha * static_cast<float>(in[c]) + (1 - in_alpha) * pixel.color[c];
+    pixel.alpha = in_alpha + (1 - in_alpha) * pixel.alpha;
+    in += 4;
+  }
+  ++layers_;
+}
+
+Image Compositor::picture() const {
+  Image result = make_image(width_, height_);
+  std::uint8_t* out = result.pixels.data();
+  for (const Pixel& pixel : pixels_) {
+    // A layer that is not fully transparent adds at least 1/255, so nothing but 0 rounds to 0.
+    if (pixel.alpha != 0) {
+      for (int c = 0; c < 3; ++c) out[c] = to_byte(std::fmin(pixel.color[c] / pixel.alpha, 255.0f));
+      out[3] = to_byte(255.0f * pixel.alpha);
+    }
+    out += 4;
   }
   return result;
+}
+
+Image composite(std::span<const Image> layers) {
+  if (layers.empty()) throw common::InputError("there is no layer to put together");
+  Compositor compositor(layers[0].width, layers[0].height);
+  for (const Image& layer : layers) compositor.add(layer);
+  return compositor.picture();
 }
 
 }  // namespace layerpipe::media

@@ -28,8 +28,8 @@ TEST(Usage, HelpNamesTheCommands) {
 
 TEST(Usage, HelpOfDecomposeHasGroupsDefaultsAndAnExample) {
   const std::string help = asked({"decompose", "--help"}).out;
-  for (const char* part : {"Needed:", "Result:", "Guidance:", "Files:", "Machine:", "--negative-prompt",
-                           "640", "777", "Denoising steps, 1 to 1000"}) {
+  for (const char* part : {"Needed:", "Result:", "Guidance:", "Files:", "Machine:", "[default: 640]",
+                           "[default: one blank]", "Denoising steps, 1 to 1000 [default: 50]\n"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
   EXPECT_THAT(help,
