@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and takes the demo picture apart with a small model of random weights: the layers it makes show
-# that everything works, not what the real model can do. It needs no GPU and no download of weights.
+# Installs what is missing, builds, and takes a poster apart with the small model in demo/model, which was trained on drawn scenes:
+# its layers show what the program does, not how well the real model does it. It needs no GPU and no download of weights.
 #
 #   launch/demo.sh
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-MODEL="$CHECKOUT/tests/data/parity/plain/model"
-IMAGE="$CHECKOUT/demo/pictures/poster.png"
+MODEL="$CHECKOUT/demo/model"
+IMAGE="$CHECKOUT/demo/pictures/moonlight.png"
 OUT="$CHECKOUT/out/demo"
-SETTINGS=(--prompt "a poster" --resolution 256 --any-resolution --layers 3 --steps 10)
+SETTINGS=(--prompt "A large cream circle, a red boat and white letters above purple hills under a navy sky." --resolution 256 --any-resolution
+  --layers 4 --steps 20 --no-cfg)
 
 case "${1:-}" in
   -h | --help) print_help; exit 0 ;;
