@@ -6,7 +6,7 @@
 #
 # Looks, in this order, in: LibTorch_ROOT (the folder of the Python package; a variable of CMake or of the environment), the
 # checkout's .venv, the python3 on the PATH. Takes the first that will do.
-# Defines LibTorch::LibTorch, LibTorch::OpenMP, LibTorch_VERSION, LibTorch_PACKAGE_DIR.
+# Defines LibTorch::LibTorch, LibTorch::OpenMP, LibTorch::NCCL (with CUDA), LibTorch_VERSION, LibTorch_PACKAGE_DIR.
 function(_libtorch_package_of python result)
   # find_spec does not import torch, which would take seconds.
   execute_process(
@@ -116,6 +116,17 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     else()
       target_link_libraries(LibTorch::LibTorch INTERFACE CUDA::cudart)
     endif()
+
+    # NCCL, too, is the one that torch loads: from NVIDIA's wheel beside it or, where there is none, the system's.
+    find_path(LAYERPIPE_NCCL_INCLUDE_DIR nccl.h HINTS "${LibTorch_PACKAGE_DIR}/../nvidia/nccl/include" REQUIRED)
+    find_library(LAYERPIPE_NCCL_LIBRARY NAMES libnccl.so.2 HINTS "${LibTorch_PACKAGE_DIR}/../nvidia/nccl/lib" REQUIRED)
+    file(REAL_PATH "${LAYERPIPE_NCCL_LIBRARY}" _libtorch_nccl)
+    cmake_path(GET _libtorch_nccl PARENT_PATH _libtorch_nccl_folder)
+    add_library(LibTorch::NCCL INTERFACE IMPORTED)
+    target_include_directories(LibTorch::NCCL SYSTEM INTERFACE "${LAYERPIPE_NCCL_INCLUDE_DIR}")
+    target_link_libraries(LibTorch::NCCL INTERFACE "${_libtorch_nccl}")
+    target_link_options(LibTorch::NCCL INTERFACE "LINKER:-rpath,${_libtorch_nccl_folder}")
+    mark_as_advanced(LAYERPIPE_NCCL_INCLUDE_DIR LAYERPIPE_NCCL_LIBRARY)
   endif()
 endif()
 mark_as_advanced(LAYERPIPE_PYTHON3)

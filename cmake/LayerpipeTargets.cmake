@@ -14,11 +14,15 @@ endfunction()
 set(LAYERPIPE_TEST_DATA "${PROJECT_SOURCE_DIR}/tests/data" CACHE PATH "The tests' data")
 mark_as_advanced(LAYERPIPE_TEST_DATA)
 
-# layerpipe_test(<name> SOURCES ... LIBS ... [LABELS unit|parity|...] [TIMEOUT seconds])
+# layerpipe_test(<name> SOURCES ... LIBS ... [LABELS unit|parity|...] [TIMEOUT seconds] [RUN_ALONE])
 #
 # A GoogleTest program; every TEST becomes a ctest entry "<name>.<Suite>.<Test>".
 function(layerpipe_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_ALONE" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  set(alone OFF)
+  if(ARG_RUN_ALONE)
+    set(alone ON)
+  endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
@@ -30,7 +34,7 @@ function(layerpipe_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_compile_definitions(${name} PRIVATE LAYERPIPE_TEST_DATA="${LAYERPIPE_TEST_DATA}")
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+                       PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${alone}
                        # Threads that wait by spinning make a busy machine crawl: docs/decisions.md.
                        ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()

@@ -12,6 +12,7 @@ enum class ExitCode : int {
   kDone = 0,
   kInput = 2,          // wrong usage, configuration or input
   kDoesNotFit = 3,     // not enough device memory, found while planning or while running
+  kPeerFailed = 4,     // a rank, or the connection to it, failed
   kInternal = 5,       // a mistake of ours
   kOutput = 6,         // results could not be written
   kInterrupted = 130,  // by SIGINT
@@ -45,6 +46,25 @@ class DoesNotFitError : public Error {
   explicit DoesNotFitError(const std::string& what_happened, std::string remedy = {})
       : Error(what_happened, std::move(remedy)) {}
   ExitCode exit_code() const noexcept override { return ExitCode::kDoesNotFit; }
+};
+
+// A rank vanished, stood still, or said that it failed; or what it sent cannot be used.
+class PeerFailedError : public Error {
+ public:
+  explicit PeerFailedError(const std::string& what_happened, std::string remedy = {})
+      : Error(what_happened, std::move(remedy)) {}
+  ExitCode exit_code() const noexcept override { return ExitCode::kPeerFailed; }
+};
+
+// What ranks agreed on as the reason to stop: every rank throws the same, and rank 0 says it.
+class AgreedError : public Error {
+ public:
+  AgreedError(const std::string& what_happened, std::string remedy, ExitCode code)
+      : Error(what_happened, std::move(remedy)), code_(code) {}
+  ExitCode exit_code() const noexcept override { return code_; }
+
+ private:
+  ExitCode code_;
 };
 
 // A result could not be written.

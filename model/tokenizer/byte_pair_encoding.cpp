@@ -4,8 +4,8 @@
 #include <queue>
 
 #include "common/errors.h"
+#include "common/utf8.h"
 #include "model/json_text.h"
-#include "model/tokenizer/utf8.h"
 
 namespace layerpipe::model {
 namespace {
@@ -68,7 +68,7 @@ struct LaterCandidate {
 std::optional<std::string> bytes_of_printable(std::string_view token) {
   std::string bytes;
   for (std::size_t place = 0; place < token.size();) {
-    const Utf8Step step = utf8_step(token, place);
+    const common::Utf8Step step = common::utf8_step(token, place);
     if (!step.code_point || *step.code_point >= kAlphabet.bytes.size()) return std::nullopt;
     const int byte = kAlphabet.bytes[*step.code_point];
     if (byte < 0) return std::nullopt;
@@ -80,7 +80,7 @@ std::optional<std::string> bytes_of_printable(std::string_view token) {
 
 std::string printable_of_byte(unsigned char byte) {
   std::string text;
-  append_utf8(text, kAlphabet.code_points[byte]);
+  common::append_utf8(text, kAlphabet.code_points[byte]);
   return text;
 }
 

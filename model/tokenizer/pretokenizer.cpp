@@ -10,8 +10,8 @@
 #include <span>
 
 #include "common/errors.h"
+#include "common/utf8.h"
 #include "model/tokenizer/unicode_tables.h"
-#include "model/tokenizer/utf8.h"
 
 namespace layerpipe::model {
 namespace {
@@ -93,7 +93,7 @@ std::string normalize_nfc(std::string_view text) {
   result.reserve(text.size());
   std::size_t begin = 0;
   for (std::size_t place = 0; place < text.size();) {
-    const Utf8Step step = utf8_step(text, place);
+    const common::Utf8Step step = common::utf8_step(text, place);
     if (step.code_point && stands_alone(*step.code_point)) {
       append_nfc(result, text.substr(begin, place - begin));
       result += text.substr(place, step.length);

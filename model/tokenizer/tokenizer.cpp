@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "common/errors.h"
-#include "model/tokenizer/utf8.h"
+#include "common/utf8.h"
 
 namespace layerpipe::model {
 
@@ -42,7 +42,7 @@ Tokenizer::Tokenizer(const TokenizerFiles& files)
 }
 
 std::vector<std::int64_t> Tokenizer::encode(std::string_view utf8_text) const {
-  if (const auto offset = first_invalid_utf8(utf8_text)) {
+  if (const auto offset = common::first_invalid_utf8(utf8_text)) {
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02X", static_cast<unsigned char>(utf8_text[*offset]));
     throw common::InputError(
@@ -74,7 +74,7 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, SpecialTokens s
     if (token->second.special && special_tokens == SpecialTokens::kSkip) continue;
     bytes += token->second.bytes;
   }
-  return replace_invalid_utf8(bytes);
+  return common::replace_invalid_utf8(bytes);
 }
 
 std::optional<std::int64_t> Tokenizer::token_to_id(std::string_view token) const {

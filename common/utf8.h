@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace layerpipe::model {
+namespace layerpipe::common {
 
 // What stands at one place of a text.
 struct Utf8Step {
@@ -28,4 +28,4 @@ std::string replace_invalid_utf8(std::string_view text);
 
 void append_utf8(std::string& text, std::uint32_t code_point);
 
-}  // namespace layerpipe::model
+}  // namespace layerpipe::common

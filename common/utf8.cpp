@@ -1,6 +1,6 @@
-#include "model/tokenizer/utf8.h"
+#include "common/utf8.h"
 
-namespace layerpipe::model {
+namespace layerpipe::common {
 namespace {
 
 struct Lead {
@@ -86,4 +86,4 @@ void append_utf8(std::string& text, std::uint32_t code_point) {
   }
 }
 
-}  // namespace layerpipe::model
+}  // namespace layerpipe::common

@@ -1,6 +1,8 @@
-#include "launch/spelling.h"
+#include "common/spelling.h"
 
-namespace layerpipe::launch {
+#include <gtest/gtest.h>
+
+namespace layerpipe::common {
 namespace {
 
 TEST(Spelling, CountsWhatHasToBeChanged) {
@@ -32,4 +34,4 @@ TEST(Spelling, LeavesOtherWordsAlone) {
 }
 
 }  // namespace
-}  // namespace layerpipe::launch
+}  // namespace layerpipe::common

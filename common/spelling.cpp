@@ -1,8 +1,8 @@
-#include "launch/spelling.h"
+#include "common/spelling.h"
 
 #include <algorithm>
 
-namespace layerpipe::launch {
+namespace layerpipe::common {
 namespace {
 
 std::string_view without_dashes(std::string_view word) {
@@ -48,4 +48,4 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
   return best;
 }
 
-}  // namespace layerpipe::launch
+}  // namespace layerpipe::common

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace layerpipe::launch {
+namespace layerpipe::common {
 
 // How many letters have to be put in, taken out or replaced, or neighbours swapped, to make one word of the
 // other (Damerau and Levenshtein's distance, no letter touched twice).
@@ -16,4 +16,4 @@ std::size_t edit_distance(std::string_view from, std::string_view to);
 // third of its letters away. Dashes in front of either do not count.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
 
-}  // namespace layerpipe::launch
+}  // namespace layerpipe::common
