@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/errors.h"
-#include "model/tokenizer/utf8.h"
+#include "common/utf8.h"
 
 namespace layerpipe::model {
 namespace {
@@ -111,7 +111,7 @@ json parse_json(std::string_view text, const std::string& name) {
     throw common::InputError(name + " begins with a byte order mark, which is not JSON",
                              "Save the file as UTF-8 without a byte order mark (BOM).");
   }
-  if (const auto offset = first_invalid_utf8(text)) {
+  if (const auto offset = common::first_invalid_utf8(text)) {
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02X", static_cast<unsigned char>(text[*offset]));
     throw common::InputError(name + " is not UTF-8: byte " + byte + " at offset " + std::to_string(*offset),

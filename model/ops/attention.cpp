@@ -80,4 +80,22 @@ at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, cons
   return attend(query, key, value, /*is_causal=*/true, /*queries_per_task=*/query.size(0));
 }
 
+std::uint64_t attention_workspace_bytes(std::int64_t tokens, std::int64_t heads, std::int64_t head_dim,
+                                        const ComputeTarget& target) {
+  if (!target.device.is_cpu()) {
+    // The fused kernels' own: a row's logarithm of its sum.
+    return sizeof(float) * static_cast<std::uint64_t>(tokens * heads);
+  }
+  // A task's result, and the kernel's buffers: scores and sums of a block of queries in fp32, and for the
+  // bf16 kernel the head's keys and values in another order.
+  constexpr std::int64_t kQueriesAtOnce = 256;
+  constexpr std::int64_t kKeysAtOnce = 512;
+  const auto scores =
+      sizeof(float) * static_cast<std::uint64_t>(kQueriesAtOnce * (2 * kKeysAtOnce + head_dim + 2));
+  const std::uint64_t reordered = target.widens() ? 2 * target.bytes(tokens * head_dim) : 0;
+  const std::uint64_t result = target.bytes(kCpuQueriesPerTask * head_dim);
+  const std::int64_t tasks = heads * ((tokens + kCpuQueriesPerTask - 1) / kCpuQueriesPerTask);
+  return static_cast<std::uint64_t>(target.at_once(tasks)) * (scores + reordered + result);
+}
+
 }  // namespace layerpipe::model::ops

@@ -5,7 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
+
+#include "model/compute_target.h"
 
 namespace layerpipe::model::ops {
 
@@ -22,5 +25,9 @@ at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const 
 // Query i sees keys 0 … i; as many queries as keys. `key` and `value` may have fewer heads than `query`
 // (grouped-query attention): query head h reads head h · kv_heads / heads.
 at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value);
+
+// What either takes beside its arguments and its result.
+std::uint64_t attention_workspace_bytes(std::int64_t tokens, std::int64_t heads, std::int64_t head_dim,
+                                        const ComputeTarget& target);
 
 }  // namespace layerpipe::model::ops

@@ -13,7 +13,6 @@ constexpr std::string_view kBeforePrompt =
     "the objects and background:<|im_end|>\n<|im_start|>user\n";
 constexpr std::string_view kAfterPrompt = "<|im_end|>\n<|im_start|>assistant\n";
 
-constexpr std::int64_t kDroppedTokens = 34;  // the instruction, in the real vocabulary
 constexpr std::int64_t kTextToImageTokenLimit = 1024 + kDroppedTokens;
 
 }  // namespace
@@ -31,14 +30,25 @@ std::vector<std::int64_t> prompt_token_ids(const Tokenizer& tokenizer, PipelineC
   return ids;
 }
 
-at::Tensor encode_prompt(const Tokenizer& tokenizer, const TextEncoder& encoder, PipelineClass pipeline,
-                         std::string_view prompt) {
+std::vector<std::int64_t> encoder_token_ids(const Tokenizer& tokenizer, PipelineClass pipeline,
+                                            std::string_view prompt) {
   std::vector<std::int64_t> ids = prompt_token_ids(tokenizer, pipeline, prompt);
-  // Attention is causal: tokens behind the last one that is kept have no effect on it.
   const auto needed = static_cast<std::size_t>(kDroppedTokens + kLongestPrompt);
   if (ids.size() > needed) ids.resize(needed);
-  const at::Tensor hidden_states = encoder.forward(ids);
+  return ids;
+}
+
+std::int64_t prompt_length(std::size_t encoder_tokens) {
+  return static_cast<std::int64_t>(encoder_tokens) - kDroppedTokens;
+}
+
+at::Tensor prompt_rows(const at::Tensor& hidden_states) {
   return hidden_states.narrow(0, kDroppedTokens, hidden_states.size(0) - kDroppedTokens);
+}
+
+at::Tensor encode_prompt(const Tokenizer& tokenizer, const TextEncoder& encoder, PipelineClass pipeline,
+                         std::string_view prompt) {
+  return prompt_rows(encoder.forward(encoder_token_ids(tokenizer, pipeline, prompt)));
 }
 
 }  // namespace layerpipe::model

@@ -75,17 +75,23 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
 }
 
 TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config)
+    : TextEncoder(store, config, {0, config.num_hidden_layers}) {}
+
+TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers)
     : config_(config), store_(language_model_scope(store)), layer_(config) {
-  embed_tokens_ = store_.get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  layer_weights_.reserve(static_cast<std::size_t>(config.num_hidden_layers));
-  for (std::int64_t index = 0; index < config.num_hidden_layers; ++index) {
+  common::ensure(0 <= layers.begin && layers.begin < layers.end && layers.end <= config.num_hidden_layers,
+                 "a part of the text encoder holds no layer, or one that there is not");
+  if (layers.begin == 0)
+    embed_tokens_ = store_.get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size});
+  layer_weights_.reserve(static_cast<std::size_t>(layers.size()));
+  for (std::int64_t index = layers.begin; index < layers.end; ++index) {
     layer_weights_.push_back(load_text_layer(store_, config, index));
   }
-  norm_ = store_.get("norm.weight", {config.hidden_size});
+  if (layers.end == config.num_hidden_layers) norm_ = store_.get("norm.weight", {config.hidden_size});
 }
 
-at::Tensor TextEncoder::forward(std::span<const std::int64_t> token_ids) const {
-  const auto tokens = static_cast<std::int64_t>(token_ids.size());
+at::Tensor TextEncoder::embed(std::span<const std::int64_t> token_ids) const {
+  common::ensure(embed_tokens_.defined(), "this part of the text encoder has no embedding");
   for (const std::int64_t id : token_ids) {
     if (id < 0 || id >= config_.vocab_size) {
       throw common::InputError("token id " + std::to_string(id) +
@@ -94,14 +100,30 @@ at::Tensor TextEncoder::forward(std::span<const std::int64_t> token_ids) const {
                                "Check that the tokenizer and the text encoder belong to the same model.");
     }
   }
-  const at::Tensor ids = at::empty({tokens}, at::kLong);
+  const at::Tensor ids = at::empty({static_cast<std::int64_t>(token_ids.size())}, at::kLong);
   std::copy(token_ids.begin(), token_ids.end(), ids.mutable_data_ptr<std::int64_t>());
-  const at::Tensor hidden_states =
-      at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.dtype());
-  const RotaryTable rotary =
-      causal_rotary_table(tokens, config_.head_dim(), config_.rope_theta, store_.device(), store_.dtype());
-  for (const auto& weights : layer_weights_) layer_.forward(weights, hidden_states, rotary);
+  return at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.dtype());
+}
+
+void TextEncoder::forward_layers(const at::Tensor& hidden_states,
+                                 const std::function<void()>& after_layer) const {
+  const RotaryTable rotary = causal_rotary_table(hidden_states.size(0), config_.head_dim(),
+                                                 config_.rope_theta, store_.device(), store_.dtype());
+  for (const auto& weights : layer_weights_) {
+    layer_.forward(weights, hidden_states, rotary);
+    if (after_layer) after_layer();
+  }
+}
+
+at::Tensor TextEncoder::norm(const at::Tensor& hidden_states) const {
+  common::ensure(norm_.defined(), "this part of the text encoder has no final norm");
   return ops::rms_norm(hidden_states, norm_, config_.rms_norm_eps);
+}
+
+at::Tensor TextEncoder::forward(std::span<const std::int64_t> token_ids) const {
+  const at::Tensor hidden_states = embed(token_ids);
+  forward_layers(hidden_states);
+  return norm(hidden_states);
 }
 
 }  // namespace layerpipe::model

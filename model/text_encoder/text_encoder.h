@@ -4,10 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "model/config.h"
+#include "model/layer_range.h"
 #include "model/rotary.h"
 #include "model/weights/weights.h"
 
@@ -48,22 +50,35 @@ class TextLayer {
   double eps_;
 };
 
-// All layers on one device. The embedding table stays in host memory, where a prompt's rows are looked up.
+// A run of the layers on one device, with the embedding when the first layer is among them and the final norm
+// when the last one is. The embedding table stays in host memory, where a prompt's rows are looked up.
 class TextEncoder {
  public:
+  // All layers.
   TextEncoder(const WeightStore& store, const TextEncoderConfig& config);
+  // Some of them, at least one.
+  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers);
 
-  // The last hidden states after the final norm, [tokens, hidden_size], compute dtype.
-  // Throws InputError for an id outside of the vocabulary.
+  // Needs the first layer's part: [tokens, hidden_size], compute dtype. Throws InputError for an id outside
+  // of the vocabulary.
+  at::Tensor embed(std::span<const std::int64_t> token_ids) const;
+  // Changes hidden_states [tokens, hidden_size] in place. `after_layer`, where there is one, is called after
+  // each layer.
+  void forward_layers(const at::Tensor& hidden_states, const std::function<void()>& after_layer = {}) const;
+  // Needs the last layer's part: the final norm.
+  at::Tensor norm(const at::Tensor& hidden_states) const;
+
+  // All of it, one after the other; needs all layers. The last hidden states after the final norm, [tokens,
+  // hidden_size].
   at::Tensor forward(std::span<const std::int64_t> token_ids) const;
 
  private:
   TextEncoderConfig config_;
   WeightStore store_;
-  at::Tensor embed_tokens_;  // [vocab, hidden], stored dtype, host
+  at::Tensor embed_tokens_;  // [vocab, hidden], stored dtype, host; of the first part
   TextLayer layer_;
   std::vector<TextLayerWeights> layer_weights_;
-  at::Tensor norm_;  // [hidden]
+  at::Tensor norm_;  // [hidden]; of the last part
 };
 
 }  // namespace layerpipe::model

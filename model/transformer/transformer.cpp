@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "common/errors.h"
 #include "model/ops/ops.h"
 #include "model/ops/tiles.h"
 
@@ -81,23 +82,44 @@ at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor
 }
 
 Transformer::Transformer(const WeightStore& store, const TransformerConfig& config)
-    : timestep_embedder_(store, config),
-      stream_embedder_(store, config),
-      block_(config),
-      head_(store, config) {
-  block_weights_.reserve(static_cast<std::size_t>(config.num_layers));
-  for (std::int64_t index = 0; index < config.num_layers; ++index) {
+    : Transformer(store, config, {0, config.num_layers}) {}
+
+Transformer::Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks)
+    : timestep_embedder_(store, config), block_(config) {
+  common::ensure(0 <= blocks.begin && blocks.begin < blocks.end && blocks.end <= config.num_layers,
+                 "a part of the transformer holds no block, or one that there is not");
+  if (blocks.begin == 0) stream_embedder_.emplace(store, config);
+  block_weights_.reserve(static_cast<std::size_t>(blocks.size()));
+  for (std::int64_t index = blocks.begin; index < blocks.end; ++index) {
     block_weights_.push_back(load_transformer_block(store, config, index));
+  }
+  if (blocks.end == config.num_layers) head_.emplace(store, config);
+}
+
+Streams Transformer::embed(const TransformerInput& input) const {
+  common::ensure(stream_embedder_.has_value(), "this part of the transformer has no embedding");
+  return stream_embedder_->forward(input.latents, input.condition, input.prompt_embeds);
+}
+
+void Transformer::forward_blocks(Streams& streams, const at::Tensor& conditioning, const JointRotary& rotary,
+                                 const std::function<void()>& after_block) const {
+  for (const auto& weights : block_weights_) {
+    block_.forward(weights, streams, conditioning, rotary, ops::full_attention);
+    if (after_block) after_block();
   }
 }
 
+at::Tensor Transformer::project(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+                                std::int64_t latent_tokens) const {
+  common::ensure(head_.has_value(), "this part of the transformer has no head");
+  return head_->forward(hidden_states, conditioning, latent_tokens);
+}
+
 at::Tensor Transformer::forward(const TransformerInput& input, const JointRotary& rotary) const {
-  const at::Tensor conditioning = timestep_embedder_.forward(input.timestep);
-  Streams streams = stream_embedder_.forward(input.latents, input.condition, input.prompt_embeds);
-  for (const auto& weights : block_weights_) {
-    block_.forward(weights, streams, conditioning, rotary, ops::full_attention);
-  }
-  return head_.forward(streams.hidden_states, conditioning, input.latents.size(0));
+  const at::Tensor condition = conditioning(input.timestep);
+  Streams streams = embed(input);
+  forward_blocks(streams, condition, rotary);
+  return project(streams.hidden_states, condition, input.latents.size(0));
 }
 
 }  // namespace layerpipe::model

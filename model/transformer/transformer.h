@@ -6,10 +6,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "model/config.h"
+#include "model/layer_range.h"
 #include "model/transformer/transformer_block.h"
 #include "model/weights/weights.h"
 
@@ -70,21 +72,37 @@ struct TransformerInput {
   double timestep = 0;
 };
 
-// All parts on one device.
+// A run of the transformer's blocks on one device, with the embedding when the first block is among them and
+// the head when the last one is. Every part makes the timestep's conditioning itself.
 class Transformer {
  public:
+  // All blocks.
   Transformer(const WeightStore& store, const TransformerConfig& config);
+  // Some of them, at least one.
+  Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks);
 
-  // The prediction for the latents, [latent_tokens, in_channels]. `rotary` belongs to the request's grid and
-  // text length.
+  // silu of the timestep's embedding, [1, inner_dim].
+  at::Tensor conditioning(double timestep) const { return timestep_embedder_.forward(timestep); }
+  // Needs the first block's part.
+  Streams embed(const TransformerInput& input) const;
+  // Changes both streams in place. `after_block`, where there is one, is called after each block.
+  void forward_blocks(Streams& streams, const at::Tensor& conditioning, const JointRotary& rotary,
+                      const std::function<void()>& after_block = {}) const;
+  // Needs the last block's part. The prediction for the first `latent_tokens` rows, [latent_tokens,
+  // in_channels].
+  at::Tensor project(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+                     std::int64_t latent_tokens) const;
+
+  // All of it, one after the other; needs all blocks. The prediction for the latents, [latent_tokens,
+  // in_channels]. `rotary` belongs to the request's grid and text length.
   at::Tensor forward(const TransformerInput& input, const JointRotary& rotary) const;
 
  private:
   TimestepEmbedder timestep_embedder_;
-  StreamEmbedder stream_embedder_;
+  std::optional<StreamEmbedder> stream_embedder_;  // of the first part
   TransformerBlock block_;
   std::vector<TransformerBlockWeights> block_weights_;
-  OutputHead head_;
+  std::optional<OutputHead> head_;  // of the last part
 };
 
 }  // namespace layerpipe::model

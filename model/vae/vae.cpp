@@ -91,9 +91,13 @@ at::Tensor VaeEncoder::forward(const at::Tensor& picture) const {
     const auto index = static_cast<std::size_t>(i);
     parts[index] = forward_strip(picture, strips[index]);
   });
-  const at::Tensor middle = middle_.forward(channels_last(at::cat(parts, 2)));
+  return forward_middle(at::cat(parts, 2));
+}
+
+at::Tensor VaeEncoder::forward_middle(const at::Tensor& joined) const {
+  const at::Tensor middle = middle_.forward(channels_last(joined));
   at::Tensor moments;
-  ops::for_each_task(picture.device(), 1, [&](std::int64_t) {
+  ops::for_each_task(joined.device(), 1, [&](std::int64_t) {
     moments = convolve(convolve(ops::channel_norm_silu(middle, norm_out_), conv_out_), quant_conv_);
   });
   return moments.narrow(1, 0, config_.z_dim).contiguous();

@@ -26,8 +26,10 @@ class VaeEncoder {
   // and W multiples of 8; gives [1, z_dim, H/8, W/8].
   at::Tensor forward(const at::Tensor& picture) const;
 
-  // What goes into the middle block for latent rows `strip`: [1, channels, rows, W/8].
+  // The local part: what goes into the middle block for latent rows `strip`: [1, channels, rows, W/8].
   at::Tensor forward_strip(const at::Tensor& picture, const ops::RowRange& strip) const;
+  // The part that sees whole pictures: all strips joined, [1, channels, H/8, W/8] → [1, z_dim, H/8, W/8].
+  at::Tensor forward_middle(const at::Tensor& joined) const;
 
  private:
   struct Level {

@@ -66,7 +66,7 @@ class SafetensorsSource : public TensorSource {
   // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
   at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override;
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
-  bool gives_views() const noexcept override { return true; }
+  bool reads_files() const noexcept override { return true; }
   std::string where(const std::string& name) const override { return open(name).path().string(); }
 
   // Every tensor's header entry; opens all files.

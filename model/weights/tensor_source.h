@@ -28,8 +28,8 @@ class TensorSource {
   // its file when it is absent or has another shape.
   virtual at::Tensor read(const std::string& name, at::IntArrayRef shape) const = 0;
 
-  // Whether read() gives views of mapped files, which take no memory of their own.
-  virtual bool gives_views() const noexcept = 0;
+  // Whether read() gives views of mapped files: these take no memory of their own, and may hold anything.
+  virtual bool reads_files() const noexcept = 0;
 
   // What messages call the place of a tensor that is there: its file, or "random weights".
   virtual std::string where(const std::string& name) const = 0;
@@ -46,7 +46,7 @@ class RandomTensorSource : public TensorSource {
   bool contains(const std::string&) const override { return true; }
   at::ScalarType check(const std::string&, at::IntArrayRef) const override { return dtype_; }
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
-  bool gives_views() const noexcept override { return false; }
+  bool reads_files() const noexcept override { return false; }
   std::string where(const std::string&) const override { return "random weights"; }
 
  private:

@@ -39,7 +39,7 @@ class WeightStore {
   bool contains(const std::string& name) const { return source_->contains(prefix_ + name); }
 
   // The tensor `name` of this scope. Throws InputError naming the tensor and its file when it is absent, its
-  // shape is another, or it holds values that are not finite numbers.
+  // shape is another, or its file holds values that are not finite numbers.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
   // The same, left in host memory in the dtype it is stored in, whatever the device: for tables of which

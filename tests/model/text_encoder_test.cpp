@@ -20,7 +20,7 @@ class NamedWeights : public TensorSource {
   at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override {
     return weights_.check(own_name(name), shape);
   }
-  bool gives_views() const noexcept override { return false; }
+  bool reads_files() const noexcept override { return false; }
   std::string where(const std::string&) const override { return prefix_; }
 
  private:

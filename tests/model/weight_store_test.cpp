@@ -85,6 +85,20 @@ TEST_F(WeightStoreTest, NetworksAreBuiltFromADryRunAsFromWeights) {
   EXPECT_NEAR(static_cast<double>(bytes) / (1 << 30), 0.24, 0.01);
 }
 
+// Looking at every value of a model of the published size takes seconds.
+TEST_F(WeightStoreTest, LooksOnlyAtValuesOfFiles) {
+  class NotFinite : public RandomTensorSource {
+   public:
+    NotFinite() : RandomTensorSource("vae", at::kFloat) {}
+    at::Tensor read(const std::string&, at::IntArrayRef shape) const override {
+      return at::full(shape, std::numeric_limits<float>::infinity());
+    }
+  };
+  const WeightStore store(std::make_shared<NotFinite>(), at::kCPU, at::kFloat);
+  EXPECT_EQ(refusal("no file", [&] { store.get("a", {4}); }), "accepted");
+  EXPECT_EQ(refusal("no file", [&] { store.get_on_host("a", {4}); }), "accepted");
+}
+
 TEST_F(WeightStoreTest, RefusesValuesThatAreNotFinite) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
