@@ -1,7 +1,7 @@
 """Makes a model folder with the configs of the published Qwen-Image-Layered and no weights, for --random-weights.
 
     tools/make_full_size_folder.py FOLDER
-    build/layerpipe decompose --model FOLDER --random-weights --image demo/pictures/poster.png --prompt "a poster" --out layers
+    build/layerpipe decompose --model FOLDER --random-weights --image demo/pictures/weather.png --prompt "a poster" --out layers
 
 The sizes are those of the published model (tests/data/configs), the tokenizer is the tests' small one.
 """

@@ -58,7 +58,7 @@ def make_cases(folder: Path, scenes: int, resolution: int, seed: int) -> list[Ca
 
 
 def run_program(cases: list[Case], args: argparse.Namespace) -> None:
-    """One call a number of layers when the prompts are equal; else one a picture, since a call has one prompt."""
+    """One call a picture, since a call has one prompt."""
     for case in cases:
         out = args.out / "layers" / case.file.stem
         command = [str(args.program), "decompose", "--model", str(args.model), "--image", str(case.file), "--out", str(out),

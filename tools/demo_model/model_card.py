@@ -34,14 +34,14 @@ diffusers' `QwenImageLayeredPipeline` loads it too; under `python -O`, which swi
 
 ## Data
 Scenes of 256 × 256, 320 × 224 and 224 × 320 pixels, drawn as they were needed, from seed {seed}: a background (gradients with stripes,
-checks, dots, clouds, lights, hills or grain), and on it up to three elements, from back to front: a large shape or blob; a
+checks, dots, clouds, lights, small stars, hills or grain), and on it up to three elements, from back to front: a large shape or blob; a
 middle-sized shape or icon; a line of letters (Latin, Greek, Cyrillic, Chinese, Devanagari-like, numbers; all drawn with strokes of our
 own) or of small shapes. Elements may be shaded, textured, outlined, soft, translucent, or cast a shadow, which belongs to
 their layer. Layer 0 is the background; each element has a layer of its own; with more elements than layers the last layer
 takes the rest; with fewer, the last layers are empty. Prompts name colours, kinds and places.
 
 ## Training
-{vae_minutes:.1f} minutes of the VAE (L1, L2 and gradients of what is seen, a light KL term), then {minutes:.1f} minutes of the transformer
+{vae_minutes:.1f} minutes of the VAE (L1, L2 and gradients of what is seen, more near edges, a light KL term), then {minutes:.1f} minutes of the transformer
 ({steps:,} steps) on one H200: flow matching with the pipeline's time shift, frame 0 the whole picture, the
 condition frame last, 13 % of the prompts replaced by the default negative prompt. The weights are exponential averages.
 {evaluation}
@@ -63,7 +63,7 @@ def write(folder: Path, progress: Progress, counts: dict[str, int], evaluation: 
     (folder / "README.md").write_text(CARD.format(
         megabytes=size / 1e6, blocks=sizes.blocks, heads=sizes.heads, head_dim=sizes.head_dim, axes=sizes.axes, base=sizes.vae_base_dim,
         multiples=sizes.vae_dim_mult, seed=plan.seed, steps=progress.step, minutes=progress.seconds / 60,
-        vae_minutes=plan.vae.planned_minutes, transformer=counts["transformer"], vae=counts["vae"], text=counts["text encoder"],
+        vae_minutes=progress.vae_seconds / 60, transformer=counts["transformer"], vae=counts["vae"], text=counts["text encoder"],
         evaluation=_evaluation(evaluation)), "utf-8")
 
 
@@ -75,4 +75,5 @@ def _evaluation(file: Path | None) -> str:
              "| | composite PSNR | alpha IoU | of the foreground | colour error |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| {name} | {s['psnr']:.1f} dB | {s['iou']:.3f} | {s['foreground_iou']:.3f} | {s['color_error']:.3f} |"
               for name, s in result["methods"].items()]
+    lines += ["", "\"One layer\" is a copy of the picture as the first layer: its PSNR says nothing, the other figures what that is worth."]
     return "\n".join(lines) + "\n"

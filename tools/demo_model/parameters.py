@@ -17,6 +17,7 @@ from .atlas import Atlas
 from .shapes import ICONS, PLAIN
 
 PATTERNS = ["plain", "striped", "checked", "dotted", "cloudy", "sparkling", "hilly", "grainy"]
+DISCS = 9  # of the sparkling pattern
 ROLES = 3  # large, middle, line
 LETTERS = 6  # at most, in a line
 
@@ -37,7 +38,8 @@ class Background:
     period: torch.Tensor  # [n] in units of half the shorter side
     turn: torch.Tensor  # [n] the pattern's angle
     noise: torch.Tensor  # [n, 2, 10, 10] coarse noise: cloudy pattern and general unevenness
-    discs: torch.Tensor  # [n, 7, 4] of the sparkling pattern: x, y, radius, strength
+    discs: torch.Tensor  # [n, 9, 4] of the sparkling pattern, lights or small stars: x, y, radius, strength
+    hilly: torch.Tensor  # [n] 0 or 1: hills below the pattern
     hills: torch.Tensor  # [n, 2, 5] two ridges: base, and height and phase of two waves
     seed: torch.Tensor  # [n] of the grain
 
@@ -96,18 +98,23 @@ def _draw_background(source: torch.Generator, n: int) -> Background:
     _, hill = palette.draw_colors(source, n)
     weights = torch.tensor([0.18, 0.14, 0.10, 0.12, 0.14, 0.10, 0.14, 0.08])
     pattern = torch.multinomial(weights, n, replacement=True, generator=source)
+    sparkling = pattern == PATTERNS.index("sparkling")
+    stars = sparkling & _chance(source, 0.5, n)
+    under_hills = (sparkling | (pattern == PATTERNS.index("cloudy"))) & _chance(source, 0.4, n)
+    radius = torch.where(stars[:, None], _uniform(source, 0.008, 0.022, n, DISCS), _uniform(source, 0.06, 0.35, n, DISCS))
     return Background(
         colors=torch.stack([first, second, pattern_color, 0.5 * (pattern_color + hill)], 1),
         names=torch.stack([name, pattern_name], 1),
         angle=_uniform(source, 0, 2 * math.pi, n),
         radial=_chance(source, 0.3, n).float(),
         pattern=pattern,
-        strength=_uniform(source, 0.15, 0.55, n),
+        strength=torch.where(stars, _uniform(source, 0.6, 0.95, n), _uniform(source, 0.15, 0.55, n)),
         period=_uniform(source, 0.2, 0.5, n),
         turn=_uniform(source, 0, math.pi, n),
         noise=torch.randn(n, 2, 10, 10, generator=source),
-        discs=torch.stack([_uniform(source, -1.2, 1.2, n, 7), _uniform(source, -1.2, 1.2, n, 7),
-                           _uniform(source, 0.06, 0.35, n, 7), _uniform(source, 0.2, 0.7, n, 7)], -1),
+        discs=torch.stack([_uniform(source, -1.2, 1.2, n, DISCS), _uniform(source, -1.2, 1.2, n, DISCS), radius,
+                           torch.where(stars[:, None], 1.0, _uniform(source, 0.2, 0.7, n, DISCS))], -1),
+        hilly=((pattern == PATTERNS.index("hilly")) | under_hills).float(),
         hills=torch.stack([
             torch.stack([_uniform(source, low, high, n), _uniform(source, 0.04, 0.14, n), _uniform(source, 0, 6.3, n),
                          _uniform(source, 0.02, 0.06, n), _uniform(source, 0, 6.3, n)], -1)

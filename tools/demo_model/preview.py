@@ -18,7 +18,7 @@ from .settings import PREVIEW_SEED
 from .text_encoder import PromptEncoder
 from .vae import Latents
 
-GUIDANCE = (1.0, 2.0, 4.0)
+GUIDANCE = (1.0, 2.0)
 
 
 def preview(session: Session, model, latents: Latents, prompts: PromptEncoder, file: Path | None, scenes_each: int = 8,

@@ -108,20 +108,20 @@ def _render_background(b: Background, x: torch.Tensor, y: torch.Tensor) -> torch
     sparkles = torch.zeros_like(stripes)
     for disc in b.discs.unbind(1):
         gap = _at(disc[:, 2]) - ((x - _at(disc[:, 0])).square() + (y - _at(disc[:, 1])).square()).sqrt()
-        sparkles = sparkles + _at(disc[:, 3]) * (0.5 + gap / 0.08).clamp(0, 1)
+        rim = disc[:, 2].clamp(pixel, 0.08)
+        sparkles = sparkles + _at(disc[:, 3]) * (0.5 + gap / _at(rim)).clamp(0, 1)
     patterns = {"striped": 0.5 + 0.5 * stripes, "checked": 0.5 + 0.5 * checks, "dotted": 0.5 + 0.5 * dots,
                 "cloudy": (0.5 + 0.45 * coarse[:, 0]).clamp(0, 1), "sparkling": sparkles.clamp(0, 1)}
     mask = sum(_at((b.pattern == PATTERNS.index(name)).float()) * field for name, field in patterns.items())
     color = torch.lerp(color, b.colors[:, 2, :, None, None], mask[:, None] * b.strength[:, None, None, None])
 
-    hilly = (b.pattern == PATTERNS.index("hilly")).float()
     for ridge, hill in enumerate(b.hills.unbind(1)):
         top = _at(hill[:, 0]) + _at(hill[:, 1]) * torch.sin(2.6 * x + _at(hill[:, 2])) + _at(hill[:, 3]) * torch.sin(7 * x + _at(hill[:, 4]))
-        below = (0.5 + (y - top) / pixel).clamp(0, 1) * _at(hilly)
+        below = (0.5 + (y - top) / pixel).clamp(0, 1) * _at(b.hilly)
         color = torch.lerp(color, b.colors[:, 2 + ridge, :, None, None], below[:, None])
 
     grain = _grain(b.seed, height, width) * _at((b.pattern == PATTERNS.index("grainy")).float())
-    return (color + 0.015 * coarse[:, 1:] + 0.03 * grain[:, None]).clamp(0, 1)
+    return (color + 0.006 * coarse[:, 1:] + 0.03 * grain[:, None]).clamp(0, 1)
 
 
 def _grain(seed: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -23,6 +23,7 @@ class Session:
     compile: bool
     preview: Path | None
     planned_minutes: float | None  # in place of the plan's
+    finish: bool = False  # the planned time ends with this run
 
     @property
     def autocast(self):
@@ -68,6 +69,8 @@ class Clock:
             self._session.synchronize()
             self._began = self._said = time.monotonic()
             self._scenes = 0
+            if self._session.finish:
+                self._planned = self._before + max(self._session.deadline - self._began, 1.0)
             say(f"started and compiled after {self._began - self._session.began:.0f} s")
 
     def pause(self, seconds: float) -> None:

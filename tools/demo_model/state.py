@@ -25,7 +25,8 @@ class Progress:
     plan: str
     phase: str
     step: int = 0
-    seconds: float = 0.0  # of training; starting and compiling do not count
+    seconds: float = 0.0  # of training in this phase; starting and compiling do not count
+    vae_seconds: float = 0.0  # the same of the phase before
 
 
 def load_progress(folder: Path) -> Progress | None:

@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--phase", choices=["vae", "transformer"], required=True)
     parser.add_argument("--minutes", type=float, default=9.0, help="of this run in all, from its start (default 9)")
     parser.add_argument("--planned-minutes", type=float, help="of training in this phase over all runs (default: the plan's)")
+    parser.add_argument("--finish", action="store_true", help="plan for what is left of this run, however long it took to start: "
+                        "the learning rate comes to its end with it")
     parser.add_argument("--state", type=Path, required=True, help="folder to go on from, and to stop in")
     parser.add_argument("--preview", type=Path, help="folder for contact sheets")
     parser.add_argument("--plan", choices=PLANS, default="full", help="toy: a check that everything runs")
@@ -53,6 +55,7 @@ def main() -> None:
         state=args.state, plan=PLANS[args.plan](), plan_name=args.plan, device=device,
         began=BEGAN, deadline=BEGAN + 60 * args.minutes - (RESERVE_SECONDS[args.phase] if args.plan == "full" else 0),
         compile=device.type == "cuda" and not args.no_compile, preview=args.preview, planned_minutes=args.planned_minutes,
+        finish=args.finish,
     )
     say(f"{args.phase} on {device}, torch {torch.__version__}, ready after {time.monotonic() - BEGAN:.0f} s")
     {"vae": vae_training, "transformer": transformer_training}[args.phase].train(session)

@@ -18,7 +18,7 @@ from .settings import TransformerTraining
 from .vae import Latents, encode
 
 SAVE_SECONDS = 150
-PREVIEW_SECONDS = 240
+PREVIEW_SECONDS = 400
 
 
 class Trainer:
@@ -47,7 +47,7 @@ class Trainer:
             self.scenes.state = tensors["scenes"]
             say(f"going on at step {progress.step}, after {progress.seconds:.0f} s of training")
         else:
-            progress = state.Progress(session.plan_name, "transformer")
+            progress = state.Progress(session.plan_name, "transformer", vae_seconds=progress.seconds)
         self.progress = progress
         torch.manual_seed(seed + 1000 + progress.step)
         self.random = random.Random(seed + progress.step)

@@ -61,8 +61,7 @@ def decode(vae: AutoencoderKLQwenImage, latents: Tensor) -> Tensor:
         for layer in block.resnets:
             x = _residual(layer, x)
         if block.upsamplers is not None:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest-exact")
-            x = _conv2d(x, block.upsamplers[0].resample[1])
+            x = _conv2d(_doubled(x), block.upsamplers[0].resample[1])
     return _conv(decoder.conv_out, F.silu(_norm(decoder.norm_out, x))).float()
 
 
@@ -84,6 +83,12 @@ def _residual(block: nn.Module, x: Tensor) -> Tensor:
     x = _conv(block.conv1, F.silu(_norm(block.norm1, x)))
     x = _conv(block.conv2, F.silu(_norm(block.norm2, x)))
     return x + shortcut
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Each pixel four times, as F.interpolate would, whose gradient takes ten times as long: it adds one by one."""
+    rows = x.permute(0, 2, 3, 1)[:, :, None, :, None].expand(-1, -1, 2, -1, 2, -1)  # [n, h, 2, w, 2, channels]
+    return rows.reshape(x.shape[0], 2 * x.shape[2], 2 * x.shape[3], x.shape[1]).permute(0, 3, 1, 2)
 
 
 def _down(layer: nn.Module, x: Tensor) -> Tensor:

@@ -18,16 +18,27 @@ from safetensors.torch import save_file
 
 from . import reference
 from .models import make_model
-from .specs import Call, Case, describe
+from .specs import DEMO, Call, Case, describe
 
 
 def make_case(folder: Path, case: Case) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     make_model(folder / "model", case)
     make_picture(folder / "input.png", case.name, case.call)
-    expected = expected_tensors(folder, case)
-    save_file(dict(sorted(expected.items())), folder / "expected.safetensors")
+    _write_expected(folder, case)
     (folder / "case.json").write_text(json.dumps(case_json(case), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def make_demo_case(folder: Path, case: Case) -> None:
+    """Links to what is there in place of a model and a picture made for the case."""
+    folder.mkdir(parents=True)
+    (folder / "model").symlink_to(DEMO / "model")
+    (folder / "input.png").symlink_to(DEMO / "pictures" / "weather.png")
+    _write_expected(folder, case)
+
+
+def _write_expected(folder: Path, case: Case) -> None:
+    save_file(dict(sorted(expected_tensors(folder, case).items())), folder / "expected.safetensors")
 
 
 def expected_tensors(folder: Path, case: Case) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Runs layerpipe on the committed cases and on N random ones, and writes how far it is from diffusers, as Markdown.
+"""Runs layerpipe on the committed cases, the demo model and N random cases, and writes how far it is from diffusers, as Markdown.
 
     python tools/parity/make_table.py --layerpipe build/layerpipe --random 20 --out docs/parity.md
 
@@ -64,9 +64,11 @@ def main() -> int:
     reference.quiet()
     with tempfile.TemporaryDirectory() as work:
         folders = [(case, args.data / case.name) for case in specs.COMMITTED]
-        for case in specs.random_cases(args.random, args.seed):
+        made = [(specs.demo_case(), fixtures.make_demo_case)]
+        made += [(case, fixtures.make_case) for case in specs.random_cases(args.random, args.seed)]
+        for case, make in made:
             print(f"{case.name}: diffusers", file=sys.stderr, flush=True)
-            fixtures.make_case(Path(work) / case.name, case)
+            make(Path(work) / case.name, case)
             folders.append((case, Path(work) / case.name))
         fp32, bf16 = [], []
         for case, folder in folders:
@@ -207,8 +209,8 @@ def render(command: str, fp32: list[Result], bf16: list[Result], problems: list[
         "# Parity with diffusers",
         "",
         f"layerpipe beside {libraries}, both on the CPU, with small random models",
-        "(tools/parity/specs.py). Both start from the same noise. An error is the norm of the difference from diffusers",
-        "in fp32, divided by the norm of what diffusers has in fp32.",
+        "(tools/parity/specs.py) and the trained one of the demo. Both start from the same noise. An error is the norm of the",
+        "difference from diffusers in fp32, divided by the norm of what diffusers has in fp32.",
         "",
         worst_line(fp32, bf16),
         "",

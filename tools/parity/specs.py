@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
+
+DEMO = Path(__file__).resolve().parents[2] / "demo"
 
 ENGLISH = "A red fox asleep under a birch tree, beside it a sign that says \"closed\""
 CHINESE = "一只红色的狐狸睡在白桦树下，旁边立着一块木牌"
@@ -135,6 +138,12 @@ COMMITTED = [
         weights="bf16",
     ),
 ]
+
+
+def demo_case() -> Case:
+    """The trained model of the demo with one of its pictures; fixtures.make_demo_case() puts both there. Its sizes are not those here."""
+    prompt = (DEMO / "pictures" / "weather.txt").read_text("utf-8").strip()
+    return Case("demo_model", call=Call(prompt=prompt, negative_prompt=None, layers=4, resolution=256, steps=4))
 
 
 def random_cases(count: int, seed: int) -> list[Case]:
