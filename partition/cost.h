@@ -1,0 +1,66 @@
+// What a model costs on whichever device holds a part of it, for one workload: the partitioner's only view of
+// a model. Value types; runtime/cost fills them from formulas that live beside what they describe.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace layerpipe::partition {
+
+// One unit that is placed as a whole: a transformer block, a text layer, an embedding, a head.
+struct UnitCost {
+  std::uint64_t weight_bytes = 0;
+  double operations = 0;  // floating-point operations of one pass of one microbatch; twice the multiply-adds
+};
+
+// Units that run one after another and are split into contiguous ranges, one for each stage.
+struct ChainCost {
+  std::vector<UnitCost> units;
+  UnitCost every;  // beside the units, in each stage that holds some (the timestep's embedding)
+  UnitCost first;  // beside them, in the first such stage (embedding of the streams)
+  UnitCost last;   // beside them, in the last such stage (the head)
+  std::uint64_t workspace_bytes = 0;    // of one pass, beside the boundary that it works on
+  std::uint64_t boundary_bytes = 0;     // what one stage hands to the next
+  std::uint64_t state_bytes = 0;        // kept by every stage for each request in flight (rotary tables)
+  std::uint64_t first_state_bytes = 0;  // beside it, by the first such stage (latents, prompts)
+  std::uint64_t last_state_bytes = 0;   // beside it, by the last such stage (latents, predictions)
+};
+
+// The VAE is dealt out by strips: each rank with a share holds all of its weights. When decoding, each of
+// them also computes the part that sees whole pictures. When encoding, stage 0 does that for all, once the
+// strips are done.
+struct VaeCost {
+  std::uint64_t encoder_weight_bytes = 0;
+  std::uint64_t decoder_weight_bytes = 0;
+  std::uint64_t encode_bytes = 0;        // beside the weights, of a rank with a share: its strips at work
+  std::uint64_t encode_whole_bytes = 0;  // beside the weights, of stage 0, after that: the middle block
+  std::uint64_t decode_bytes = 0;        // beside the weights, of a rank with a share
+  double encode_operations = 0;          // of all strips of a picture together
+  double decode_operations = 0;
+  std::int64_t decode_tasks = 1;  // layers · strips: the smallest piece that is dealt out
+};
+
+// What a rank takes whatever it computes.
+struct OverheadCost {
+  std::uint64_t context_bytes = 0;  // the device's context and library handles, from the first call on
+  std::uint64_t channel_bytes = 0;  // of a rank that has neighbours: buffers of the channels' library
+  std::uint64_t host_bytes = 0;     // host memory of a rank: pinned staging buffers
+  std::uint64_t host_shared_bytes =
+      0;  // host memory of a host, once: tables that are looked up where they lie
+};
+
+struct ModelCost {
+  ChainCost transformer;
+  ChainCost text_encoder;
+  VaeCost vae;
+  OverheadCost overhead;
+};
+
+// How much there is to do.
+struct Workload {
+  std::int64_t requests = 1;
+  std::int64_t steps = 50;
+  std::int64_t branches = 2;  // 1 without guidance
+};
+
+}  // namespace layerpipe::partition

@@ -1,0 +1,65 @@
+// What the user may decide about the partition.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace layerpipe::partition {
+
+enum class Component { kTransformer, kTextEncoder, kVae };
+inline constexpr Component kComponents[] = {Component::kTransformer, Component::kTextEncoder,
+                                            Component::kVae};
+const char* to_string(Component component);  // "text_encoder"
+
+// One value for each component.
+template <typename T>
+struct PerComponent {
+  T transformer{};
+  T text_encoder{};
+  T vae{};
+
+  T& operator[](Component component) {
+    return component == Component::kTransformer   ? transformer
+           : component == Component::kTextEncoder ? text_encoder
+                                                  : vae;
+  }
+  const T& operator[](Component component) const { return const_cast<PerComponent&>(*this)[component]; }
+  bool operator==(const PerComponent&) const = default;
+};
+
+// balanced: in proportion to free memory. fastest: the shortest slowest stage, within memory. explicit: as
+// written.
+enum class Strategy { kBalanced, kFastest, kExplicit };
+const char* to_string(Strategy strategy);
+
+// resident: weights stay on the device. phased: they are there in the phases that use them.
+enum class Residency { kResident, kPhased };
+const char* to_string(Residency residency);
+
+// Units begin … end − 1.
+struct UnitRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t size() const { return end - begin; }
+  bool operator==(const UnitRange&) const = default;
+};
+
+// A stage of an explicit partition.
+struct ExplicitStage {
+  int rank = 0;
+  UnitRange blocks;
+  UnitRange text_layers;  // may be empty
+  double vae_percent = 0;
+};
+
+struct PartitionConfig {
+  Strategy strategy = Strategy::kBalanced;
+  PerComponent<std::optional<Residency>> residency;        // none: the fastest that fits
+  std::uint64_t reserve_bytes = std::uint64_t{512} << 20;  // kept free on every device beyond the prediction
+  std::optional<std::uint64_t> memory_limit_bytes;         // on every device: use no more than this
+  std::optional<std::int64_t> in_flight;                   // requests; none: as many as saturate the stages
+  std::vector<ExplicitStage> stages;                       // of `explicit`, in the order of the pipeline
+};
+
+}  // namespace layerpipe::partition

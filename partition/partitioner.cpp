@@ -1,0 +1,190 @@
+#include "partition/partitioner.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/errors.h"
+#include "partition/remarks.h"
+#include "partition/strategies.h"
+
+namespace layerpipe::partition {
+namespace {
+
+void check_counts(const Problem& problem) {
+  const std::int64_t blocks = problem.blocks();
+  if (blocks >= problem.stages()) return;
+  const int empty = problem.places[static_cast<std::size_t>(blocks)].device.rank;
+  throw common::InputError(
+      "the transformer has " + std::to_string(blocks) + (blocks == 1 ? " block" : " blocks") + " for " +
+          std::to_string(problem.stages()) + " ranks: rank " + std::to_string(empty) + " would have none",
+      "Start at most " + std::to_string(blocks) + (blocks == 1 ? " rank." : " ranks."));
+}
+
+// A split for a residency and a number of requests in flight.
+struct Answer {
+  PerComponent<Residency> residency;
+  std::int64_t in_flight = 1;
+  Split split;
+  bool fits = false;
+};
+
+class Partitioner {
+ public:
+  Partitioner(Problem problem, const PartitionConfig& config, std::int64_t saturating)
+      : problem_(std::move(problem)), config_(config), saturating_(saturating) {
+    if (config.strategy == Strategy::kExplicit) {
+      given_ = explicit_split(problem_, config.stages);
+    } else {
+      check_counts(problem_);
+      given_ = proportional_split(problem_);
+    }
+  }
+
+  Plan run() const {
+    Answer answer = choose();
+    if (config_.strategy == Strategy::kFastest && answer.fits) {
+      const Predictor predictor(problem_.cost, problem_.stages(), answer.residency, answer.in_flight);
+      answer.split = fastest_split(problem_, predictor, std::move(answer.split));
+    }
+    Plan plan = plan_of(answer);
+    if (config_.strategy != Strategy::kExplicit) plan.remarks = remarks_on_split(plan, given_, problem_);
+    for (auto& remark : remarks_on_choices(plan, config_, saturating_))
+      plan.remarks.push_back(std::move(remark));
+    for (auto& remark : remarks_on_missing(plan)) plan.remarks.push_back(std::move(remark));
+    return plan;
+  }
+
+ private:
+  // Residency first: reading weights anew costs less than stages that stand idle.
+  Answer choose() const {
+    const std::vector<PerComponent<Residency>> tries = residencies_to_try(config_);
+    std::int64_t in_flight = std::max<std::int64_t>(config_.in_flight.value_or(saturating_), 1);
+    Answer answer = first_that_fits(tries, in_flight);
+    if (answer.fits || config_.in_flight || in_flight == 1) return answer;
+    Answer least = solve(tries.back(), 1);
+    if (!least.fits) return least;
+    std::int64_t low = 1;  // fits; in_flight does not
+    while (low + 1 < in_flight) {
+      const std::int64_t middle = low + (in_flight - low) / 2;
+      (solve(tries.back(), middle).fits ? low : in_flight) = middle;
+    }
+    return first_that_fits(tries, low);
+  }
+
+  Answer first_that_fits(const std::vector<PerComponent<Residency>>& tries, std::int64_t in_flight) const {
+    Answer answer;
+    for (const PerComponent<Residency>& residency : tries) {
+      answer = solve(residency, in_flight);
+      if (answer.fits) break;
+    }
+    return answer;
+  }
+
+  Answer solve(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
+    const Predictor predictor(problem_.cost, problem_.stages(), residency, in_flight);
+    Answer answer{residency, in_flight, given_, false};
+    if (config_.strategy != Strategy::kExplicit)
+      answer.split = fit_to_budgets(problem_, predictor, std::move(answer.split));
+    answer.fits = fits(problem_, predictor, answer.split);
+    return answer;
+  }
+
+  Plan plan_of(const Answer& answer) const {
+    Plan plan{.fits = answer.fits,
+              .strategy = config_.strategy,
+              .residency = answer.residency,
+              .in_flight = answer.in_flight,
+              .stages = {},
+              .hosts = {},
+              .remarks = {},
+              .predicted_step_seconds = {},
+              .predicted_seconds = {}};
+    const Predictor predictor(problem_.cost, problem_.stages(), answer.residency, answer.in_flight);
+    for (const Share& share : shares_of(answer.split)) {
+      const auto i = static_cast<std::size_t>(share.stage);
+      const Place& place = problem_.places[i];
+      const PhaseBytes peaks = predictor.peaks(share);
+      plan.stages.push_back({.group = 0,
+                             .stage = static_cast<int>(share.stage),
+                             .rank = place.device.rank,
+                             .host = place.device.host,
+                             .device = place.device.name,
+                             .blocks = share.blocks,
+                             .text_layers = share.text_layers,
+                             .vae_percent = answer.split.vae_percent[i],
+                             .free_bytes = place.device.free_bytes,
+                             .budget_bytes = place.budget_bytes,
+                             .predicted_peak_bytes = peaks,
+                             .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
+    }
+    plan.hosts = hosts_of(plan.stages);
+    return plan;
+  }
+
+  std::vector<HostPlan> hosts_of(const std::vector<StagePlan>& stages) const {
+    std::vector<HostPlan> hosts;
+    std::map<std::string, std::size_t> index;
+    for (const StagePlan& stage : stages) {
+      const auto [found, is_new] = index.try_emplace(stage.host, hosts.size());
+      if (is_new) hosts.push_back({stage.host, {}, problem_.cost.overhead.host_shared_bytes});
+      HostPlan& host = hosts[found->second];
+      host.ranks.push_back(stage.rank);
+      host.predicted_bytes += problem_.cost.overhead.host_bytes;
+    }
+    return hosts;
+  }
+
+  Problem problem_;
+  const PartitionConfig& config_;
+  std::int64_t saturating_;
+  Split given_;  // proportional, or as written
+};
+
+}  // namespace
+
+std::int64_t saturating_requests(std::int64_t stages, std::int64_t branches, std::int64_t requests) {
+  branches = std::max<std::int64_t>(branches, 1);
+  const std::int64_t enough = (stages + 2 * branches - 2) / branches;  // rounded up
+  return std::max<std::int64_t>(std::min(enough, requests), 1);
+}
+
+std::int64_t places_for(std::int64_t least, std::int64_t requests) {
+  for (std::int64_t places = least; places <= 2 * least; ++places) {
+    const std::int64_t last_round = requests % places;
+    if (last_round == 0 || last_round >= least) return places;
+  }
+  return least;
+}
+
+Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
+               const PartitionConfig& config) {
+  Problem problem{cost, arrange(devices, config)};
+  const std::int64_t saturating = saturating_requests(problem.stages(), workload.branches, workload.requests);
+  return Partitioner(std::move(problem), config, places_for(saturating, workload.requests)).run();
+}
+
+std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::span<const DeviceInfo> devices,
+                                                 const Workload& workload, PartitionConfig config) {
+  config.memory_limit_bytes.reset();
+  std::vector<DeviceInfo> equal(devices.begin(), devices.end());
+  const auto fits_with = [&](std::uint64_t bytes) {
+    for (DeviceInfo& device : equal) device.free_bytes = bytes;
+    return make_plan(cost, equal, workload, config).fits;
+  };
+  constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+  std::uint64_t low = 0;  // MiB that do not suffice
+  std::uint64_t high = 1;
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 34;
+  while (!fits_with(high * kStep)) {
+    low = high;
+    high *= 2;
+    if (high > kMost) return std::nullopt;
+  }
+  while (low + 1 < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    (fits_with(middle * kStep) ? high : low) = middle;
+  }
+  return high * kStep;
+}
+
+}  // namespace layerpipe::partition

@@ -1,0 +1,56 @@
+// The partitioner's answer: who holds what, what that takes, and whether it fits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "partition/partition_config.h"
+
+namespace layerpipe::partition {
+
+struct PhaseBytes {
+  std::uint64_t encode = 0;
+  std::uint64_t denoise = 0;
+  std::uint64_t decode = 0;
+  std::uint64_t most() const;
+};
+
+struct StagePlan {
+  int group = 0;  // today there is one group, and one shard a stage
+  int stage = 0;
+  int rank = 0;
+  std::string host;
+  std::string device;
+  UnitRange blocks;
+  UnitRange text_layers;            // may be empty
+  double vae_percent = 0;           // of the strips; 0 … 100, all stages together 100
+  std::uint64_t free_bytes = 0;     // of the device, before the process
+  std::uint64_t budget_bytes = 0;   // what the prediction may take: free or the limit, less the reserve
+  PhaseBytes predicted_peak_bytes;  // device memory of the process, its context included
+  std::uint64_t missing_bytes = 0;  // how far the largest peak is above the budget
+  // Filled with Plan::predicted_seconds: the part of the denoising that this stage computes.
+  std::optional<double> predicted_busy_share;
+};
+
+struct HostPlan {
+  std::string host;
+  std::vector<int> ranks;
+  std::uint64_t predicted_bytes = 0;  // host memory that stays pinned or in use during a run
+};
+
+struct Plan {
+  bool fits = false;
+  Strategy strategy = Strategy::kBalanced;
+  PerComponent<Residency> residency;
+  std::int64_t in_flight = 1;  // requests in the pipeline at a time
+  std::vector<StagePlan> stages;
+  std::vector<HostPlan> hosts;
+  std::vector<std::string> remarks;  // sentences: what was moved and why, what is missing where
+  // Filled by runtime/schedule's simulator when all speeds are known.
+  std::optional<double> predicted_step_seconds;  // of one request alone
+  std::optional<double> predicted_seconds;       // of the whole workload
+};
+
+}  // namespace layerpipe::partition

@@ -1,0 +1,65 @@
+// Predicts what a stage takes, in constant time for any range of units. Internal to the folder.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "partition/plan.h"
+#include "partition/problem.h"
+
+namespace layerpipe::partition {
+
+// What a stage is given.
+struct Share {
+  std::int64_t stage = 0;
+  UnitRange blocks;
+  UnitRange text_layers;
+  bool has_strips = false;
+};
+
+// The share of each stage under a split.
+std::vector<Share> shares_of(const Split& split);
+
+class Predictor {
+ public:
+  // Keeps a reference to `cost`.
+  Predictor(const ModelCost& cost, std::int64_t stages, const PerComponent<Residency>& residency,
+            std::int64_t in_flight);
+
+  PhaseBytes peaks(const Share& share) const;
+  bool fits(const Share& share, std::uint64_t budget_bytes) const {
+    return peaks(share).most() <= budget_bytes;
+  }
+
+  // The largest end up to `limit` that share.blocks can have within the budget; its begin when not even one
+  // block fits. `limit` is below the number of blocks: a stage that ends the transformer is another matter.
+  std::int64_t most_blocks_end(Share share, std::uint64_t budget_bytes, std::int64_t limit) const;
+
+ private:
+  // Running sums of a chain's weights, and what else a range of it takes.
+  class Chain {
+   public:
+    Chain(const ChainCost& cost, std::int64_t in_flight);
+    std::uint64_t weights(UnitRange range) const;
+    std::uint64_t activations(UnitRange range) const;
+    // The largest end up to `limit` with which units `begin` … end − 1 weigh at most `bytes`.
+    std::int64_t end_within(std::int64_t begin, std::uint64_t bytes, std::int64_t limit) const;
+
+   private:
+    bool is_first(UnitRange range) const { return range.begin == 0; }
+    bool is_last(UnitRange range) const { return range.end == units_; }
+    const ChainCost& cost_;
+    std::int64_t units_;
+    std::int64_t in_flight_;
+    std::vector<std::uint64_t> sums_;  // of the weights of units 0 … i − 1
+  };
+
+  const ModelCost& cost_;
+  PerComponent<Residency> residency_;
+  std::uint64_t always_;  // whatever the stage computes
+  Chain transformer_;
+  Chain text_encoder_;
+};
+
+}  // namespace layerpipe::partition

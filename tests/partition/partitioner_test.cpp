@@ -1,0 +1,205 @@
+#include "partition/partitioner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "common/errors.h"
+#include "random_cases.h"
+
+namespace layerpipe::partition {
+namespace {
+
+using testing::devices_with;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::kGiB;
+using testing::kMiB;
+using testing::plain_model;
+
+constexpr PartitionConfig kNoReserve{.reserve_bytes = 0};
+constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+
+std::string refusal(const ModelCost& cost, const std::vector<DeviceInfo>& devices) {
+  try {
+    make_plan(cost, devices, {}, {});
+  } catch (const common::InputError& error) {
+    return error.what() + (error.remedy().empty() ? "" : " | " + error.remedy());
+  }
+  return "no refusal";
+}
+
+TEST(Partitioner, RefusesWhatNoMemoryWouldMend) {
+  EXPECT_EQ(refusal(plain_model(2, 1), {}), "there is no device to plan for");
+  std::vector<DeviceInfo> devices = devices_with({1, 1, 1});
+  EXPECT_EQ(refusal(plain_model(2, 1), devices),
+            "the transformer has 2 blocks for 3 ranks: rank 2 would have none | Start at most 2 ranks.");
+  devices[2].rank = 1;
+  EXPECT_EQ(refusal(plain_model(3, 1), devices), "rank 1 is named twice among the devices");
+}
+
+TEST(Partitioner, TakesTheFastestResidencyThatFitsAndSaysWhatComesAndGoes) {
+  ModelCost cost = plain_model(4, 100, 2, 50);
+  cost.vae.encoder_weight_bytes = 10;
+  cost.vae.decoder_weight_bytes = 10;
+  cost.transformer.workspace_bytes = 60;
+  const auto with = [&](std::uint64_t free) { return make_plan(cost, devices_with({free}), {}, kNoReserve); };
+  const auto remark = [&](std::uint64_t free) { return with(free).remarks.at(0); };
+  using enum Residency;
+  using Choice = PerComponent<Residency>;
+  EXPECT_EQ(with(580).residency, (Choice{kResident, kResident, kResident}));
+  EXPECT_THAT(with(580).remarks, IsEmpty());
+  EXPECT_EQ(with(579).residency, (Choice{kResident, kPhased, kResident}));
+  EXPECT_EQ(with(520).residency, (Choice{kResident, kPhased, kResident}));
+  EXPECT_EQ(remark(520), "The text encoder comes and goes with its phase: all weights at once do not fit.");
+  EXPECT_EQ(with(519).residency, (Choice{kResident, kPhased, kPhased}));
+  EXPECT_EQ(remark(519),
+            "The text encoder and the VAE come and go with their phase: all weights at once do not fit.");
+  EXPECT_EQ(with(499).residency, (Choice{kPhased, kPhased, kPhased}));
+  EXPECT_EQ(
+      remark(499),
+      "The transformer, the text encoder and the VAE come and go with their phase: all weights at once do "
+      "not fit.");
+  EXPECT_TRUE(with(460).fits);
+  EXPECT_FALSE(with(459).fits);
+}
+
+TEST(Partitioner, KeepsAResidencyThatWasAskedFor) {
+  PartitionConfig config = kNoReserve;
+  config.residency.transformer = Residency::kResident;
+  config.residency.text_encoder = Residency::kPhased;
+  const ModelCost cost = plain_model(4, 100, 2, 50);
+  EXPECT_THAT(make_plan(cost, devices_with({1000}), {}, config).remarks, IsEmpty());
+  EXPECT_EQ(make_plan(cost, devices_with({1000}), {}, config).residency.text_encoder, Residency::kPhased);
+  EXPECT_TRUE(make_plan(cost, devices_with({500}), {}, config).fits);
+  EXPECT_FALSE(make_plan(cost, devices_with({499}), {}, config).fits);
+}
+
+TEST(Partitioner, SaturatesTheStages) {
+  EXPECT_EQ(places_for(5, 16), 8);
+  EXPECT_EQ(places_for(3, 8), 4);
+  EXPECT_EQ(places_for(2, 6), 2);
+  EXPECT_EQ(places_for(5, 17), 6);
+  EXPECT_EQ(places_for(3, 1), 3);  // as many as there are: saturating_requests() gives no more
+  EXPECT_EQ(places_for(1, 7), 1);
+  EXPECT_EQ(saturating_requests(1, 2, 100), 1);
+  EXPECT_EQ(saturating_requests(2, 2, 100), 2);
+  EXPECT_EQ(saturating_requests(3, 2, 100), 2);
+  EXPECT_EQ(saturating_requests(4, 2, 100), 3);
+  EXPECT_EQ(saturating_requests(8, 2, 100), 5);
+  EXPECT_EQ(saturating_requests(8, 2, 3), 3);
+  EXPECT_EQ(saturating_requests(4, 1, 100), 4);
+  EXPECT_EQ(saturating_requests(4, 2, 0), 1);
+}
+
+TEST(Partitioner, TakesAsManyRequestsAsMemoryAllows) {
+  ModelCost cost = plain_model(4, 100);
+  cost.transformer.state_bytes = 10;
+  const auto with = [&](std::uint64_t free, PartitionConfig config) {
+    return make_plan(cost, devices_with(std::vector<std::uint64_t>(4, free)), {.requests = 9}, config);
+  };
+  EXPECT_EQ(with(130, kNoReserve).in_flight, 3);
+  EXPECT_THAT(with(130, kNoReserve).remarks, IsEmpty());
+  const Plan plan = with(129, kNoReserve);
+  EXPECT_TRUE(plan.fits);
+  EXPECT_EQ(plan.in_flight, 2);
+  EXPECT_EQ(plan.residency.transformer, Residency::kResident);
+  EXPECT_THAT(plan.remarks,
+              ElementsAre("2 requests are in the pipeline at a time: memory does not suffice for the "
+                          "3 that would keep every stage busy."));
+  PartitionConfig config = kNoReserve;
+  config.in_flight = 3;
+  EXPECT_FALSE(with(129, config).fits);
+  config.in_flight = 1;
+  EXPECT_EQ(with(130, config).in_flight, 1);
+}
+
+TEST(Partitioner, SaysWhatIsMissingWhere) {
+  ModelCost cost = plain_model(4, 2 * kGiB);
+  cost.overhead.context_bytes = kGiB / 2;
+  const Plan plan = make_plan(cost, devices_with({4 * kGiB, 4 * kGiB}), {}, {});
+  EXPECT_FALSE(plan.fits);
+  EXPECT_EQ(plan.stages[1].missing_bytes, kGiB);
+  EXPECT_THAT(plan.remarks,
+              ElementsAre("Rank 0 (node1) needs 4.50 GiB to denoise and may use 3.50 GiB of 4.00 GiB "
+                          "free: 1.00 GiB are missing.",
+                          "Rank 1 (node1) needs 4.50 GiB to denoise and may use 3.50 GiB of 4.00 GiB "
+                          "free: 1.00 GiB are missing."));
+}
+
+TEST(Partitioner, SaysHowMuchWouldDo) {
+  ModelCost cost = plain_model(4, 2 * kGiB);
+  cost.overhead.context_bytes = kGiB / 2;
+  EXPECT_EQ(free_bytes_that_fit(cost, devices_with({4 * kGiB, 1}), {}, {}), 5 * kGiB);
+  EXPECT_EQ(free_bytes_that_fit(plain_model(1, kMost), devices_with({1}), {}, {}), std::nullopt);
+}
+
+TEST(Partitioner, CountsHostMemoryOncePerHostAndPerRank) {
+  ModelCost cost = plain_model(4, 1);
+  cost.overhead.host_bytes = 10;
+  cost.overhead.host_shared_bytes = 100;
+  std::vector<DeviceInfo> devices = devices_with({10, 10, 10});
+  devices[2].host = "node2";
+  const Plan plan = make_plan(cost, devices, {}, kNoReserve);
+  ASSERT_EQ(plan.hosts.size(), 2u);
+  EXPECT_EQ(plan.hosts[0].predicted_bytes, 120u);
+  EXPECT_EQ(plan.hosts[1].predicted_bytes, 110u);
+}
+
+// A model of the real one's size, and devices that nobody has. What takes longer than it should is stopped
+// by the test's time limit.
+class AbsurdDevices : public ::testing::TestWithParam<Strategy> {
+ protected:
+  static ModelCost model(std::int64_t blocks) {
+    ModelCost cost = plain_model(blocks, 650 * kMiB, 28, 550 * kMiB);
+    cost.transformer.workspace_bytes = 700 * kMiB;
+    cost.transformer.state_bytes = 20 * kMiB;
+    cost.vae = {.encoder_weight_bytes = 100 * kMiB, .decoder_weight_bytes = 140 * kMiB, .decode_tasks = 32};
+    cost.overhead = {.context_bytes = 500 * kMiB, .channel_bytes = 300 * kMiB};
+    return cost;
+  }
+  Plan plan(std::int64_t blocks, const std::vector<std::uint64_t>& free) const {
+    const ModelCost cost = model(blocks);
+    const std::vector<DeviceInfo> devices = devices_with(free);
+    Plan plan = make_plan(cost, devices, {.requests = 10'000}, {.strategy = GetParam()});
+    testing::expect_sound(plan, cost, devices);
+    return plan;
+  }
+};
+
+TEST_P(AbsurdDevices, OneByte) {
+  EXPECT_FALSE(plan(60, {1}).fits);
+  EXPECT_FALSE(plan(60, {1, 24 * kGiB, 1}).fits);
+}
+TEST_P(AbsurdDevices, NothingFree) {
+  EXPECT_FALSE(plan(60, {0, 0, 0}).fits);
+}
+TEST_P(AbsurdDevices, TenTerabytes) {
+  EXPECT_TRUE(plan(60, {10'000 * kGiB}).fits);
+  EXPECT_TRUE(plan(60, {10'000 * kGiB, 16 * kGiB}).fits);
+}
+TEST_P(AbsurdDevices, EveryByteThatCanBeCounted) {
+  EXPECT_TRUE(plan(60, {kMost, kMost, kMost}).fits);
+}
+TEST_P(AbsurdDevices, AThousandRanks) {
+  EXPECT_TRUE(plan(1000, std::vector<std::uint64_t>(1000, 4 * kGiB)).fits);
+  EXPECT_TRUE(plan(2000, std::vector<std::uint64_t>(1000, 24 * kGiB)).fits);
+  const Plan none = plan(1200, std::vector<std::uint64_t>(1000, kGiB));
+  EXPECT_FALSE(none.fits);
+  EXPECT_LE(none.remarks.size(), 8u);  // not a thousand sentences
+}
+TEST_P(AbsurdDevices, AThousandUnequalRanks) {
+  testing::Draw draw(3);
+  std::vector<std::uint64_t> free;
+  for (int i = 0; i < 1000; ++i) free.push_back(draw.one_in(5) ? 3 * kGiB : draw.number(4 * kGiB, 20 * kGiB));
+  EXPECT_TRUE(plan(2000, free).fits);
+  for (std::uint64_t& bytes : free) bytes = std::min(bytes, 3 * kGiB);
+  EXPECT_FALSE(plan(2000, free).fits);
+}
+INSTANTIATE_TEST_SUITE_P(Strategies, AbsurdDevices,
+                         ::testing::Values(Strategy::kBalanced, Strategy::kFastest),
+                         [](const auto& info) { return to_string(info.param); });
+
+}  // namespace
+}  // namespace layerpipe::partition

@@ -1,0 +1,93 @@
+// predict_peaks against sums done by hand. Every cost is a power of ten of its own, so that a figure shows
+// what it counts: each digit says how often.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "random_cases.h"
+
+namespace layerpipe::partition {
+namespace {
+
+constexpr PerComponent<Residency> kAllResident{};
+constexpr PerComponent<Residency> kAllPhased{Residency::kPhased, Residency::kPhased, Residency::kPhased};
+
+ModelCost digits() {
+  ModelCost cost = testing::plain_model(4, 1, 4, 100'000'000);
+  cost.transformer.every = {10, 0};
+  cost.transformer.first = {100, 0};
+  cost.transformer.last = {1'000, 0};
+  cost.transformer.workspace_bytes = 10'000;
+  cost.transformer.boundary_bytes = 100'000;
+  cost.transformer.state_bytes = 1'000'000;
+  cost.transformer.first_state_bytes = 10'000'000;
+  cost.vae.encoder_weight_bytes = 1'000'000'000;
+  cost.vae.decoder_weight_bytes = 10'000'000'000;
+  cost.overhead.context_bytes = 100'000'000'000;
+  cost.overhead.channel_bytes = 1'000'000'000'000;
+  return cost;
+}
+
+TEST(Predict, CountsWhatTheFirstAMiddleAndTheLastStageHoldWhileDenoising) {
+  const ModelCost cost = digits();
+  const auto denoise = [&](StagePlan stage, std::int64_t stages) {
+    return predict_peaks(cost, stage, stages, kAllPhased, 3).denoise;
+  };
+  EXPECT_EQ(denoise({.stage = 0, .blocks = {0, 2}}, 3), 1'100'033'210'112u);
+  EXPECT_EQ(denoise({.stage = 1, .blocks = {2, 3}}, 3), 1'100'003'310'011u);
+  EXPECT_EQ(denoise({.stage = 2, .blocks = {3, 4}}, 3), 1'100'003'211'011u);
+  EXPECT_EQ(denoise({.stage = 0, .blocks = {0, 4}}, 1), 100'033'111'114u);
+}
+
+TEST(Predict, CountsTheStateOfTheLastStage) {
+  ModelCost cost = testing::plain_model(2, 0);
+  cost.transformer.last_state_bytes = 5;
+  EXPECT_EQ(predict_peaks(cost, {.blocks = {0, 1}}, 2, kAllResident, 3).denoise, 0u);
+  EXPECT_EQ(predict_peaks(cost, {.stage = 1, .blocks = {1, 2}}, 2, kAllResident, 3).denoise, 15u);
+}
+
+TEST(Predict, CountsResidentWeightsInEveryPhaseAndPhasedOnesInTheirOwn) {
+  const ModelCost cost = digits();
+  const StagePlan stage{.stage = 1, .blocks = {1, 2}, .text_layers = {1, 3}, .vae_percent = 50};
+  const PhaseBytes resident = predict_peaks(cost, stage, 2, kAllResident, 1);
+  EXPECT_EQ(resident.encode, 1'111'200'000'011u);
+  EXPECT_EQ(resident.denoise, 1'111'201'310'011u);
+  EXPECT_EQ(resident.decode, 1'111'200'000'011u);
+  const PhaseBytes phased = predict_peaks(cost, stage, 2, kAllPhased, 1);
+  EXPECT_EQ(phased.encode, 1'101'000'000'000u);  // the VAE's encoder alone, larger than the text layers
+  EXPECT_EQ(phased.denoise, 1'100'001'310'011u);
+  EXPECT_EQ(phased.decode, 1'110'000'000'000u);
+}
+
+TEST(Predict, GivesStageZeroTheMiddleBlockAfterTheStrips) {
+  ModelCost cost = testing::plain_model(2, 0);
+  cost.vae = {.encoder_weight_bytes = 1,
+              .decoder_weight_bytes = 10,
+              .encode_bytes = 100,
+              .encode_whole_bytes = 1'000,
+              .decode_bytes = 10'000};
+  const auto peaks = [&](int stage, double vae_percent) {
+    return predict_peaks(cost, {.stage = stage, .blocks = {stage, stage + 1}, .vae_percent = vae_percent}, 2,
+                         kAllPhased, 1);
+  };
+  EXPECT_EQ(peaks(0, 0).encode, 1'001u);  // the middle block runs here all the same
+  EXPECT_EQ(peaks(0, 0).decode, 0u);
+  EXPECT_EQ(peaks(0, 1).encode, 1'001u);
+  EXPECT_EQ(peaks(0, 1).decode, 10'010u);
+  EXPECT_EQ(peaks(1, 1).encode, 101u);
+  EXPECT_EQ(peaks(1, 1).decode, 10'010u);
+  EXPECT_EQ(peaks(1, 0).most(), 0u);
+}
+
+TEST(Predict, StopsAtTheLargestNumber) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  ModelCost cost = testing::plain_model(3, kMost / 2);
+  EXPECT_EQ(predict_peaks(cost, {.blocks = {0, 3}}, 1, kAllResident, 1).denoise, kMost);
+  EXPECT_EQ(predict_peaks(cost, {.blocks = {2, 3}}, 1, kAllResident, 1).denoise, kMost);
+  cost = testing::plain_model(1, 1);
+  cost.transformer.state_bytes = kMost / 2;
+  EXPECT_EQ(predict_peaks(cost, {.blocks = {0, 1}}, 1, kAllResident, 3).denoise, kMost);
+}
+
+}  // namespace
+}  // namespace layerpipe::partition

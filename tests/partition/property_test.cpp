@@ -1,0 +1,146 @@
+// What holds for every plan, over thousands of random models and devices.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "random_cases.h"
+
+namespace layerpipe::partition {
+namespace {
+
+using testing::Draw;
+
+bool mentions(const Plan& plan, const std::string& words) {
+  return std::any_of(plan.remarks.begin(), plan.remarks.end(),
+                     [&](const std::string& remark) { return remark.find(words) != std::string::npos; });
+}
+
+// `balanced` keeps within one block of the exact part, or says what decided over it.
+void expect_proportion(const Plan& plan) {
+  double total = 0;
+  std::int64_t blocks = 0;
+  for (const StagePlan& stage : plan.stages) {
+    total += static_cast<double>(stage.free_bytes);
+    blocks += stage.blocks.size();
+  }
+  bool is_off = false;
+  for (const StagePlan& stage : plan.stages) {
+    const double part = total == 0 ? 1.0 / static_cast<double>(plan.stages.size())
+                                   : static_cast<double>(stage.free_bytes) / total;
+    is_off |= std::abs(static_cast<double>(stage.blocks.size()) - part * static_cast<double>(blocks)) >= 1.0;
+  }
+  if (is_off) {
+    ASSERT_TRUE(mentions(plan, "Memory decides over proportion") || mentions(plan, "every stage needs one"));
+  }
+}
+
+TEST(Properties, EveryPlanIsSound) {
+  Draw draw(4);
+  int fitting = 0;
+  int moved = 0;
+  for (int i = 0; i < 6000; ++i) {
+    const std::int64_t stages = draw.count(1, 12);
+    const ModelCost cost = testing::random_model(draw, draw.count(stages, 70), draw.count(0, 30));
+    const std::uint64_t total = testing::weights_of(cost) * draw.number(50, 200) / 100 +
+                                static_cast<std::uint64_t>(stages) * draw.number(0, 2000);
+    const std::vector<DeviceInfo> devices = testing::random_devices(draw, stages, total);
+    const Workload workload{.requests = draw.count(1, 20), .branches = draw.count(1, 2)};
+    PartitionConfig config{.reserve_bytes = draw.number(0, 50)};
+    if (draw.one_in(3)) config.strategy = Strategy::kFastest;
+    if (draw.one_in(4)) config.residency.transformer = Residency::kResident;
+    if (draw.one_in(4)) config.residency.text_encoder = Residency::kPhased;
+    const Plan plan = make_plan(cost, devices, workload, config);
+    testing::expect_sound(plan, cost, devices);
+    if (config.strategy == Strategy::kBalanced) expect_proportion(plan);
+    ASSERT_EQ(plan.fits, !mentions(plan, "missing"));
+    const Plan again = make_plan(cost, devices, workload, config);
+    ASSERT_EQ(again.remarks, plan.remarks);
+    ASSERT_EQ(again.in_flight, plan.in_flight);
+    for (std::size_t k = 0; k < plan.stages.size(); ++k) {
+      ASSERT_EQ(again.stages[k].blocks, plan.stages[k].blocks);
+      ASSERT_EQ(again.stages[k].text_layers, plan.stages[k].text_layers);
+      ASSERT_EQ(again.stages[k].vae_percent, plan.stages[k].vae_percent);
+    }
+    if (HasFatalFailure()) FAIL() << "case " << i;
+    fitting += plan.fits;
+    moved += plan.fits && mentions(plan, "Memory decides over proportion");
+  }
+  RecordProperty("fitting", fitting);
+  RecordProperty("moved", moved);
+  EXPECT_GT(fitting, 1000);
+  EXPECT_GT(moved, 300);
+}
+
+// Whether any split at all fits, by trying each with one request in flight and everything phased.
+bool any_split_fits(const ModelCost& cost, const Plan& plan, const PerComponent<Residency>& residency) {
+  const auto stages = static_cast<std::int64_t>(plan.stages.size());
+  const auto all_blocks =
+      testing::all_splits(static_cast<std::int64_t>(cost.transformer.units.size()), stages, 1);
+  const auto all_layers =
+      testing::all_splits(static_cast<std::int64_t>(cost.text_encoder.units.size()), stages, 0);
+  for (const auto& blocks : all_blocks) {
+    for (const auto& layers : all_layers) {
+      for (std::int64_t vae = 0; vae < stages; ++vae) {
+        bool fits = true;
+        std::int64_t block = 0;
+        std::int64_t layer = 0;
+        for (std::size_t i = 0; i < plan.stages.size() && fits; ++i) {
+          StagePlan stage = plan.stages[i];
+          stage.blocks = {block, block + blocks[i]};
+          stage.text_layers = {layer, layer + layers[i]};
+          stage.vae_percent = static_cast<std::int64_t>(i) == vae ? 100 : 0;
+          block = stage.blocks.end;
+          layer = stage.text_layers.end;
+          fits = predict_peaks(cost, stage, stages, residency, 1).most() <= stage.budget_bytes;
+        }
+        if (fits) return true;
+      }
+    }
+  }
+  return false;
+}
+
+TEST(Properties, FindsASplitThatFitsWheneverThereIsOne) {
+  Draw draw(5);
+  int fitting = 0;
+  int refused = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const std::int64_t stages = draw.count(1, 4);
+    const ModelCost cost = testing::random_model(draw, draw.count(stages, 8), draw.count(0, 5));
+    const std::uint64_t total = testing::weights_of(cost) * draw.number(90, 150) / 100 +
+                                static_cast<std::uint64_t>(stages) * draw.number(300, 1200);
+    const std::vector<DeviceInfo> devices = testing::random_devices(draw, stages, total);
+    PartitionConfig config{.reserve_bytes = 0};
+    PerComponent<Residency> residency;
+    for (const Component component : kComponents) {
+      residency[component] = draw.one_in(2) ? Residency::kResident : Residency::kPhased;
+      config.residency[component] = residency[component];
+    }
+    const Plan plan = make_plan(cost, devices, {.requests = 3}, config);
+    ASSERT_EQ(plan.fits, any_split_fits(cost, plan, residency)) << "case " << i;
+    (plan.fits ? fitting : refused) += 1;
+  }
+  EXPECT_GT(fitting, 500);
+  EXPECT_GT(refused, 500);
+}
+
+TEST(Properties, MoreMemoryNeverHurts) {
+  Draw draw(6);
+  for (int i = 0; i < 300; ++i) {
+    const std::int64_t stages = draw.count(1, 6);
+    const ModelCost cost = testing::random_model(draw, draw.count(stages, 30), draw.count(0, 20));
+    bool fitted = false;
+    for (std::uint64_t percent = 60; percent <= 300; percent += 20) {
+      const auto each = testing::weights_of(cost) * percent / 100 / static_cast<std::uint64_t>(stages) + 600;
+      const Plan plan = make_plan(
+          cost, testing::devices_with(std::vector<std::uint64_t>(static_cast<std::size_t>(stages), each)),
+          {.requests = 5}, {.reserve_bytes = 0});
+      ASSERT_TRUE(plan.fits || !fitted) << "case " << i << ", " << percent << " %";
+      fitted = plan.fits;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace layerpipe::partition
