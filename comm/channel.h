@@ -1,0 +1,43 @@
+// The two ends of a channel: a one-way, in-order pipe for boundaries between two ranks.
+#pragma once
+
+#include <cstdint>
+
+#include "comm/boundary.h"
+
+namespace layerpipe::comm {
+
+// What went over an end so far.
+struct ChannelFigures {
+  std::int64_t messages = 0;
+  std::uint64_t bytes = 0;
+  double wait_seconds = 0;  // how long the caller stood still
+};
+
+// Called by one thread. Every wait has a deadline, and ends with PeerFailedError when the peer, or what the
+// peer waits for, is silent or stands still for longer than the communicator's timeout, or when any rank has
+// told that it failed.
+class SendChannel {
+ public:
+  // What has not been flushed may be lost.
+  virtual ~SendChannel() = default;
+  // Hands a boundary over and comes back while it travels; waits only while `depth` earlier ones do. The
+  // tensors must not be written to afterwards. On a GPU the transfer begins behind what the current stream
+  // has been given.
+  virtual void send(Boundary boundary) = 0;
+  // Waits until everything sent has left this rank.
+  virtual void flush() = 0;
+  virtual ChannelFigures figures() const = 0;
+};
+
+class ReceiveChannel {
+ public:
+  virtual ~ReceiveChannel() = default;
+  // The next boundary in the order of sending; its tensors lie on this end's device and belong to the caller.
+  // Up to `depth` boundaries are received ahead, while the caller computes. On a GPU the current stream waits
+  // for the data, not the caller.
+  virtual Boundary receive() = 0;
+  virtual ChannelFigures figures() const = 0;
+};
+
+}  // namespace layerpipe::comm

@@ -1,0 +1,46 @@
+// MPI for this process: from MPI_Init to MPI_Finalize. Hides mpi.h.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "comm/communicator.h"
+#include "comm/transport.h"
+
+namespace layerpipe::comm::mpi {
+
+class Engine;
+
+// Made once per process, by main's thread, and outlives all its communicators. A thread of its own makes
+// every call of MPI from then on, so data moves while other threads compute; it sleeps while there is nothing
+// to do.
+class Session {
+ public:
+  // Joins the ranks that mpirun started, or is alone. Throws PeerFailedError when MPI does not start, and
+  // InternalError when it cannot be called from a thread.
+  Session();
+  // Leaves MPI together with the other ranks. When they do not come within ten seconds, does not leave:
+  // MPI_Finalize would wait for a dead rank for ever. A process that ends because of a failure is quicker
+  // with _exit().
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  // Called by all ranks, in the same order. Waits for them with the deadline. The session outlives it.
+  std::unique_ptr<Communicator> connect(std::chrono::milliseconds timeout);
+  // The transport below a communicator. Called by all ranks, in the same order.
+  std::shared_ptr<Transport> make_transport();
+
+ private:
+  std::unique_ptr<Engine> engine_;
+  int rank_ = 0;
+  int size_ = 1;
+  int transports_ = 0;
+};
+
+// Whether this process was started by mpirun, so that a session joins others; asks the environment.
+bool started_by_mpirun();
+
+}  // namespace layerpipe::comm::mpi

@@ -1,0 +1,122 @@
+#include "comm/nccl/nccl_worker.h"
+
+#include <c10/cuda/CUDAGuard.h>
+
+#include "common/errors.h"
+
+namespace layerpipe::comm {
+namespace {
+
+// The first communicator of a process takes seconds; a network that is badly set up, for ever.
+constexpr std::chrono::seconds kJoining{60};
+// Between looks at transfers that are under way, and at the ranks when there are none.
+constexpr std::chrono::microseconds kBusy{50};
+constexpr std::chrono::milliseconds kIdle{50};
+
+}  // namespace
+
+NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, at::Device device)
+    : link_(std::move(link)),
+      peer_(peer),
+      end_(end),
+      device_(device),
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())),
+      thread_([this] { run(); }) {}
+
+NcclWorker::~NcclWorker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void NcclWorker::set_id(const NcclEdge::Id& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    id_ = id;
+  }
+  changed_.notify_all();
+}
+
+void NcclWorker::submit(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  changed_.notify_all();
+}
+
+void NcclWorker::run() {
+  const c10::cuda::CUDAGuard device(device_);
+  const c10::cuda::CUDAStreamGuard stream(stream_);
+  try {
+    const std::unique_ptr<NcclEdge> edge = make_edge();
+    if (edge == nullptr) return;
+    work(*edge);
+    if (link_.watch->failure() || !transfers_.empty()) {
+      edge->abort();
+    } else {
+      edge->finish();
+    }
+  } catch (...) {
+    link_.watch->connection_failed(peer_, std::current_exception());
+  }
+}
+
+// Nothing when the channel went, or the ranks failed, before the peer came.
+std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
+  {
+    std::unique_lock lock(mutex_);
+    while (!id_ && !stop_ && !link_.watch->failure()) changed_.wait_for(lock, kIdle);
+    if (!id_) return nullptr;
+  }
+  const auto begin = Clock::now();
+  auto told = begin;
+  return std::make_unique<NcclEdge>(*id_, end_, [this, begin, told]() mutable {
+    const auto now = Clock::now();
+    link_.watch->check();
+    if (now - begin > kJoining) throw common::PeerFailedError("NCCL did not connect the ranks in a minute");
+    // Connecting counts as moving: it may take longer than a short timeout.
+    if (now - told > kIdle) {
+      link_.watch->moved();
+      told = now;
+    }
+  });
+}
+
+void NcclWorker::work(NcclEdge& edge) {
+  while (true) {
+    std::deque<Task> tasks;
+    {
+      std::unique_lock lock(mutex_);
+      if (tasks_.empty() && !stop_) {
+        changed_.wait_for(lock, transfers_.empty() ? std::chrono::microseconds(kIdle) : kBusy);
+      }
+      if (stop_ && tasks_.empty()) return;
+      tasks.swap(tasks_);
+    }
+    if (link_.watch->failure()) return;
+    for (const Task& task : tasks) transfers_.push_back(task(edge, stream_));
+    edge.check();
+    look_at_transfers(edge);
+  }
+}
+
+void NcclWorker::look_at_transfers(NcclEdge&) {
+  while (!transfers_.empty() && transfers_.front().ended.query()) {
+    const Transfer ended = std::move(transfers_.front());
+    transfers_.pop_front();
+    ended.then();
+  }
+  // Both ends have posted by now, so only a broken connection takes so long. A sender waits for its receiver
+  // to take what was announced: for that the receiver's own waits have their deadlines.
+  if (end_ == NcclEdge::End::kReceive && !transfers_.empty() &&
+      Clock::now() - transfers_.front().since > link_.watch->timeout()) {
+    throw common::PeerFailedError("a transfer over NCCL did not end within the timeout",
+                                  "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.");
+  }
+}
+
+}  // namespace layerpipe::comm

@@ -1,0 +1,96 @@
+// What one rank knows of all ranks, and the one place where threads wait for them.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/failure.h"
+#include "comm/liveness.h"
+
+namespace layerpipe::comm {
+
+// A monitor: one lock guards all that completions change and waits look at (there are few of either per
+// second). Every function may be called by any thread. The heart (heart.h) asks it what to tell and brings it
+// what others told.
+class Watch {
+ public:
+  Watch(int rank, int size, std::chrono::milliseconds timeout);
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  std::chrono::milliseconds timeout() const { return timeout_; }
+  void set_hosts(std::vector<std::string> hosts);
+  // By the thread that set them.
+  const std::string& host(int rank) const { return hosts_.at(static_cast<std::size_t>(rank)); }
+
+  void moved() noexcept;
+  void now_doing(std::string doing);
+  std::string doing() const;
+
+  // Changes what waits look at, under the lock, and wakes them. `change` neither waits nor throws.
+  void update(const std::function<void()>& change);
+  // Comes back when `ready`, called under the lock, says so. Throws PeerFailedError when there is a failure,
+  // or when judging `peer` finds one. `what`: "receiving a boundary".
+  void wait(int peer, const std::string& what, const std::function<bool()>& ready);
+  // Throws PeerFailedError when there is a failure.
+  void check();
+
+  // The first failure counts, later ones are dropped. The host is filled in.
+  enum class Known { kHereOnly, kToAll };
+  void fail(Failure failure, Known known = Known::kHereOnly) noexcept;
+  // A transfer with `peer` failed; adds the peer's name.
+  void connection_failed(int peer, const std::exception_ptr& error) noexcept;
+  std::optional<Failure> failure() const;
+  // Called once with the failure, on the heart's thread or, when there is one already, here.
+  void on_failure(std::function<void(const Failure&)> handler);
+  // Waits, for a moment at most, until the heart has told the failure to the others and to the handler, since
+  // the caller is likely to end the process.
+  void wait_until_told() noexcept;
+
+  // This rank's work is done. wait_for_all_done() comes back when that is so for all ranks, or one failed.
+  void set_done();
+  void wait_for_all_done() noexcept;
+
+  // For the heart.
+  void heard(int from, Pulse pulse);
+  Pulse beat();  // what to tell now
+  Clock::duration interval() const { return liveness_.interval(); }
+  bool known_to_all() const;  // whether the others know the failure already
+  // Calls the handler, if there is a failure that it has not seen.
+  void call_handler() noexcept;
+  void set_told();
+  // Waits for an interval, less when there is something to tell at once. False when it is time to end.
+  bool rest();
+  void end_beating();
+
+ private:
+  Failure describe(const Verdict& verdict, const std::string& what) const;
+  void wait_locked(std::unique_lock<std::mutex>& lock, int peer, const std::string& what,
+                   const std::function<bool()>& ready);
+
+  const int rank_;
+  const int size_;
+  const std::chrono::milliseconds timeout_;
+  std::vector<std::string> hosts_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Liveness liveness_;
+  std::uint64_t counter_ = 0;
+  std::string doing_ = "starting";
+  std::list<int> awaited_;  // the ranks that threads here wait for, the latest last
+  bool done_ = false;
+  std::optional<Failure> failure_;
+  Known known_ = Known::kHereOnly;
+  bool told_ = false;  // the heart is through with the failure
+  std::function<void(const Failure&)> handler_;
+  bool urgent_ = false;  // the heart is to take a turn now
+  bool beating_ = true;
+};
+
+}  // namespace layerpipe::comm

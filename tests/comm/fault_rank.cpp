@@ -1,0 +1,89 @@
+// A rank for the fault tests: sends boundaries round the ring until one rank meets with what its command line
+// says. Ends as layerpipe is to end: one rank prints the message, all leave with _exit().
+//
+//   fault_rank ACTION RANK       ACTION: none wait kill stop stall throw
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "comm/mpi/session.h"
+#include "common/errors.h"
+
+namespace {
+
+using namespace layerpipe;
+using namespace std::chrono_literals;
+
+std::atomic<int> stop_signal{0};
+
+[[noreturn]] void leave(common::ExitCode code) {
+  std::cerr.flush();
+  ::_exit(static_cast<int>(code));  // not by MPI_Finalize, which waits for dead ranks
+}
+
+void meet(const std::string& action) {
+  std::this_thread::sleep_for(300ms);  // the others have heard where this rank is
+  if (action == "kill") ::raise(SIGKILL);
+  if (action == "stop") ::raise(SIGSTOP);
+  if (action == "stall") std::this_thread::sleep_for(60s);
+  if (action == "throw") throw common::InternalError("a tensor is not finite");
+}
+
+// A picture's way: each rank receives, computes, sends.
+void go_round(comm::Communicator& ranks, const std::string& action, bool mine) {
+  const auto out = ranks.open_send((ranks.rank() + 1) % ranks.size(), {});
+  const auto in = ranks.open_receive((ranks.rank() + ranks.size() - 1) % ranks.size(), {});
+  for (int step = 0; action == "wait" || step < 10; ++step) {
+    ranks.now_doing("stage " + std::to_string(ranks.rank()) + ": denoise, step " + std::to_string(step) +
+                    ", request 0");
+    comm::Boundary boundary;
+    boundary.tensors.push_back({"hidden_states", at::full({1 << 16}, step, at::kFloat)});
+    if (ranks.rank() > 0) boundary = in->receive();
+    if (mine && step == 3) meet(action);
+    std::this_thread::sleep_for(20ms);
+    out->send(std::move(boundary));
+    if (ranks.rank() == 0) in->receive();
+    if (stop_signal != 0) throw common::InterruptedError();
+  }
+  out->flush();
+}
+
+void complain(const comm::Failure& failure) {
+  std::cerr << "layerpipe: " + comm::message(failure) + "\n  " + comm::remedy(failure) + "\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto note = [](int signal) { stop_signal = signal; };
+  std::signal(SIGINT, note);
+  std::signal(SIGTERM, note);
+  const std::string action = argc > 1 ? argv[1] : "none";
+  const int who = argc > 2 ? std::atoi(argv[2]) : 0;
+  comm::mpi::Session session;
+  std::unique_ptr<comm::Communicator> ranks;
+  try {
+    ranks = session.connect(1s);
+    ranks->on_failure([&](const comm::Failure& failure) {
+      if (comm::speaker(failure) == session.rank()) complain(failure);
+    });
+    ranks->barrier("beginning");
+    go_round(*ranks, action, session.rank() == who);
+    ranks->barrier("ending");
+  } catch (const common::PeerFailedError& error) {
+    leave(error.exit_code());
+  } catch (const common::InterruptedError& error) {
+    ranks->abort({.reason = error.what(), .remedy = {}});
+    leave(stop_signal == SIGTERM ? common::ExitCode::kTerminated : error.exit_code());
+  } catch (const common::Error& error) {
+    ranks->abort({.reason = error.what(), .remedy = error.remedy()});
+    leave(error.exit_code());
+  }
+  return 0;
+}

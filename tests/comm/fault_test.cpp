@@ -1,0 +1,120 @@
+// What becomes of the others when a rank is killed, stopped, stalls or throws: real processes, through
+// launch/run.sh.
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/launch/program.h"
+
+namespace layerpipe::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Fault {
+  std::string action;
+  std::string says;  // of the rank, which is RANK
+};
+std::ostream& operator<<(std::ostream& out, const Fault& fault) {
+  return out << fault.action;
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what))
+    text.replace(at, what.size(), by);
+  return text;
+}
+
+// Processes, of run.sh down to the ranks, that have `word` in their command lines.
+int processes_with(const std::string& word) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(word) != std::string::npos) ++count;
+  }
+  return count;
+}
+
+// A run of the fault program, whose arguments end with the name of its folder: so that it is found again.
+struct FaultRun {
+  explicit FaultRun(std::vector<std::string> arguments)
+      : program((arguments.push_back(scratch.path()), arguments), scratch.path(),
+                {"LAYERPIPE_PROGRAM=" FAULT_RANK}) {}
+  int processes() const { return processes_with(scratch.path()); }
+
+  TemporaryFolder scratch;
+  Program program;
+};
+
+class Faults : public ::testing::TestWithParam<std::tuple<int, Fault>> {};
+
+TEST_P(Faults, EndAllRanksInTimeAndAreNamedOnce) {
+  const auto& [ranks, fault] = GetParam();
+  for (const int who : {ranks == 3 ? 1 : 0, ranks - 1}) {
+    if (ranks == 4 && who == 0) continue;
+    const auto begin = std::chrono::steady_clock::now();
+    FaultRun run({"-n", std::to_string(ranks), fault.action, std::to_string(who), "--timeout", "1s"});
+    const Outcome outcome = run.program.wait();
+    const auto took = std::chrono::steady_clock::now() - begin;
+    EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+    EXPECT_THAT(outcome.err, ::testing::ContainsRegex(replaced(fault.says, "RANK", std::to_string(who))));
+    EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+    // A second of timeout, one interval, and what run.sh holds back the end by; starting takes the rest.
+    EXPECT_LT(took, 12s);
+    EXPECT_GT(took, 1s);
+    EXPECT_EQ(run.processes(), 0);
+  }
+}
+
+const std::string kWhere = R"(rank RANK on host [^ ]+ \(stage RANK: denoise, step 3, request 0\) )";
+
+INSTANTIATE_TEST_SUITE_P(
+    RunScript, Faults,
+    ::testing::Combine(
+        ::testing::Values(2, 3, 4),
+        ::testing::Values(Fault{"kill", kWhere + R"(has been silent for 1\.[0-9] s)"},
+                          Fault{"stop", kWhere + R"(has been silent for 1\.[0-9] s)"},
+                          Fault{"stall", kWhere + R"(stands still: nothing moved there for 1\.[0-9] s)"},
+                          Fault{"throw", kWhere + "failed: a tensor is not finite"})),
+    [](const auto& info) {
+      return std::get<1>(info.param).action + "_among_" + std::to_string(std::get<0>(info.param));
+    });
+
+TEST(RunScript, LeavesTheCodeOfASignalAndNoProcess) {
+  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    FaultRun run({"-n", "3", "wait", "0"});
+    std::this_thread::sleep_for(4s);  // it goes on for ever, so it does not matter how far it is
+    run.program.send(signal);
+    EXPECT_EQ(run.program.wait().exit_code, code);
+    EXPECT_EQ(run.processes(), 0);
+  }
+}
+
+TEST(RunScript, EndsWithZeroWhenAllIsWell) {
+  const Outcome outcome = FaultRun({"-n", "3", "none", "0"}).program.wait();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(RunScript, RefusesWhatItCannotUse) {
+  const auto refusal = [](const std::vector<std::string>& arguments) {
+    const TemporaryFolder scratch;
+    const Outcome outcome = Program(arguments, scratch.path(), {"LAYERPIPE_PROGRAM=" FAULT_RANK}).wait();
+    EXPECT_EQ(outcome.exit_code, 2);
+    return outcome.err;
+  };
+  EXPECT_EQ(refusal({}), "error: a command is missing; launch/run.sh --help shows how to call it\n");
+  EXPECT_EQ(refusal({"-n"}), "error: -n needs the number of ranks\n");
+  EXPECT_EQ(refusal({"-n", "two", "none"}), "error: -n needs a number of ranks, not two\n");
+  EXPECT_EQ(refusal({"-n", "0", "none"}), "error: -n needs a number of ranks, not 0\n");
+  EXPECT_EQ(refusal({"-x", "none"}), "error: unknown option -x; launch/run.sh --help lists the options\n");
+  EXPECT_EQ(refusal({"--hostfile", "/nonexistent", "none"}),
+            "error: the host file /nonexistent cannot be read\n");
+}
+
+}  // namespace
+}  // namespace layerpipe::testing
