@@ -82,22 +82,19 @@ GpuRefusal judge_gpu(const std::optional<CudaDriver>& driver, const GpuNeeds& ne
   return {};
 }
 
-DeviceFacts choose_device(DeviceChoice choice) {
+DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place) {
   const DeviceFacts cpu{.device = at::kCPU, .name = name_of_processor()};
   if (choice == DeviceChoice::kCpu) return cpu;
   const GpuNeeds needs{.cuda_runtime = cuda_version_of_libtorch(),
                        .compiled_for = model::kernels::compiled_architectures()};
   const std::optional<CudaDriver> driver = query_cuda_driver();
-  // The first GPU that will do, else the first one's refusal.
-  const std::size_t count = driver ? driver->gpus.size() : 0;
-  std::size_t index = 0;
+  // The GPUs that will do, else the first one's refusal.
   GpuRefusal refusal = judge_gpu(driver, needs, 0);
-  for (std::size_t i = 1; i < count && !refusal.reason.empty(); ++i) {
-    if (judge_gpu(driver, needs, i).reason.empty()) {
-      refusal = {};
-      index = i;
-    }
+  std::vector<std::size_t> usable;
+  for (std::size_t i = 0; driver && i < driver->gpus.size(); ++i) {
+    if (judge_gpu(driver, needs, i).reason.empty()) usable.push_back(i);
   }
+  if (!usable.empty()) refusal = {};
   if (refusal.reason.empty() && !at::globalContext().hasCUDA()) {
     refusal = {"LibTorch cannot use the GPU that the NVIDIA driver shows",
                std::string("Check with nvidia-smi, or ") + kTakeCpu + "."};
@@ -109,11 +106,32 @@ DeviceFacts choose_device(DeviceChoice choice) {
     if (driver && !driver->gpus.empty()) facts.remark = refusal.reason;
     return facts;
   }
+  if (static_cast<std::size_t>(place.count) > usable.size()) {
+    throw common::InputError(std::to_string(place.count) + " ranks run on this host, which has " +
+                                 std::to_string(usable.size()) + " GPUs that can be used",
+                             "Start one rank for each GPU, or take --device cpu.");
+  }
+  const std::size_t index = usable[static_cast<std::size_t>(place.index)];
   const GpuFacts& gpu = driver->gpus[index];
   return {.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
           .name = gpu.name,
           .capability = gpu.capability,
           .driver = driver->version};
+}
+
+std::vector<DeviceFacts> usable_gpus() {
+  const GpuNeeds needs{.cuda_runtime = cuda_version_of_libtorch(),
+                       .compiled_for = model::kernels::compiled_architectures()};
+  const std::optional<CudaDriver> driver = query_cuda_driver();
+  std::vector<DeviceFacts> gpus;
+  for (std::size_t index = 0; driver && index < driver->gpus.size(); ++index) {
+    if (!judge_gpu(driver, needs, index).reason.empty() || !at::globalContext().hasCUDA()) continue;
+    gpus.push_back({.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
+                    .name = driver->gpus[index].name,
+                    .capability = driver->gpus[index].capability,
+                    .driver = driver->version});
+  }
+  return gpus;
 }
 
 }  // namespace layerpipe::runtime

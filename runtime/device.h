@@ -38,7 +38,17 @@ struct GpuNeeds {
 // Judges what the driver says. Pure, so that it is tested for machines that are not at hand.
 GpuRefusal judge_gpu(const std::optional<CudaDriver>& driver, const GpuNeeds& needs, std::size_t index);
 
-// Throws InputError, with the cause, when a GPU is asked for and cannot be used.
-DeviceFacts choose_device(DeviceChoice choice);
+// A rank's place among those of its host, which share its GPUs: one each, in the order of ranks.
+struct HostPlace {
+  int index = 0;
+  int count = 1;
+};
+
+// Throws InputError, with the cause, when a GPU is asked for and cannot be used, or when there are fewer GPUs
+// that will do than ranks. Without `place` the rank is alone.
+DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place = {});
+
+// All GPUs of this machine that can be used, in the driver's order.
+std::vector<DeviceFacts> usable_gpus();
 
 }  // namespace layerpipe::runtime

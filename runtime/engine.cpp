@@ -1,39 +1,30 @@
 #include "runtime/engine.h"
 
 #include <ATen/Context.h>
-#include <ATen/DeviceAccelerator.h>
-#include <ATen/Functions.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <type_traits>
+#include <utility>
 
+#include "comm/local/local_transport.h"
 #include "common/errors.h"
-#include "model/scheduler.h"
-#include "model/text_encoder/prompt.h"
-#include "model/transformer/transformer.h"
-#include "model/vae/vae.h"
-#include "model/weights/safetensors.h"
+#include "runtime/channels.h"
+#include "runtime/decode_phase.h"
+#include "runtime/denoise_stage.h"
+#include "runtime/encode_phase.h"
 #include "runtime/memory.h"
 #include "runtime/memory_errors.h"
+#include "runtime/run_context.h"
+#include "runtime/tensor_checks.h"
+#include "runtime/whole_plan.h"
 
 namespace layerpipe::runtime {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Work on a GPU is only done when the device says so; times and messages follow that.
-void wait_for(const at::Device& device) {
-  if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.has_index() ? device.index() : 0);
-}
-
-void check_finite(const at::Tensor& tensor, const std::string& what) {
-  if (!at::isfinite(tensor).all().item<bool>()) {
-    throw common::InputError(what + " are not finite numbers",
-                             "The weights may be damaged, or need another dtype: try --dtype fp32.");
-  }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 // fp32 means fp32: LibTorch lets convolutions on a GPU round their inputs to TF32 unless told otherwise.
@@ -42,109 +33,112 @@ void forbid_tf32() {
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
-std::shared_ptr<const model::TensorSource> open(const EngineConfig& config, const std::string& component) {
-  if (config.weights == WeightOrigin::kRandom) {
-    return std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
+const partition::StagePlan& stage_of(const partition::Plan& plan, int rank) {
+  for (const partition::StagePlan& stage : plan.stages) {
+    if (stage.rank == rank) return stage;
   }
-  return std::make_shared<model::SafetensorsSource>(config.model_folder / component,
-                                                    model::weight_file_stem(component));
+  throw common::InternalError("the plan has no stage for rank " + std::to_string(rank));
 }
 
-model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
-  const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;
-  return {.frames = request.layers + 1,
-          .height = request.picture.size(0) / pixels_per_token,
-          .width = request.picture.size(1) / pixels_per_token,
-          .has_condition = true};
+void check_plan(const partition::Plan& plan, int ranks) {
+  common::ensure(plan.stages.size() == static_cast<std::size_t>(ranks), "a plan gives every rank one stage");
+  common::ensure(plan.stages[0].rank == kFirstRank, "the first stage belongs to rank 0");
+}
+
+// "denoise, step 3, request 0, branch 1"
+std::string doing(const Instruction& instruction) {
+  return "denoise, step " + std::to_string(instruction.step) + ", request " +
+         std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
+}
+
+// Running out of a GPU's memory becomes an error that says what was foretold; all others stay as they are.
+std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunContext& run) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const c10::OutOfMemoryError& error) {
+    std::uint64_t weights = 0;
+    for (const Network network : kNetworks) {
+      if (phase_of(network) == run.progress.phase())
+        weights = std::max(weights, run.networks.weight_bytes(network));
+    }
+    return std::make_exception_ptr(
+        out_of_memory(run.progress.phase(), weights, run.device, error.what_without_backtrace()));
+  } catch (...) {
+    return failure;
+  }
+}
+
+// What the other ranks are told.
+comm::Failure to_failure(const std::exception_ptr& failure) {
+  comm::Failure told;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const common::Error& error) {
+    told.reason = error.what();
+    told.remedy = error.remedy();
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    told.reason = text.substr(0, text.find('\n'));  // LibTorch's texts go on over several lines
+  } catch (...) {
+    told.reason = "an unknown exception";
+  }
+  return told;
+}
+
+// When each request's last step ended.
+class StepClock {
+ public:
+  StepClock(std::size_t requests, double start) : last_(requests, start) {}
+  double lap(std::size_t request, double end) { return end - std::exchange(last_[request], end); }
+
+ private:
+  std::vector<double> last_;
+};
+
+EdgeFigures figures_of(const StageLinks& links) {
+  const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
+  if (edge == nullptr) return {};
+  const comm::ChannelFigures figures = edge->figures();
+  return {.messages = figures.messages, .bytes = figures.bytes, .wait_seconds = figures.wait_seconds};
 }
 
 }  // namespace
 
-// What the phases of one call share.
-struct Engine::Run {
-  std::span<const Request> requests;
-  std::vector<Result> results;
-  const ProgressListener& listener;
-  const std::atomic<bool>& stop_requested;
-  Phase phase = Phase::kEncode;
-  Clock::time_point phase_start{};
-  std::int64_t total = 0;
-  std::int64_t done = 0;
+Engine::Engine(const EngineConfig& config)
+    : Engine(config, nullptr, std::move(comm::connect_local(1, std::chrono::hours(1)).front())) {}
 
-  void begin(std::int64_t units) {
-    total = units;
-    done = 0;
-    tell_computed(0);
-  }
-  void advance(std::size_t request) {
-    ++done;
-    tell_computed(request);
-  }
-  void tell_computed(std::size_t request) const {
-    tell(
-        {.phase = phase, .work = Progress::Work::kCompute, .done = done, .total = total, .request = request});
-  }
-  void tell(const Progress& progress) const {
-    const bool was_last =
-        phase == Phase::kDecode && progress.work == Progress::Work::kCompute && done == total;
-    if (stop_requested.load() && !was_last) throw common::InterruptedError();
-    if (listener) listener(progress);
-  }
-};
+Engine::Engine(const EngineConfig& config, comm::Communicator& communicator)
+    : Engine(config, &communicator, nullptr) {}
 
-Engine::Engine(EngineConfig config)
-    : config_(std::move(config)),
-      model_(model::load_model_config(config_.model_folder)),
-      tokenizer_(model::Tokenizer::load(config_.model_folder / "tokenizer")) {
-  if (tokenizer_.vocab_size() > model_.text_encoder.vocab_size) {
-    throw common::InputError((config_.model_folder / "tokenizer").string() + " has " +
-                                 std::to_string(tokenizer_.vocab_size()) + " tokens, the text encoder " +
-                                 std::to_string(model_.text_encoder.vocab_size),
-                             "Check that both belong to the same model.");
-  }
-  for (const char* component : {"text_encoder", "transformer", "vae"})
-    sources_[component] = open(config_, component);
-  measure_networks();
+Engine::Engine(const EngineConfig& config, comm::Communicator* communicator,
+               std::unique_ptr<comm::Communicator> alone)
+    : config_(config),
+      alone_(std::move(alone)),
+      communicator_(alone_ ? *alone_ : *communicator),
+      model_(config.model_folder, config.weights) {
+  // What is missing in the files is found here, on every rank, before the work.
+  const partition::Plan whole = whole_plan(model_.config());
+  const NetworkSet networks(model_, whole.stages[0], whole.residency, config_.device, config_.dtype);
+  for (const Network network : kNetworks) weight_bytes_[network] = networks.weight_bytes(network);
   if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
 }
 
-// Builds every network without its weights: what is missing in the files is found here, before the work.
-void Engine::measure_networks() {
-  const auto dry_run = [this](Network network) {
-    return model::WeightStore::dry_run(
-        sources_.at(component_of(network)), config_.device, config_.dtype,
-        [this, network](std::uint64_t bytes) { weight_bytes_[network] += bytes; });
-  };
-  for (const Network network : kNetworks) weight_bytes_[network] = 0;
-  model::TextEncoder(dry_run(Network::kTextEncoder), model_.text_encoder);
-  model::VaeEncoder(dry_run(Network::kVaeEncoder), model_.vae);
-  model::Transformer(dry_run(Network::kTransformer), model_.transformer);
-  model::VaeDecoder(dry_run(Network::kVaeDecoder), model_.vae);
-}
-
-void Engine::check_memory() const {
-  const MemoryUse memory = memory_use(config_.device);
-  for (const Network network : kNetworks) {
-    if (weight_bytes(network) > memory.free)
-      throw does_not_fit(network, weight_bytes(network), config_.device, memory);
-  }
-}
-
 void Engine::check(const Request& request) const {
-  if (model_.pipeline != model::PipelineClass::kLayered) {
-    throw common::InputError(config_.model_folder.string() + " holds a " + model::to_string(model_.pipeline) +
+  const model::ModelConfig& model = model_.config();
+  if (model.pipeline != model::PipelineClass::kLayered) {
+    throw common::InputError(config_.model_folder.string() + " holds a " + model::to_string(model.pipeline) +
                                  ", which makes pictures from text",
                              "To take a picture apart, give a QwenImageLayeredPipeline to --model.");
   }
-  if (model_.vae.input_channels != 4) {
-    throw common::InputError("the VAE reads " + std::to_string(model_.vae.input_channels) +
+  if (model.vae.input_channels != 4) {
+    throw common::InputError("the VAE reads " + std::to_string(model.vae.input_channels) +
                                  " channels; taking a picture apart needs 4 (RGBA)",
                              "Give the folder of a Qwen-Image-Layered model to --model.");
   }
-  const model::TokenGrid grid = grid_of(request, model_);
+  const model::TokenGrid grid = grid_of(request, model);
   common::ensure(grid.height > 0 && grid.width > 0, "a request's picture is smaller than one token");
   if (!request.init_latents.defined()) return;
-  const std::vector<std::int64_t> expected{grid.latent_tokens(), model_.transformer.in_channels};
+  const std::vector<std::int64_t> expected{grid.latent_tokens(), model.transformer.in_channels};
   if (request.init_latents.sizes() != at::IntArrayRef(expected)) {
     throw common::InputError("init_latents have " + std::to_string(request.init_latents.size(0)) +
                                  " tokens of " + std::to_string(request.init_latents.size(1)) +
@@ -154,171 +148,179 @@ void Engine::check(const Request& request) const {
   }
 }
 
-// Loads a network of type T, telling how far it is.
-template <typename T, typename Config>
-T Engine::load(Run& run, Network network, const Config& config) {
-  const auto start = Clock::now();
-  Progress progress{.phase = run.phase,
-                    .work = Progress::Work::kLoad,
-                    .done = 0,
-                    .total = static_cast<std::int64_t>(weight_bytes(network)),
-                    .network = network};
-  if (progress.total > 0) run.tell(progress);
-  T loaded({sources_.at(component_of(network)), config_.device, config_.dtype,
-            [&](std::uint64_t bytes) {
-              progress.done += static_cast<std::int64_t>(bytes);
-              if (bytes > 0) run.tell(progress);
-            }},
-           config);
-  wait_for(config_.device);
-  figures_[run.phase].load_seconds += seconds_since(start);
-  return loaded;
+Engine::~Engine() = default;
+
+void Engine::cancel(std::size_t request) {
+  const std::lock_guard lock(cancelled_mutex_);
+  cancelled_.insert(request);
 }
 
-void Engine::begin_phase(Run& run, Phase phase) {
+void Engine::give_up_cancelled(RunContext& run) {
+  if (!run.is_first()) return;
+  const std::lock_guard lock(cancelled_mutex_);
+  for (const std::size_t request : cancelled_) {
+    if (request < run.states.size() && !run.states[request].failure)
+      run.states[request].failure = std::make_exception_ptr(common::InterruptedError());
+  }
+}
+
+void Engine::begin_phase(RunContext& run, Phase phase) {
   release_unused(config_.device);  // what the phase before has let go
   reset_peak(config_.device);
-  run.phase = phase;
-  run.phase_start = Clock::now();
+  run.progress.begin_phase(phase);
+  run.load_seconds = 0;
+  phase_start_ = now();
 }
 
-void Engine::end_phase(const Run& run) {
+// May be called several times while a phase goes on: it counts what there is so far.
+void Engine::end_phase(RunContext& run) {
   wait_for(config_.device);
-  PhaseFigures& figures = figures_[run.phase];
-  figures.seconds = seconds_since(run.phase_start);
+  PhaseFigures& figures =
+      figures_[static_cast<std::size_t>(communicator_.rank())].phases[run.progress.phase()];
+  figures.seconds = now() - phase_start_;
+  figures.load_seconds = run.load_seconds;
   figures.peak_bytes = memory_use(config_.device).peak;
 }
 
-void Engine::run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
-                 const std::atomic<bool>& stop_requested) {
+// Every rank learns what all have measured.
+void Engine::share_figures() {
+  static_assert(std::is_trivially_copyable_v<RankFigures>);
+  std::vector<std::byte> mine(sizeof(RankFigures));
+  std::memcpy(mine.data(), &figures_[static_cast<std::size_t>(communicator_.rank())], mine.size());
+  const auto all = communicator_.all_gather(mine, "exchanging figures");
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    common::ensure(all[rank].size() == sizeof(RankFigures), "a rank sent figures of another kind");
+    std::memcpy(&figures_[rank], all[rank].data(), sizeof(RankFigures));
+  }
+}
+
+void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
+                 const RunListeners& listeners, const std::atomic<bool>& stop_requested) {
   for (const Request& request : requests) check(request);
-  check_memory();
-  Run run{requests, std::vector<Result>(requests.size()), listener, stop_requested};
-  figures_ = {};
+  check_plan(plan, communicator_.size());
+  const partition::StagePlan& part = stage_of(plan, communicator_.rank());
+  RunContext run{.model = model_,
+                 .device = config_.device,
+                 .dtype = config_.dtype,
+                 .requests = requests,
+                 .plan = plan,
+                 .part = part,
+                 .communicator = communicator_,
+                 .mail = Mail(communicator_, channel_number(runs_, Use::kMail)),
+                 .networks = NetworkSet(model_, part, plan.residency, config_.device, config_.dtype),
+                 .states = std::vector<RequestState>(part.stage == 0 ? requests.size() : 0),
+                 .progress = ProgressTeller(listeners.progress, stop_requested)};
+  figures_.assign(static_cast<std::size_t>(communicator_.size()), {});
+  ++runs_;
+  communicator_.barrier("beginning");
+  trace_ = {.origin = now(), .events = {}};
   try {
-    encode(run);
-    denoise(run);
-    decode(run, sink);
-  } catch (const c10::OutOfMemoryError& error) {
-    std::uint64_t weights = 0;
-    for (const Network network : kNetworks) {
-      if (phase_of(network) == run.phase) weights = std::max(weights, weight_bytes(network));
-    }
-    throw out_of_memory(run.phase, weights, config_.device, error.what_without_backtrace());
+    run_phases(run, listeners);
+  } catch (...) {
+    const std::exception_ptr failure = in_our_words(std::current_exception(), run);
+    if (communicator_.size() > 1) communicator_.abort(to_failure(failure));
+    std::rethrow_exception(failure);
+  }
+  if (listeners.failed) return;
+  for (const RequestState& state : run.states) {
+    if (state.failure) std::rethrow_exception(state.failure);
   }
 }
 
-void Engine::encode(Run& run) {
+void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
+  const PromptList prompts = list_prompts(run.requests, model_);
+  encode(run, prompts);
+  denoise(run, prompts);
+  decode(run, listeners);
+  run.mail.flush();
+}
+
+void Engine::encode(RunContext& run, const PromptList& prompts) {
   begin_phase(run, Phase::kEncode);
-  {
-    const auto encoder = load<model::TextEncoder>(run, Network::kTextEncoder, model_.text_encoder);
-    run.begin(2 * static_cast<std::int64_t>(run.requests.size()));
-    std::map<std::string, at::Tensor> known;  // equal prompts are encoded once
-    const auto embed = [&](const std::string& prompt) {
-      at::Tensor& embeds = known[prompt];
-      if (!embeds.defined())
-        embeds = model::encode_prompt(tokenizer_, encoder, model_.pipeline, prompt).cpu();
-      return embeds;
-    };
-    for (std::size_t i = 0; i < run.requests.size(); ++i) {
-      const Request& request = run.requests[i];
-      run.results[i].prompt_embeds = embed(request.prompt);
-      if (request.uses_guidance()) run.results[i].negative_prompt_embeds = embed(*request.negative_prompt);
-      check_finite(run.results[i].prompt_embeds, "the prompt's embeddings");
-      run.advance(i);
-    }
-  }
-  const auto encoder = load<model::VaeEncoder>(run, Network::kVaeEncoder, model_.vae);
-  for (std::size_t i = 0; i < run.requests.size(); ++i) {
-    if (i > 0 && run.requests[i].picture.is_same(run.requests[i - 1].picture)) {
-      run.results[i].image_latents = run.results[i - 1].image_latents;
-    } else {
-      const at::Tensor picture =
-          model::picture_to_tensor(run.requests[i].picture).to(config_.device, config_.dtype);
-      const at::Tensor latents = model::normalise_latents(encoder.forward(picture), model_.vae);
-      run.results[i].image_latents = model::pack_latents(latents).cpu();
-      check_finite(run.results[i].image_latents, "the picture's latents");
-    }
-    run.advance(i);
-  }
+  run.load_resident();
+  run.load(Network::kTextEncoder);
+  run.progress.begin_work(2 * static_cast<std::int64_t>(run.requests.size()));
+  encode_prompts(run, prompts);
+  run.networks.release(Network::kTextEncoder);
+  release_unused(config_.device);
+  run.load(Network::kVaeEncoder);
+  encode_pictures(run);
+  run.networks.release(Network::kVaeEncoder);
   end_phase(run);
+  share_figures();
 }
 
-void Engine::denoise(Run& run) {
+void Engine::denoise(RunContext& run, const PromptList& prompts) {
   begin_phase(run, Phase::kDenoise);
-  const auto transformer = load<model::Transformer>(run, Network::kTransformer, model_.transformer);
+  run.load(Network::kTransformer);
+  DenoiseWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
+                   .in_flight = run.plan.in_flight};
   std::int64_t steps = 0;
-  for (const Request& request : run.requests) steps += request.steps;
-  run.begin(steps);
-  const auto on_device = [&](const at::Tensor& x) { return x.to(config_.device, config_.dtype); };
-
-  for (std::size_t i = 0; i < run.requests.size(); ++i) {
-    const Request& request = run.requests[i];
-    Result& result = run.results[i];
-    const model::TokenGrid grid = grid_of(request, model_);
-    result.init_latents =
-        request.init_latents.defined()
-            ? request.init_latents.to(config_.dtype)
-            : model::draw_noise({grid.frames, model_.vae.z_dim, 2 * grid.height, 2 * grid.width},
-                                request.seed, request.seed_device, config_.dtype)
-                  .cpu();
-    const model::Schedule schedule = model::make_schedule(model_.scheduler, model_.pipeline, request.steps,
-                                                          model::layered_mu(grid.frame_tokens()));
-    const auto rotary_for =
-        [&, image = model::image_rotary_table(grid, model_.transformer.axes_dims_rope, config_.device)](
-            const at::Tensor& prompt_embeds) {
-          return model::JointRotary{image, model::text_rotary_table(grid, model_.transformer.axes_dims_rope,
-                                                                    prompt_embeds.size(0), config_.device)};
-        };
-    const at::Tensor condition = on_device(result.image_latents);
-    const at::Tensor prompt_embeds = on_device(result.prompt_embeds);
-    const model::JointRotary rotary = rotary_for(prompt_embeds);
-    at::Tensor negative_embeds;
-    model::JointRotary negative_rotary;
-    if (request.uses_guidance()) {
-      negative_embeds = on_device(result.negative_prompt_embeds);
-      negative_rotary = rotary_for(negative_embeds);
-    }
-
-    at::Tensor latents = on_device(result.init_latents);
-    for (std::int64_t step = 0; step < request.steps; ++step) {
-      const auto start = Clock::now();
-      const double timestep = schedule.timesteps[static_cast<std::size_t>(step)];
-      at::Tensor prediction = transformer.forward({latents, condition, prompt_embeds, timestep}, rotary);
-      if (request.uses_guidance()) {
-        const at::Tensor negative =
-            transformer.forward({latents, condition, negative_embeds, timestep}, negative_rotary);
-        prediction = model::guide(prediction, negative, request.cfg_scale, request.cfg_normalize);
-      }
-      latents = model::euler_step(schedule, step, latents, prediction);
-      wait_for(config_.device);
-      result.step_seconds.push_back(seconds_since(start));
-      run.advance(i);
-    }
-    result.latents = latents.cpu();
-    check_finite(result.latents, "the latents of result " + std::to_string(i));
+  for (const Request& request : run.requests) {
+    work.requests.push_back(
+        {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
+    steps += request.steps;
   }
+  run.progress.begin_work(steps);
+  const auto lists = schedule_denoising(work);
+  const auto stage = static_cast<std::size_t>(run.part.stage);
+  std::vector<int> ranks;
+  for (const partition::StagePlan& other : run.plan.stages) ranks.push_back(other.rank);
+  StageLinks links = open_links(
+      communicator_, ranks, stage,
+      {.run = runs_, .in_flight = run.plan.in_flight, .kind = config_.channel, .device = config_.device});
+  DenoiseStage work_of_stage({.model = &model_.config(),
+                              .transformer = &run.networks.transformer(),
+                              .is_first = run.is_first(),
+                              .is_last = stage + 1 == ranks.size(),
+                              .device = config_.device,
+                              .dtype = config_.dtype,
+                              .after_block = [&] { communicator_.moves(); }},
+                             run.requests, prompts.prompt_lengths, run.states);
+  RankFigures& figures = figures_[static_cast<std::size_t>(communicator_.rank())];
+  StepClock steps_of_requests(run.requests.size(), now());
+  execute(lists[stage], links, work_of_stage,
+          {.before =
+               [&](const Instruction& instruction) {
+                 run.progress.check_stop();
+                 give_up_cancelled(run);
+                 run.now_doing(doing(instruction));
+               },
+           .after =
+               [&](const Instruction& instruction, double begin, double end) {
+                 figures.stage.add(instruction, begin, end);
+                 trace_.add(instruction, begin, end);
+                 if (instruction.operation != Operation::kReceiveLatents) return;
+                 const auto request = static_cast<std::size_t>(instruction.request);
+                 run.states[request].result.step_seconds.push_back(steps_of_requests.lap(request, end));
+                 run.progress.advance(request);
+               }});
+  figures.to_next = figures_of(links);
+  run.networks.release(Network::kTransformer);
   end_phase(run);
+  share_figures();
 }
 
-void Engine::decode(Run& run, const ResultSink& sink) {
+void Engine::decode(RunContext& run, const RunListeners& listeners) {
   begin_phase(run, Phase::kDecode);
-  const auto decoder = load<model::VaeDecoder>(run, Network::kVaeDecoder, model_.vae);
-  run.begin(static_cast<std::int64_t>(run.requests.size()));
-  for (std::size_t i = 0; i < run.requests.size(); ++i) {
-    Result result = std::move(run.results[i]);
-    const model::TokenGrid grid = grid_of(run.requests[i], model_);
-    const at::Tensor latents = model::unpack_latents(result.latents, grid).to(config_.device);
-    // The first frame is the whole picture, made along with its layers.
-    const at::Tensor layers = latents.narrow(0, 1, grid.frames - 1);
-    result.decoded = decoder.forward(model::denormalise_latents(layers, model_.vae)).cpu();
-    check_finite(result.decoded, "the layers of result " + std::to_string(i));
+  run.load(Network::kVaeDecoder);
+  run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
+  decode_layers(run, [&](std::size_t request) {
     end_phase(run);
-    const auto decoded = Clock::now();
-    sink(i, std::move(result));
-    run.phase_start += Clock::now() - decoded;  // what the sink takes is not decoding
-    run.advance(i);
-  }
+    for (std::size_t rank = 1; rank < figures_.size(); ++rank)
+      figures_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
+    RequestState& state = run.states[request];
+    const double decoded = now();
+    if (!state.failure) {
+      listeners.result(request, std::exchange(state.result, {}));
+    } else if (listeners.failed) {
+      listeners.failed(request, state.failure);
+    }
+    phase_start_ += now() - decoded;  // what the listener takes is not decoding
+    run.progress.advance(request);
+  });
+  run.networks.release(Network::kVaeDecoder);
+  end_phase(run);
 }
 
 }  // namespace layerpipe::runtime

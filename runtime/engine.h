@@ -1,51 +1,47 @@
-// Runs requests through the phases on one device.
+// Runs requests through the phases, together with the engines of the other ranks.
 #pragma once
 
 #include <atomic>
-#include <chrono>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "model/config.h"
-#include "model/tokenizer/tokenizer.h"
-#include "model/weights/tensor_source.h"
-#include "model/weights/weights.h"
-#include "runtime/network.h"
+#include "comm/communicator.h"
+#include "partition/plan.h"
+#include "runtime/model_folder.h"
 #include "runtime/phase.h"
+#include "runtime/progress.h"
 #include "runtime/request.h"
+#include "runtime/stage_executor.h"
+#include "runtime/trace.h"
 
 namespace layerpipe::runtime {
-
-enum class WeightOrigin { kFiles, kRandom };
 
 struct EngineConfig {
   std::filesystem::path model_folder;
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   WeightOrigin weights = WeightOrigin::kFiles;
+  comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
 };
 
-// Told to the listener while a network's weights are loaded, in bytes; when a phase's own work begins
-// (done == 0); and after each unit of it: a step of a request while denoising, a request otherwise.
-struct Progress {
-  enum class Work { kLoad, kCompute };
-  Phase phase;
-  Work work;
-  std::int64_t done;
-  std::int64_t total;
-  std::size_t request;  // while computing
-  Network network;      // while loading
+// Who is told what during a run. On ranks other than 0 `result` and `failed` are never called.
+struct RunListeners {
+  ProgressListener progress;
+  // Each result as soon as it is decoded, in the order of the requests. What it throws ends the run; results
+  // that it was given before are its own.
+  std::function<void(std::size_t request, Result result)> result;
+  // A request that came to nothing, with the reason; the others go on. Without a listener the first such
+  // reason is thrown when all others are done.
+  std::function<void(std::size_t request, const std::exception_ptr& reason)> failed;
 };
-using ProgressListener = std::function<void(const Progress&)>;
-
-// Given each result as soon as it is decoded, in the order of the requests. What it throws ends the run;
-// results that it was given before are its own.
-using ResultSink = std::function<void(std::size_t request, Result result)>;
 
 // What a phase took.
 struct PhaseFigures {
@@ -54,51 +50,84 @@ struct PhaseFigures {
   std::uint64_t peak_bytes = 0;  // MemoryUse::peak
 };
 
-// Owns a model's configuration and tokenizer. A phase's weights are loaded when it begins and let go when it
-// ends, once for all requests of a call. Called by one thread.
+// What went over an edge of the ring.
+struct EdgeFigures {
+  std::int64_t messages = 0;
+  std::uint64_t bytes = 0;
+  double wait_seconds = 0;  // of the sender, because the edge was full
+};
+
+// What one rank measured.
+struct RankFigures {
+  PerPhase<PhaseFigures> phases;
+  StageFigures stage;   // while denoising
+  EdgeFigures to_next;  // boundaries, or the last stage's latents
+};
+
+struct PromptList;
+struct RunContext;
+
+// One on each rank of `communicator`; all are used in the same way. A phase's weights are loaded when it
+// begins and let go when it ends, once for all requests of a call, unless the plan keeps them. Called by one
+// thread.
 class Engine {
  public:
   // Reads config files, tokenizer and the headers of all weight files, and checks that the files hold every
-  // tensor that the config needs; reads no weights. Throws InputError.
-  explicit Engine(EngineConfig config);
+  // tensor that the config needs; reads no weights. `communicator` outlives the engine. Throws InputError.
+  Engine(const EngineConfig& config, comm::Communicator& communicator);
+  // Of one rank alone.
+  explicit Engine(const EngineConfig& config);
+  ~Engine();
 
-  const model::ModelConfig& model_config() const noexcept { return model_; }
+  const ModelFolder& model() const noexcept { return model_; }
+  const model::ModelConfig& model_config() const noexcept { return model_.config(); }
 
-  // Memory that a network's weights take on the device, in bytes. None for what is used where it is mapped.
+  // Memory that a whole network's weights take on this kind of device, in bytes. None for what is used where
+  // it is mapped.
   std::uint64_t weight_bytes(Network network) const { return weight_bytes_.at(network); }
 
   // Throws InputError unless `request` can be computed with this model.
   void check(const Request& request) const;
 
-  // Throws DoesNotFitError when the device has not the memory free that some network's weights take.
-  void check_memory() const;
-
-  // Runs all requests. Their layers are decoded one request at a time, and a result is let go once `sink` has
-  // it. `stop_requested` is looked at between units of work: InterruptedError. Running out of the device's
-  // memory: DoesNotFitError.
-  void run(std::span<const Request> requests, const ProgressListener& listener, const ResultSink& sink,
+  // Runs all requests, which are the same on all ranks, as the plan says, which is so too and gives every
+  // rank one stage. `stop_requested` is looked at between units of work: InterruptedError. Running out of the
+  // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError; this rank's own failures
+  // are told to the others.
+  void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
            const std::atomic<bool>& stop_requested);
 
-  // Of the last run, so far: a sink sees what decoding has taken up to its own result.
-  const PerPhase<PhaseFigures>& figures() const noexcept { return figures_; }
+  // On rank 0: gives a request up, as early as possible. May be called by any thread.
+  void cancel(std::size_t request);
+
+  // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with
+  // what they decoded.
+  const std::vector<RankFigures>& figures() const noexcept { return figures_; }
+  // What this rank did in the last run.
+  const Trace& trace() const noexcept { return trace_; }
 
  private:
-  struct Run;
-  void encode(Run& run);
-  void denoise(Run& run);
-  void decode(Run& run, const ResultSink& sink);
-  void begin_phase(Run& run, Phase phase);
-  void end_phase(const Run& run);
-  template <typename T, typename Config>
-  T load(Run& run, Network network, const Config& config);
-  void measure_networks();
+  Engine(const EngineConfig& config, comm::Communicator* communicator,
+         std::unique_ptr<comm::Communicator> alone);
+  void run_phases(RunContext& run, const RunListeners& listeners);
+  void encode(RunContext& run, const PromptList& prompts);
+  void denoise(RunContext& run, const PromptList& prompts);
+  void decode(RunContext& run, const RunListeners& listeners);
+  void begin_phase(RunContext& run, Phase phase);
+  void end_phase(RunContext& run);
+  void share_figures();
+  void give_up_cancelled(RunContext& run);
 
   EngineConfig config_;
-  model::ModelConfig model_;
-  model::Tokenizer tokenizer_;
-  std::map<std::string, std::shared_ptr<const model::TensorSource>> sources_;  // by component
+  std::unique_ptr<comm::Communicator> alone_;  // of an engine without others
+  comm::Communicator& communicator_;
+  ModelFolder model_;
   std::map<Network, std::uint64_t> weight_bytes_;
-  PerPhase<PhaseFigures> figures_;
+  std::vector<RankFigures> figures_;
+  Trace trace_;
+  double phase_start_ = 0;
+  int runs_ = 0;
+  std::mutex cancelled_mutex_;
+  std::set<std::size_t> cancelled_;
 };
 
 }  // namespace layerpipe::runtime

@@ -1,4 +1,4 @@
-// What is said when memory does not suffice.
+// What is said when memory runs out.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,14 +7,9 @@
 #include <string>
 
 #include "common/errors.h"
-#include "runtime/memory.h"
-#include "runtime/network.h"
+#include "runtime/phase.h"
 
 namespace layerpipe::runtime {
-
-// Before the work: a network's weights take more than is free.
-common::DoesNotFitError does_not_fit(Network network, std::uint64_t weight_bytes, const at::Device& device,
-                                     const MemoryUse& memory);
 
 // While a phase works: `weight_bytes` are those that were foretold for it, `libtorch_text` is what the
 // allocator said.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
+#include "runtime/plan_json.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -84,6 +85,42 @@ Json by_phase(const PerPhase<PhaseFigures>& phases, Value value) {
   return json;
 }
 
+// Seconds of a stage while denoising: at work, waiting for others, and neither.
+Json stage_json(const StageFigures& stage) {
+  return {{"seconds", stage.seconds},
+          {"busy", stage.busy_seconds},
+          {"wait", stage.wait_seconds},
+          {"idle", std::max(0.0, stage.seconds - stage.busy_seconds - stage.wait_seconds)}};
+}
+
+Json ranks_json(const RunFigures& figures) {
+  Json ranks = Json::array();
+  const std::size_t count = figures.plan.stages.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const partition::StagePlan& stage = figures.plan.stages[i];
+    const RankFigures& rank = figures.ranks.at(static_cast<std::size_t>(stage.rank));
+    Json json{
+        {"rank", stage.rank},
+        {"host", stage.host},
+        {"device", stage.device},
+        {"stage", stage.stage},
+        {"predicted_peak_bytes",
+         {{"encode", stage.predicted_peak_bytes.encode},
+          {"denoise", stage.predicted_peak_bytes.denoise},
+          {"decode", stage.predicted_peak_bytes.decode}}},
+        {"peak_bytes", by_phase(rank.phases, [](const PhaseFigures& phase) { return phase.peak_bytes; })},
+        {"denoise", stage_json(rank.stage)}};
+    if (count > 1) {
+      json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},
+                      {"messages", rank.to_next.messages},
+                      {"bytes", rank.to_next.bytes},
+                      {"wait", rank.to_next.wait_seconds}};
+    }
+    ranks.push_back(std::move(json));
+  }
+  return ranks;
+}
+
 }  // namespace
 
 std::string origin_json(const RunOrigin& origin, const ResultRecord& result) {
@@ -93,16 +130,19 @@ std::string origin_json(const RunOrigin& origin, const ResultRecord& result) {
 void write_report(const std::filesystem::path& path, const RunOrigin& origin, const ResultRecord& result,
                   const RunFigures& figures, const std::vector<std::string>& files) {
   Json json = make_origin(origin, result, Paths::kWhole);
-  Json seconds = by_phase(figures.phases, [](const PhaseFigures& phase) { return phase.seconds; });
-  seconds["load"] = by_phase(figures.phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
+  const PerPhase<PhaseFigures>& phases = figures.ranks.at(0).phases;
+  Json seconds = by_phase(phases, [](const PhaseFigures& phase) { return phase.seconds; });
+  seconds["load"] = by_phase(phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
   seconds["steps"] = figures.step_seconds;
   Json weights = Json::object();
   for (const auto& [network, bytes] : figures.weight_bytes) weights[key_of(network)] = bytes;
   json["seconds"] = std::move(seconds);
   json["memory"] = {
       {"weight_bytes", std::move(weights)},
-      {"peak_bytes", by_phase(figures.phases, [](const PhaseFigures& phase) { return phase.peak_bytes; })},
+      {"peak_bytes", by_phase(phases, [](const PhaseFigures& phase) { return phase.peak_bytes; })},
       {"host_peak_bytes", figures.host_peak_bytes}};
+  json["plan"] = Json::parse(plan_json(figures.plan));
+  json["ranks"] = ranks_json(figures);
   json["files"] = files;
   common::write_file_atomically(path, dump(json, 2) + "\n");
 }

@@ -10,7 +10,7 @@
 
 namespace layerpipe::runtime {
 
-// An option as it took effect, and where it came from: "command line" or "default".
+// An option as it took effect, and where it came from: "command line", "config file" or "default".
 struct OptionRecord {
   enum class Kind { kValue, kPath };
   std::string name;
@@ -47,7 +47,8 @@ struct ResultRecord {
 
 // What was measured.
 struct RunFigures {
-  PerPhase<PhaseFigures> phases;  // of the run up to this result, all requests together
+  partition::Plan plan;
+  std::vector<RankFigures> ranks;  // of the run up to this result, all requests together
   std::vector<double> step_seconds;
   std::vector<std::pair<Network, std::uint64_t>> weight_bytes;
   std::uint64_t host_peak_bytes = 0;

@@ -1,0 +1,22 @@
+// What all ranks have to have in common before they start.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace layerpipe::runtime {
+
+// One thing, by the name that a message calls it: "program version", "model". The value is compared; it is
+// shown when it is short.
+struct Fact {
+  std::string name;
+  std::string value;
+};
+
+// Compares the facts of all ranks, which have the same names in the same order. Throws AgreedError (2) that
+// names the first fact that differs, the lowest rank where it differs from rank 0's, and both values.
+void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& facts);
+
+}  // namespace layerpipe::runtime

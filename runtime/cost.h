@@ -1,0 +1,35 @@
+// What a model costs for one workload, as partition/ wants to know it: every weight measured through the
+// model's own headers, everything else from the formulas that lie beside the networks.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "model/latents.h"
+#include "model/text_encoder/prompt.h"
+#include "partition/cost.h"
+#include "runtime/model_folder.h"
+
+namespace layerpipe::runtime {
+
+struct CostWorkload {
+  model::PictureSize picture;  // the size that it is worked on at
+  std::int64_t layers = 4;
+  std::int64_t prompt_tokens = model::kLongestPrompt;  // as the transformer reads them
+  std::int64_t branches = 2;                           // 1 without guidance
+  at::Device device = at::kCPU;                        // need not be there
+  at::ScalarType dtype = at::kFloat;
+  std::int64_t threads = 1;  // of a rank on the CPU
+};
+
+// Reads headers of weight files, no weights. Throws InputError when the files lack a tensor.
+partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& workload);
+
+// What a process takes of a device before it has made a tensor, as plans count it.
+std::uint64_t context_bytes(const at::Device& device);
+
+// The memory that LibTorch takes from a device for a tensor that lives long.
+std::uint64_t reserved_bytes(std::uint64_t tensor_bytes, const at::Device& device);
+
+}  // namespace layerpipe::runtime

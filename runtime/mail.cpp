@@ -1,0 +1,39 @@
+#include "runtime/mail.h"
+
+#include "common/errors.h"
+
+namespace layerpipe::runtime {
+
+comm::ChannelOptions Mail::options() const {
+  // Deep enough for a chain of all ranks to hold one boundary each (runtime/encode_phase).
+  return {.channel = channel_, .depth = communicator_.size() + 1};
+}
+
+void Mail::send(int to, comm::Boundary boundary) {
+  for (comm::NamedTensor& named : boundary.tensors) named.tensor = named.tensor.cpu().contiguous();
+  if (to == communicator_.rank()) {
+    to_itself_.push_back(std::move(boundary));
+    return;
+  }
+  auto& channel = outgoing_[to];
+  if (!channel) channel = communicator_.open_send(to, options());
+  channel->send(std::move(boundary));
+}
+
+comm::Boundary Mail::receive(int from) {
+  if (from == communicator_.rank()) {
+    common::ensure(!to_itself_.empty(), "a rank waits for mail from itself");
+    comm::Boundary boundary = std::move(to_itself_.front());
+    to_itself_.pop_front();
+    return boundary;
+  }
+  auto& channel = incoming_[from];
+  if (!channel) channel = communicator_.open_receive(from, options());
+  return channel->receive();
+}
+
+void Mail::flush() {
+  for (auto& [rank, channel] : outgoing_) channel->flush();
+}
+
+}  // namespace layerpipe::runtime

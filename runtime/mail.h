@@ -1,0 +1,36 @@
+// Tensors that go from rank to rank outside of the ring, a few times in a run: prompts, pictures, layers.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "comm/communicator.h"
+
+namespace layerpipe::runtime {
+
+// In order between each two ranks. A rank may write to itself. Called by one thread.
+class Mail {
+ public:
+  Mail(comm::Communicator& communicator, int channel) : communicator_(communicator), channel_(channel) {}
+
+  // Comes back while the boundary travels, unless many are under way; its tensors are moved to host memory.
+  void send(int to, comm::Boundary boundary);
+  // The next from that rank, in host memory.
+  comm::Boundary receive(int from);
+  // Waits until everything has left.
+  void flush();
+
+ private:
+  comm::ChannelOptions options() const;
+
+  comm::Communicator& communicator_;
+  int channel_;
+  std::map<int, std::unique_ptr<comm::SendChannel>> outgoing_;
+  std::map<int, std::unique_ptr<comm::ReceiveChannel>> incoming_;
+  std::deque<comm::Boundary> to_itself_;
+};
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,17 @@
+#include "runtime/request_state.h"
+
+namespace layerpipe::runtime {
+
+model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
+  const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;
+  return {.frames = request.layers + 1,
+          .height = request.picture.size(0) / pixels_per_token,
+          .width = request.picture.size(1) / pixels_per_token,
+          .has_condition = true};
+}
+
+std::int32_t branches_of(const Request& request) {
+  return request.uses_guidance() ? 2 : 1;
+}
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,33 @@
+#include "runtime/run_context.h"
+
+#include <chrono>
+
+#include "runtime/tensor_checks.h"
+
+namespace layerpipe::runtime {
+
+void RunContext::now_doing(const std::string& what) {
+  communicator.now_doing("stage " + std::to_string(part.stage) + ": " + what);
+}
+
+template <typename Load>
+void RunContext::time_loading(const Load& load) {
+  const auto start = std::chrono::steady_clock::now();
+  now_doing("load weights");
+  load([&](Network network, std::uint64_t done, std::uint64_t total) {
+    communicator.moves();
+    progress.loaded(network, done, total);
+  });
+  wait_for(device);
+  load_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void RunContext::load(Network network) {
+  time_loading([&](const NetworkSet::LoadListener& listener) { networks.load(network, listener); });
+}
+
+void RunContext::load_resident() {
+  time_loading([&](const NetworkSet::LoadListener& listener) { networks.load_resident(listener); });
+}
+
+}  // namespace layerpipe::runtime

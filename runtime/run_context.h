@@ -1,0 +1,47 @@
+// What the phases of one run share on one rank.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "partition/plan.h"
+#include "runtime/mail.h"
+#include "runtime/network_set.h"
+#include "runtime/progress.h"
+#include "runtime/request_state.h"
+
+namespace layerpipe::runtime {
+
+// Rank 0 has the first stage: it reads pictures, keeps the requests' states and gives the results out.
+inline constexpr int kFirstRank = 0;
+
+struct RunContext {
+  const ModelFolder& model;
+  at::Device device;
+  at::ScalarType dtype;
+  std::span<const Request> requests;
+  const partition::Plan& plan;
+  const partition::StagePlan& part;  // this rank's
+  comm::Communicator& communicator;
+  Mail mail;
+  NetworkSet networks;
+  std::vector<RequestState> states;  // on rank 0; empty elsewhere
+  ProgressTeller progress;
+  double load_seconds = 0;  // of the phase, so far
+  // On rank 0: the most memory that each rank has used for decoding, by rank, as they tell with their rows.
+  std::vector<std::uint64_t> decode_peak_bytes{};
+
+  bool is_first() const { return part.stage == 0; }
+
+  // Says what this rank is at: to the others, in case it fails.
+  void now_doing(const std::string& what);
+  void load(Network network);
+  void load_resident();
+
+ private:
+  template <typename Load>
+  void time_loading(const Load& load);
+};
+
+}  // namespace layerpipe::runtime

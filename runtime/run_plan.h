@@ -1,0 +1,29 @@
+// The plan of a run: what it costs, what devices the ranks have, how it is split.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "partition/cost.h"
+#include "partition/device_info.h"
+#include "runtime/cost.h"
+#include "runtime/device.h"
+#include "runtime/model_folder.h"
+#include "runtime/request.h"
+
+namespace layerpipe::runtime {
+
+// Of the request that takes most memory, with the longest prompt of all.
+CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
+                              const DeviceFacts& device, at::ScalarType dtype);
+
+partition::Workload workload_of(std::span<const Request> requests);
+
+// What every rank says of its device, by rank, and measures of it. `ranks_on_host` share a CPU's memory;
+// `context_bytes` are what the contexts take that GPUs have by now. Called by all ranks.
+std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
+                                                  at::ScalarType dtype, int ranks_on_host,
+                                                  std::uint64_t context_bytes);
+
+}  // namespace layerpipe::runtime
