@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include "common/errors.h"
+#include "common/spelling.h"
 #include "launch/option_values.h"
-#include "launch/spelling.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -40,6 +40,8 @@ class Parser {
     app_.footer("See layerpipe COMMAND --help for the options of a command.");
     decompose_ = app_.add_subcommand("decompose", "Take a picture apart into layers");
     add_decompose_options(*decompose_);
+    plan_ = app_.add_subcommand("plan", "Show who would hold what, and whether it fits");
+    add_plan_options(*plan_);
     inspect_ = app_.add_subcommand("inspect", "Show what a model folder holds");
     const OptionGroup needed(*inspect_, "Needed");
     needed.add("--model", "FOLDER", "Model folder in diffusers layout");
@@ -61,8 +63,10 @@ class Parser {
     check_words_around_the_command();
     if (decompose_->parsed()) {
       DecomposeOptions options = read_decompose_options(*decompose_);
-      return Decompose{std::move(options), record_options(*decompose_)};
+      std::vector<runtime::OptionRecord> records = record_options(*decompose_, options.run_config);
+      return Decompose{std::move(options), std::move(records)};
     }
+    if (plan_->parsed()) return PlanOnly{read_plan_options(*plan_)};
     return read_inspect();
   }
 
@@ -105,7 +109,7 @@ class Parser {
       throw common::InputError("a command is missing before " + rest.front(),
                                list + see_help("layerpipe COMMAND"));
     }
-    const auto guess = nearest(rest.front(), names);
+    const auto guess = common::nearest(rest.front(), names);
     throw common::InputError(fmt::format("{} is not a command of layerpipe{}", rest.front(),
                                          guess ? "; did you mean " + *guess + "?" : std::string()),
                              list + see_help("layerpipe COMMAND"));
@@ -122,6 +126,7 @@ class Parser {
 
   CLI::App app_{"Takes a picture apart into RGBA layers with Qwen-Image-Layered.", "layerpipe"};
   CLI::App* decompose_ = nullptr;
+  CLI::App* plan_ = nullptr;
   CLI::App* inspect_ = nullptr;
 };
 

@@ -8,6 +8,7 @@
 
 #include "launch/decompose_options.h"
 #include "launch/inspect_command.h"
+#include "launch/plan_options.h"
 #include "runtime/report.h"
 
 namespace layerpipe::launch {
@@ -27,10 +28,14 @@ struct Inspect {
   InspectFormat format = InspectFormat::kTable;
 };
 
-using Command = std::variant<Information, Decompose, Inspect>;
+struct PlanOnly {
+  PlanOptions options;
+};
+
+using Command = std::variant<Information, Decompose, PlanOnly, Inspect>;
 
 // `argv` as main gets it. Throws InputError: one line that names the option or the command, and as its remedy
-// where to look. Nothing is looked up on disk.
+// where to look. Of the disk, only the file of --partition is looked at.
 Command parse_command_line(int argc, const char* const* argv);
 
 }  // namespace layerpipe::launch

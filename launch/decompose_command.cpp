@@ -1,25 +1,31 @@
 #include "launch/decompose_command.h"
 
-#include <ATen/Functions.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
+#include <memory>
+#include <optional>
 
+#include "comm/together.h"
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/decompose_work.h"
 #include "launch/disk_space.h"
 #include "launch/failure.h"
+#include "launch/plan_report.h"
 #include "launch/progress_display.h"
+#include "launch/ranks.h"
 #include "launch/result_writer.h"
 #include "launch/terminal.h"
-#include "media/picture_reader.h"
-#include "media/resize.h"
+#include "launch/what_would_fit.h"
 #include "model/fingerprint.h"
-#include "model/weights/safetensors.h"
+#include "runtime/agreement.h"
 #include "runtime/device.h"
 #include "runtime/engine.h"
 #include "runtime/memory.h"
+#include "runtime/run_plan.h"
+#include "runtime/trace.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -29,123 +35,37 @@ runtime::DeviceChoice device_choice(const std::string& option) {
   return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
 }
 
+std::string dtype_name(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? "bf16" : "fp32";
+}
+
+// Between stages.
+comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device& device) {
+  if (choice == runtime::ChannelChoice::kNccl && device.is_cpu()) {
+    throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
+                             "Take mpi, or auto.");
+  }
+  // docs/decisions.md: which channel `auto` takes.
+  return choice == runtime::ChannelChoice::kNccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
+}
+
 at::ScalarType choose_dtype(const std::string& option, const at::Device& device) {
   if (option.empty()) return device.is_cpu() ? at::kFloat : at::kBFloat16;
   return option == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
-// A file, and the size that it had.
-struct InputPicture {
-  std::filesystem::path file;
-  runtime::PixelSize size;
-};
-
-// The requests, and the picture that each was made from.
-struct Work {
-  std::vector<runtime::Request> requests;
-  std::vector<InputPicture> pictures;
-};
-
-// Reads a picture and says what was noticed about it.
-media::Image read_picture(const std::filesystem::path& file, const DecomposeOptions& options) {
-  auto [picture, remarks] = media::read_picture(file);
-  if (!options.quiet) {
-    for (const std::string& remark : remarks) say(fmt::format("{}: {}\n", file.string(), remark));
-  }
-  return std::move(picture);
-}
-
-// The picture at the size that the model works on: bytes [height, width, 4].
-at::Tensor at_working_size(const media::Image& picture, const std::filesystem::path& file,
-                           std::int64_t resolution) {
-  const model::PictureSize size = model::working_size({picture.width, picture.height}, resolution);
-  if (size.width == 0 || size.height == 0) {
-    throw common::InputError(
-        fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels", file.string(),
-                    picture.width, picture.height, resolution),
-        "Crop it, or take a higher --resolution.");
-  }
-  const media::Image resized =
-      media::resize_lanczos(picture, static_cast<int>(size.width), static_cast<int>(size.height));
-  at::Tensor bytes = at::empty({size.height, size.width, 4}, at::kByte);
-  std::memcpy(bytes.mutable_data_ptr(), resized.pixels.data(), resized.pixels.size());
-  return bytes;
-}
-
-at::Tensor load_init_latents(const std::filesystem::path& file) {
-  constexpr const char* kName = "init_latents";
-  constexpr const char* kDumpThem = "A file that --dump-latents wrote holds such latents.";
-  const model::SafetensorsFile tensors(file);
-  if (!tensors.tensors().contains(kName)) {
-    throw common::InputError(file.string() + " holds no tensor \"" + kName + "\"", kDumpThem);
-  }
-  at::Tensor latents = tensors.view(kName);
-  // diffusers' packed latents have a batch dimension of one in front.
-  if (latents.dim() == 3 && latents.size(0) == 1) latents = latents.squeeze(0);
-  if (latents.dim() != 2 || latents.scalar_type() != at::kFloat) {
-    throw common::InputError(
-        file.string() + ": \"" + kName + "\" has to be fp32 of shape [1, tokens, channels]", kDumpThem);
-  }
-  if (!at::isfinite(latents).all().item<bool>()) {
-    throw common::InputError(file.string() + ": \"" + kName + "\" holds values that are not finite numbers",
-                             kDumpThem);
-  }
-  return latents;
-}
-
-Work make_work(const DecomposeOptions& options, const std::atomic<bool>& stop_requested) {
-  runtime::Request request;
-  request.prompt = options.prompt;
-  if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
-  request.layers = options.layers;
-  request.steps = options.steps;
-  request.cfg_scale = options.cfg_scale;
-  request.cfg_normalize = options.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
-  request.seed_device = options.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;
-  if (options.init_latents) request.init_latents = load_init_latents(*options.init_latents);
-
-  Work work;
-  for (const auto& file : options.images) {
-    if (stop_requested.load()) throw common::InterruptedError();
-    const media::Image picture = read_picture(file, options);
-    request.picture = at_working_size(picture, file, options.resolution);
-    for (std::int64_t n = 0; n < options.num_images; ++n) {
-      request.seed = options.seed + static_cast<std::uint64_t>(n);
-      work.requests.push_back(request);
-      work.pictures.push_back({file, {picture.width, picture.height}});
-    }
-  }
-  return work;
-}
-
-runtime::ResultRecord make_record(const InputPicture& picture, const runtime::Request& request,
-                                  const DecomposeOptions& options) {
-  const runtime::PixelSize working_size{request.picture.size(1), request.picture.size(0)};
-  return {.picture = picture.file.string(),
-          .picture_size = picture.size,
-          .working_size = working_size,
-          .layer_size = options.original_size ? picture.size : working_size,
-          .seed = request.seed};
-}
-
-runtime::RunFigures make_figures(const runtime::Engine& engine, const runtime::Result& result,
-                                 const at::Device& device) {
-  runtime::RunFigures figures{.phases = engine.figures(), .step_seconds = result.step_seconds};
+runtime::RunFigures make_figures(const runtime::Engine& engine, const partition::Plan& plan,
+                                 const runtime::Result& result, const at::Device& device) {
+  runtime::RunFigures figures{
+      .plan = plan, .ranks = engine.figures(), .step_seconds = result.step_seconds, .weight_bytes = {}};
   for (const runtime::Network network : runtime::kNetworks)
     figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
   figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
   if (!device.is_cpu()) return figures;
   // On the CPU each phase begins a new peak.
   for (const runtime::Phase phase : runtime::kPhases)
-    figures.host_peak_bytes = std::max(figures.host_peak_bytes, figures.phases[phase].peak_bytes);
+    figures.host_peak_bytes = std::max(figures.host_peak_bytes, figures.ranks[0].phases[phase].peak_bytes);
   return figures;
-}
-
-// "cuda:0 (NVIDIA H200, 139.80 GiB, of which 138.20 GiB are free), bf16"
-std::string device_text(const runtime::DeviceFacts& device, const std::string& dtype) {
-  const runtime::MemoryUse memory = runtime::memory_use(device.device);
-  return fmt::format("{} ({}, {}, of which {} are free), {}", device.device.str(), device.name,
-                     common::format_bytes(memory.total), common::format_bytes(memory.free), dtype);
 }
 
 void print_summary(const ResultWriter& writer, const std::vector<runtime::ResultRecord>& records,
@@ -158,64 +78,192 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
   say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
 }
 
+runtime::EngineConfig engine_config(const DecomposeOptions& options, const runtime::DeviceFacts& device) {
+  return {.model_folder = options.model,
+          .device = device.device,
+          .dtype = choose_dtype(options.dtype, device.device),
+          .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+          .channel = choose_channel(options.run_config.comm.channel, device.device)};
+}
+
+// This rank's device and engine.
+struct Machinery {
+  runtime::DeviceFacts device;
+  std::unique_ptr<runtime::Engine> engine;
+};
+
+Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
+  Machinery machinery;
+  comm::together(communicator, "opening the model", [&] {
+    const runtime::HostPlace place = host_place(communicator);
+    share_cores(place);
+    machinery.device = runtime::choose_device(device_choice(options.device), place);
+    if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
+      throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
+    machinery.engine =
+        std::make_unique<runtime::Engine>(engine_config(options, machinery.device), communicator);
+  });
+  return machinery;
+}
+
+// What ranks that work on one run cannot differ in.
+std::vector<runtime::Fact> facts_of(const DecomposeOptions& options,
+                                    const std::vector<runtime::OptionRecord>& records,
+                                    const Machinery& machinery, const std::string& fingerprint) {
+  std::string command_line;
+  std::string config;
+  for (const runtime::OptionRecord& record : records) {
+    std::string& text = record.source == "config file" ? config : command_line;
+    text += record.name;
+    for (const std::string& value : record.values) text += ' ' + value;
+    text += '\n';
+  }
+  return {{"program version", LAYERPIPE_VERSION},
+          {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
+          {"dtype", dtype_name(choose_dtype(options.dtype, machinery.device.device))},
+          {"command line", command_line},
+          {"config file", config},
+          {"model", fingerprint}};
+}
+
+// The same plan on every rank, and its table, which rank 0 shows: here when it does not fit.
+struct ShownPlan {
+  partition::Plan plan;
+  std::string table;
+};
+
+ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
+                    const Machinery& machinery, const Work& work) {
+  const runtime::ModelFolder& model = machinery.engine->model();
+  const at::ScalarType dtype = choose_dtype(options.dtype, machinery.device.device);
+  PlanInput input{
+      .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
+      .workload = runtime::cost_workload_of(work.requests, model, machinery.device, dtype),
+      .devices = {},
+      .work = runtime::workload_of(work.requests),
+      .config = options.run_config.partition};
+  const partition::ModelCost cost = input.cost_of(input.workload);
+  input.devices = runtime::gather_devices(communicator, machinery.device, dtype,
+                                          host_place(communicator).count, cost.overhead.context_bytes);
+  ShownPlan shown;
+  comm::together(communicator, "planning", [&] {
+    shown.plan = input.plan();
+    shown.table = plan_table(shown.plan, {.model = options.model.string(),
+                                          .work = work_text({.layers = options.layers,
+                                                             .resolution = options.resolution,
+                                                             .branches = input.work.branches,
+                                                             .pictures = input.work.requests,
+                                                             .dtype = dtype_name(dtype)}),
+                                          .notes = {}});
+    if (shown.plan.fits) return;
+    if (communicator.rank() == 0 && !options.quiet) say(shown.table);
+    throw common::DoesNotFitError("the model does not fit: " + shortage(shown.plan), what_would_fit(input));
+  });
+  return shown;
+}
+
+// Tells of requests that came to nothing while others go on; afterwards, throws the first one's reason.
+class FailedRequests {
+ public:
+  explicit FailedRequests(const std::vector<runtime::ResultRecord>& records) : records_(records) {}
+
+  void add(std::size_t request, const std::exception_ptr& reason) {
+    if (!first_) first_ = reason;
+    ++count_;
+    if (records_.size() == 1) return;
+    say(fmt::format("result {}, of {}: {}\n", request, records_[request].picture, explain(reason).what));
+  }
+
+  void throw_if_any() const {
+    if (!first_) return;
+    if (records_.size() == 1) std::rethrow_exception(first_);
+    const Failure first = explain(first_);
+    throw common::AgreedError(fmt::format("{} of {} results came to nothing", count_, records_.size()),
+                              first.remedy, first.code);
+  }
+
+ private:
+  const std::vector<runtime::ResultRecord>& records_;
+  std::exception_ptr first_;
+  std::size_t count_ = 0;
+};
+
+// Every rank's trace, in one file.
+void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
+                 const partition::Plan& plan, const runtime::Trace& trace) {
+  if (!options.trace) return;
+  const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
+  if (communicator.rank() != 0) return;
+  std::vector<runtime::TracedRank> ranks;
+  for (const partition::StagePlan& stage : plan.stages) {
+    ranks.push_back({fmt::format("rank {} on {}: blocks {}-{}", stage.rank, stage.host, stage.blocks.begin,
+                                 stage.blocks.end - 1),
+                     runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});
+  }
+  runtime::write_trace(*options.trace, ranks);
+}
+
 }  // namespace
 
 void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& option_records,
-                   const std::atomic<bool>& stop_requested, std::string& doing) {
+                   comm::Communicator& communicator, const std::atomic<bool>& stop_requested,
+                   std::string& doing) {
   const auto start = std::chrono::steady_clock::now();
-  const runtime::DeviceFacts device = runtime::choose_device(device_choice(options.device));
-  if (options.seed_device == "cuda" && device.device.is_cpu()) {
-    throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
-  }
-  const at::ScalarType dtype = choose_dtype(options.dtype, device.device);
-  const std::string dtype_name = dtype == at::kBFloat16 ? "bf16" : "fp32";
-  runtime::Engine engine(
-      {.model_folder = options.model,
-       .device = device.device,
-       .dtype = dtype,
-       .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles});
+  const bool is_first = communicator.rank() == 0;
+  const Machinery machinery = set_up(options, communicator);
+  const runtime::DeviceFacts& device = machinery.device;
+  runtime::Engine& engine = *machinery.engine;
+  if (is_first && !options.quiet && !device.remark.empty())
+    say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
+  const std::string fingerprint = model::fingerprint(options.model);
+  runtime::check_agreement(communicator, facts_of(options, option_records, machinery, fingerprint));
   doing = "the pictures";
-  const auto [requests, pictures] = make_work(options, stop_requested);
-  for (const auto& request : requests) engine.check(request);
-  engine.check_memory();
-  std::vector<runtime::PixelSize> layer_sizes;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    layer_sizes.push_back(make_record(pictures[i], requests[i], options).layer_size);
-  }
-  check_disk_space(options, requests, layer_sizes, engine.model_config());
-  const ResultWriter writer(options, requests.size(),
-                            {.version = LAYERPIPE_VERSION,
-                             .command = "decompose",
-                             .options = option_records,
-                             .model_folder = options.model.string(),
-                             .pipeline = model::to_string(engine.model_config().pipeline),
-                             .fingerprint = model::fingerprint(options.model),
-                             .device = device,
-                             .dtype = dtype_name});
-  if (!options.quiet) {
-    if (!device.remark.empty()) say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
-    say(device_text(device, dtype_name) + "\n");
-  }
-  std::vector<runtime::ResultRecord> records;
+  const Work work = make_work(options, communicator, stop_requested);
+  comm::together(communicator, "checking what is to be made", [&] {
+    for (const runtime::Request& request : work.requests) engine.check(request);
+  });
+  const auto [plan, table] = make_plan(options, communicator, machinery, work);
+  std::optional<ResultWriter> writer;
+  comm::together(communicator, "making folders", [&] {
+    if (!is_first) return;
+    check_writing_memory(work.records, runtime::memory_use(at::kCPU));
+    check_disk_space(options, work.requests, work.records, engine.model_config());
+    writer.emplace(options, work.requests.size(),
+                   runtime::RunOrigin{.version = LAYERPIPE_VERSION,
+                                      .command = "decompose",
+                                      .options = option_records,
+                                      .model_folder = options.model.string(),
+                                      .pipeline = model::to_string(engine.model_config().pipeline),
+                                      .fingerprint = fingerprint,
+                                      .device = device,
+                                      .dtype = dtype_name(choose_dtype(options.dtype, device.device))});
+  });
+  if (is_first && !options.quiet) say(table);
+  FailedRequests failed(work.records);
   {
     ProgressDisplay display(
-        options.quiet ? ProgressStyle::kQuiet : progress_style_for_stderr(),
+        options.quiet || !is_first ? ProgressStyle::kQuiet : progress_style_for_stderr(),
         [&] { return runtime::memory_use(device.device); }, stop_requested);
     engine.run(
-        requests,
-        [&](const runtime::Progress& progress) {
-          display.show(progress);
-          doing = doing_after(progress);
-        },
-        [&](std::size_t index, const runtime::Result& result) {
-          records.push_back(make_record(pictures[index], requests[index], options));
-          writer.write(index, records.back(), result, make_figures(engine, result, device.device));
-        },
+        work.requests, plan,
+        {.progress =
+             [&](const runtime::Progress& progress) {
+               display.show(progress);
+               doing = doing_after(progress);
+             },
+         .result =
+             [&](std::size_t index, const runtime::Result& result) {
+               writer->write(index, work.records[index], result,
+                             make_figures(engine, plan, result, device.device));
+             },
+         .failed = [&](std::size_t index, const std::exception_ptr& reason) { failed.add(index, reason); }},
         stop_requested);
   }
-  if (options.quiet) return;
+  write_trace(options, communicator, plan, engine.trace());
+  failed.throw_if_any();
+  if (!is_first || options.quiet) return;
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  print_summary(writer, records, options, took.count());
+  print_summary(*writer, work.records, options, took.count());
 }
 
 }  // namespace layerpipe::launch

@@ -5,14 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "launch/decompose_options.h"
 #include "runtime/report.h"
 
 namespace layerpipe::launch {
 
-// `records` go into run.json. `doing` says at any time what is being done, for messages about a failure
-// (launch/failure.h). Throws the errors of common/errors.h; what was finished before stays.
+// Runs on every rank of `communicator`; rank 0 reads, writes and says what happens. `records` go into
+// run.json. `doing` says at any time what is being done, for messages about a failure (launch/failure.h).
+// Throws the errors of common/errors.h; what was finished before stays.
 void run_decompose(const DecomposeOptions& options, const std::vector<runtime::OptionRecord>& records,
-                   const std::atomic<bool>& stop_requested, std::string& doing);
+                   comm::Communicator& communicator, const std::atomic<bool>& stop_requested,
+                   std::string& doing);
 
 }  // namespace layerpipe::launch

@@ -3,21 +3,17 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
-#include <set>
 
 #include "common/errors.h"
 #include "launch/option_values.h"
+#include "launch/run_options.h"
+#include "launch/work_limits.h"
 
 namespace layerpipe::launch {
 namespace {
 
-constexpr std::int64_t kMostLayers = 32;
-constexpr std::int64_t kMostSteps = 1000;
-constexpr std::int64_t kMostImages = 1000;
-constexpr std::int64_t kLargestResolution = 2048;
-constexpr std::int64_t kSmallestResolution = 64;
-constexpr std::int64_t kResolutionMultiple = 32;
 constexpr double kLargestCfgScale = 100;
 constexpr std::uint64_t kLargestSeed = std::numeric_limits<std::uint64_t>::max();
 
@@ -30,23 +26,44 @@ void read_optional_path(const OptionValues& values, const std::string& option,
   if (values.given(option)) values.read_path(option, path.emplace());
 }
 
+runtime::OptionRecord record_option(const CLI::Option& option) {
+  using Kind = runtime::OptionRecord::Kind;
+  const bool given = option.count() > 0;
+  const bool is_flag = option.get_items_expected_max() == 0;
+  const std::string otherwise = is_flag ? "false" : option.get_default_str();
+  const std::string type = option.get_type_name();
+  const bool is_path = type.starts_with("FILE") || type.starts_with("FOLDER");
+  return {.name = option.get_lnames().front(),
+          .values = given ? option.results() : std::vector<std::string>{otherwise},
+          .source = given ? "command line" : "default",
+          .kind = is_path ? Kind::kPath : Kind::kValue};
+}
+
+// In place of the default of the option that sets the same; the parts of one option ("residency") together.
+void record_setting(const runtime::FileSetting& setting, std::vector<runtime::OptionRecord>& records) {
+  constexpr const char* kSource = "config file";
+  const std::string_view option = option_of(setting.key);
+  const auto record = std::find_if(records.begin(), records.end(),
+                                   [&](const runtime::OptionRecord& one) { return one.name == option; });
+  if (record == records.end()) {
+    records.push_back({.name = setting.key, .values = setting.values, .source = kSource});
+    return;
+  }
+  if (record->source != kSource) record->values.clear();
+  record->source = kSource;
+  const std::string part = setting.key.substr(setting.key.rfind('.') + 1);
+  for (const std::string& value : setting.values) {
+    record->values.push_back(part == option ? value : part + ": " + value);
+  }
+}
+
 // Checks what concerns several options, or is more than a range.
 void check(const DecomposeOptions& options) {
   if (is_blank(options.prompt)) {
     throw common::InputError("--prompt is missing: this version of layerpipe does not caption pictures",
                              "Describe the picture in a sentence: --prompt \"a red kite over the sea\".");
   }
-  const std::int64_t resolution = options.resolution;
-  if (!options.any_resolution && resolution != 640 && resolution != 1024) {
-    throw common::InputError(
-        fmt::format("--resolution {} is not one that the model was trained at", resolution),
-        "Take 640 or 1024, or add --any-resolution.");
-  }
-  if (resolution % kResolutionMultiple != 0) {
-    throw common::InputError(
-        fmt::format("--resolution {} is not a multiple of {}", resolution, kResolutionMultiple),
-        fmt::format("Take {}.", resolution / kResolutionMultiple * kResolutionMultiple));
-  }
+  check_resolution(options.resolution, options.any_resolution ? AnyResolution::kYes : AnyResolution::kNo);
   const auto last = static_cast<std::uint64_t>(options.num_images - 1);
   if (options.seed > kLargestSeed - last) {
     throw common::InputError(fmt::format("--seed {} leaves no room for {} results, whose seeds count up",
@@ -104,12 +121,14 @@ void add_decompose_options(CLI::App& command) {
                  "Write the layers at the picture's own size instead of the one that the model works at");
   files.add("--init-latents", "FILE", "Start from these packed latents instead of noise");
   files.add("--dump-latents", "FILE", "Write latents and embeddings of the result to this file");
+  files.add("--trace", "FILE", "Write what every rank did when to this file, for Perfetto");
   files.add_flag("--random-weights", "Use random weights instead of the model's files");
 
   const OptionGroup machine(command, "Machine");
   machine.add("--device", "DEVICE", "cuda, cpu, or auto: a GPU when there is one")
       ->default_str(defaults.device);
   machine.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [default: bf16 on a GPU, fp32 on a CPU]");
+  add_run_options(machine);
   machine.add_flag("--quiet", "Say nothing but errors");
   command.footer(
       "Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" "
@@ -139,9 +158,11 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   options.original_size = values.given("--original-size");
   read_optional_path(values, "--init-latents", options.init_latents);
   read_optional_path(values, "--dump-latents", options.dump_latents);
+  read_optional_path(values, "--trace", options.trace);
   options.random_weights = values.given("--random-weights");
   values.read_choice("--device", options.device, {"auto", "cuda", "cpu"});
-  values.read_choice("--dtype", options.dtype, {"bf16", "fp32"});
+  options.run_config = make_run_config(read_run_options(values));
+  options.dtype = options.run_config.dtype;
   options.quiet = values.given("--quiet");
   for (const char* setting : {"--cfg-scale", "--cfg-normalize", "--negative-prompt"}) {
     if (!options.no_cfg || !values.given(setting)) continue;
@@ -152,21 +173,14 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   return options;
 }
 
-std::vector<runtime::OptionRecord> record_options(const CLI::App& command) {
-  using Kind = runtime::OptionRecord::Kind;
+std::vector<runtime::OptionRecord> record_options(const CLI::App& command,
+                                                  const runtime::RunConfig& run_config) {
   std::vector<runtime::OptionRecord> records;
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_lnames().empty() || option == command.get_help_ptr()) continue;
-    const bool given = option->count() > 0;
-    const bool is_flag = option->get_items_expected_max() == 0;
-    const std::string otherwise = is_flag ? "false" : option->get_default_str();
-    const std::string type = option->get_type_name();
-    const bool is_path = type.starts_with("FILE") || type.starts_with("FOLDER");
-    records.push_back({.name = option->get_lnames().front(),
-                       .values = given ? option->results() : std::vector<std::string>{otherwise},
-                       .source = given ? "command line" : "default",
-                       .kind = is_path ? Kind::kPath : Kind::kValue});
+    records.push_back(record_option(*option));
   }
+  for (const runtime::FileSetting& setting : run_config.file_settings) record_setting(setting, records);
   return records;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/config/run_config.h"
 #include "runtime/report.h"
 
 namespace CLI {
@@ -34,12 +35,14 @@ struct DecomposeOptions {
   std::string seed_device = "cpu";
   std::string format = "png";
   std::string device = "auto";
-  std::string dtype;  // empty: bf16 on a GPU, fp32 on a CPU
+  std::string dtype;  // of run_config; empty: bf16 on a GPU, fp32 on a CPU
   bool random_weights = false;
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> dump_latents;
   bool original_size = false;
+  std::optional<std::filesystem::path> trace;
   bool quiet = false;
+  runtime::RunConfig run_config;  // of --partition and the options that stand above it
 };
 
 // Adds the options to a CLI11 command.
@@ -48,7 +51,9 @@ void add_decompose_options(CLI::App& command);
 // Reads the options of a parsed command. Throws InputError naming the option.
 DecomposeOptions read_decompose_options(const CLI::App& command);
 
-// Every option of a parsed command with its value and where that came from.
-std::vector<runtime::OptionRecord> record_options(const CLI::App& command);
+// Every option of a parsed command with its value and where that came from: the command line, the config file
+// or the default. Behind them what only the file can give, by its keys.
+std::vector<runtime::OptionRecord> record_options(const CLI::App& command,
+                                                  const runtime::RunConfig& run_config);
 
 }  // namespace layerpipe::launch

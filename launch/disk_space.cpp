@@ -75,9 +75,10 @@ std::uint64_t most_dump_bytes(const runtime::Request& request, const model::Mode
 }
 
 void check_disk_space(const DecomposeOptions& options, const std::vector<runtime::Request>& requests,
-                      const std::vector<runtime::PixelSize>& layer_sizes, const model::ModelConfig& model) {
+                      const std::vector<runtime::ResultRecord>& records, const model::ModelConfig& model) {
   std::uint64_t needed = 0;
-  for (std::size_t i = 0; i < requests.size(); ++i) needed += most_result_bytes(requests[i], layer_sizes[i]);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    needed += most_result_bytes(requests[i], records[i].layer_size);
   const std::optional<Disk> disk = disk_of(options.out);
   if (options.dump_latents) {
     const std::uint64_t dump_bytes = most_dump_bytes(requests.front(), model);

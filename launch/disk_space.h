@@ -19,9 +19,8 @@ std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::
 std::uint64_t most_dump_bytes(const runtime::Request& request, const model::ModelConfig& model);
 
 // Throws InputError naming --out or --dump-latents when its disk has less room than all requests together may
-// need; `layer_sizes` are those of the layers that each request's result is written with. A disk that does
-// not tell is taken to have room.
+// need; records[i] is the result of requests[i]. A disk that does not tell is taken to have room.
 void check_disk_space(const DecomposeOptions& options, const std::vector<runtime::Request>& requests,
-                      const std::vector<runtime::PixelSize>& layer_sizes, const model::ModelConfig& model);
+                      const std::vector<runtime::ResultRecord>& records, const model::ModelConfig& model);
 
 }  // namespace layerpipe::launch

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <csignal>
 #include <filesystem>
+#include <iostream>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -64,6 +66,19 @@ Failure explain(const std::exception_ptr& failure, const std::string& doing) {
   } catch (const std::exception& error) {
     return {ExitCode::kInternal, error.what(), {}};
   }
+}
+
+Failure interrupted(int signal_number) {
+  const common::InterruptedError error;
+  if (signal_number == SIGTERM) return {ExitCode::kTerminated, "terminated", error.remedy()};
+  return {error.exit_code(), error.what(), error.remedy()};
+}
+
+void print(const Failure& failure) {
+  // In one piece: other ranks write to the same terminal.
+  std::string text = "layerpipe: " + failure.what + '\n';
+  if (!failure.remedy.empty()) text += "  " + failure.remedy + '\n';
+  std::cerr << text << std::flush;
 }
 
 std::string doing_after(const runtime::Progress& progress) {

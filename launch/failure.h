@@ -19,6 +19,12 @@ struct Failure {
 // "encoding", or nothing.
 Failure explain(const std::exception_ptr& failure, const std::string& doing = {});
 
+// The user, or the system, asked to stop by this signal.
+Failure interrupted(int signal_number);
+
+// "layerpipe: what", and the remedy below it, on stderr.
+void print(const Failure& failure);
+
 // What is being done once a listener was told of `progress`.
 std::string doing_after(const runtime::Progress& progress);
 

@@ -12,6 +12,8 @@
 #include "launch/command_line.h"
 #include "launch/decompose_command.h"
 #include "launch/failure.h"
+#include "launch/plan_command.h"
+#include "launch/ranks.h"
 
 namespace {
 
@@ -38,15 +40,15 @@ void prefer_sleeping_threads(char** argv) {
   ::execv("/proc/self/exe", argv);  // comes back only when it failed; then spinning is all that is lost
 }
 
-void print_error(const std::string& what, const std::string& remedy) {
-  std::cerr << "layerpipe: " << what << '\n';
-  if (!remedy.empty()) std::cerr << "  " << remedy << '\n';
-}
-
 void flush_stdout() {
   if (!std::cout.flush()) {
     throw layerpipe::common::OutputError("stdout could not be written", "Check where it was sent to.");
   }
+}
+
+int end_with(const launch::Failure& failure) {
+  launch::print(failure);
+  return static_cast<int>(failure.code);
 }
 
 // Runs the command that was asked for and notes in `doing` what it is at. Throws.
@@ -57,7 +59,14 @@ void run(int argc, char** argv, std::string& doing) {
     flush_stdout();
   } else if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
     prefer_sleeping_threads(argv);
-    launch::run_decompose(decompose->options, decompose->records, stop_requested, doing);
+    launch::on_all_ranks(decompose->options.run_config.comm.timeout, doing, stop_signal,
+                         [&](layerpipe::comm::Communicator& communicator) {
+                           launch::run_decompose(decompose->options, decompose->records, communicator,
+                                                 stop_requested, doing);
+                         });
+  } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
+    launch::run_plan(plan->options, std::cout);
+    flush_stdout();
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);
@@ -73,14 +82,10 @@ int main(int argc, char** argv) {
   std::string doing;
   try {
     run(argc, argv, doing);
-  } catch (const layerpipe::common::InterruptedError& error) {
-    const bool terminated = stop_signal.load() == SIGTERM;
-    print_error(terminated ? "terminated" : error.what(), error.remedy());
-    return static_cast<int>(terminated ? ExitCode::kTerminated : error.exit_code());
+  } catch (const layerpipe::common::InterruptedError&) {
+    return end_with(launch::interrupted(stop_signal.load()));
   } catch (...) {
-    const launch::Failure failure = launch::explain(std::current_exception(), doing);
-    print_error(failure.what, failure.remedy);
-    return static_cast<int>(failure.code);
+    return end_with(launch::explain(std::current_exception(), doing));
   }
   return static_cast<int>(ExitCode::kDone);
 }

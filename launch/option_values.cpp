@@ -8,8 +8,9 @@
 #include <cmath>
 
 #include "common/errors.h"
-#include "launch/spelling.h"
-#include "model/tokenizer/utf8.h"
+#include "common/spelling.h"
+#include "common/units.h"
+#include "common/utf8.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -102,7 +103,7 @@ void OptionValues::check_rest() const {
   if (rest.empty()) return;
   const std::string name = name_in(rest.front());
   if (looks_like_option(name)) {
-    const auto guess = nearest(name, option_names(command_));
+    const auto guess = common::nearest(name, option_names(command_));
     refuse(fmt::format("{} is not an option of {}{}", name, name_,
                        guess ? "; did you mean " + *guess + "?" : std::string()));
   }
@@ -131,7 +132,7 @@ const std::string& OptionValues::single(const std::string& option) const {
 void OptionValues::read_text(const std::string& option, std::string& text) const {
   if (!given(option)) return;
   text = command_.get_option(option)->results().front();
-  if (const auto offset = model::first_invalid_utf8(text)) {
+  if (const auto offset = common::first_invalid_utf8(text)) {
     throw common::InputError(fmt::format("{} is not UTF-8: byte 0x{:02X} at offset {}", option,
                                          static_cast<unsigned char>(text[*offset]), *offset),
                              "Write it in UTF-8: \"locale charmap\" says what this terminal writes.");
@@ -195,6 +196,36 @@ void OptionValues::read_whole_number(const std::string& option, std::int64_t& nu
 void OptionValues::read_whole_number(const std::string& option, std::uint64_t& number, std::uint64_t least,
                                      std::uint64_t most) const {
   read_integer(option, number, least, most);
+}
+
+void OptionValues::read_size(const std::string& option, std::optional<std::uint64_t>& bytes,
+                             std::uint64_t least, std::uint64_t most) const {
+  if (!given(option)) return;
+  const std::string& text = single(option);
+  const std::string cure = fmt::format("Give {}.", common::kSizeForm);
+  const auto value = common::parse_bytes(text);
+  if (!value) throw common::InputError(fmt::format("{} {} is not a size", option, text), cure);
+  if (*value < least || *value > most) {
+    throw common::InputError(
+        fmt::format("{} {} is out of range: {}MiB to {}GiB", option, text, least >> 20, most >> 30), cure);
+  }
+  bytes = value;
+}
+
+void OptionValues::read_duration(const std::string& option,
+                                 std::optional<std::chrono::milliseconds>& duration,
+                                 std::chrono::milliseconds least, std::chrono::milliseconds most) const {
+  if (!given(option)) return;
+  const std::string& text = single(option);
+  const std::string cure = fmt::format("Give {}.", common::kDurationForm);
+  const auto value = common::parse_duration(text);
+  if (!value) throw common::InputError(fmt::format("{} {} is not a duration", option, text), cure);
+  if (*value < least || *value > most) {
+    throw common::InputError(
+        fmt::format("{} {} is out of range: {}ms to {}s", option, text, least.count(), most.count() / 1000),
+        cure);
+  }
+  duration = value;
 }
 
 }  // namespace layerpipe::launch

@@ -3,8 +3,10 @@
 // here.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,11 @@ class OptionValues {
                          std::int64_t most) const;
   void read_whole_number(const std::string& option, std::uint64_t& number, std::uint64_t least,
                          std::uint64_t most) const;
+  // "12GiB", "120s": common/units.h.
+  void read_size(const std::string& option, std::optional<std::uint64_t>& bytes, std::uint64_t least,
+                 std::uint64_t most) const;
+  void read_duration(const std::string& option, std::optional<std::chrono::milliseconds>& duration,
+                     std::chrono::milliseconds least, std::chrono::milliseconds most) const;
 
  private:
   void check_values() const;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "common/errors.h"
+#include "common/units.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
 #include "media/resize.h"
@@ -35,10 +36,11 @@ void prepare_folder(const std::filesystem::path& folder) {
   std::filesystem::remove(folder / "run.json", error);
 }
 
-// `out` will be there when the latents are written.
-void check_dump_file(const std::filesystem::path& file, const std::filesystem::path& out) {
+// Of --dump-latents or --trace. `out` will be there when the file is written.
+void check_file(const std::string& name, const std::filesystem::path& file,
+                const std::filesystem::path& out) {
   const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  const std::string option = "--dump-latents " + file.string();
+  const std::string option = name + " " + file.string();
   if (is_folder(file)) throw common::InputError(option + " is a folder", "Give the name of a file in it.");
   if (!is_folder(folder)) {
     if (std::filesystem::weakly_canonical(folder) == std::filesystem::weakly_canonical(out)) return;
@@ -62,9 +64,12 @@ void keep_inputs(const DecomposeOptions& options, const std::filesystem::path& f
     const bool lies_there = is_result && std::filesystem::equivalent(input, folder / name, error);
     const bool is_dump =
         options.dump_latents && std::filesystem::equivalent(input, *options.dump_latents, error);
-    if (!lies_there && !is_dump) continue;
+    const bool is_trace = options.trace && std::filesystem::equivalent(input, *options.trace, error);
+    if (!lies_there && !is_dump && !is_trace) continue;
     throw common::InputError("the result would be written over " + input.string(),
-                             is_dump ? "Choose another file for --dump-latents." : "Choose another --out.");
+                             is_dump    ? "Choose another file for --dump-latents."
+                             : is_trace ? "Choose another file for --trace."
+                                        : "Choose another --out.");
   }
 }
 
@@ -120,9 +125,27 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
 
 }  // namespace
 
+void check_writing_memory(const std::vector<runtime::ResultRecord>& records,
+                          const runtime::MemoryUse& machine) {
+  // The compositor's 16 bytes a pixel, and the layer that is written, or their composite.
+  constexpr std::uint64_t kBytesOfAPixel = 16 + 4;
+  for (const runtime::ResultRecord& record : records) {
+    const auto [width, height] = record.layer_size;
+    const std::uint64_t needed =
+        kBytesOfAPixel * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height);
+    if (needed <= machine.free) continue;
+    throw common::DoesNotFitError(
+        fmt::format("writing layers of {} × {} pixels takes {}; this machine has {} of {} free", width,
+                    height, common::format_bytes(needed), common::format_bytes(machine.free),
+                    common::format_bytes(machine.total)),
+        "Close other programs, or leave out --original-size.");
+  }
+}
+
 ResultWriter::ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin)
     : options_(options), results_(results), origin_(std::move(origin)) {
-  if (options.dump_latents) check_dump_file(*options.dump_latents, folder(0));
+  if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, folder(0));
+  if (options.trace) check_file("--trace", *options.trace, folder(0));
   for (std::size_t i = 0; i < results; ++i) keep_inputs(options, folder(i));
   for (std::size_t i = 0; i < results; ++i) prepare_folder(folder(i));
 }

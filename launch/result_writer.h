@@ -7,9 +7,15 @@
 
 #include "launch/decompose_options.h"
 #include "runtime/engine.h"
+#include "runtime/memory.h"
 #include "runtime/report.h"
 
 namespace layerpipe::launch {
+
+// Throws DoesNotFitError when a machine has not the memory free that writing the largest of these results
+// takes. To be asked before the work: with --original-size, a picture's size decides.
+void check_writing_memory(const std::vector<runtime::ResultRecord>& records,
+                          const runtime::MemoryUse& machine);
 
 // One result goes to --out itself, several to --out/0, --out/1 and so on.
 class ResultWriter {

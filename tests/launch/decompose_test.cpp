@@ -48,7 +48,7 @@ TEST_F(Decompose, OneResultGoesToTheFolderItself) {
   const Json json = report();
   EXPECT_EQ(json.at("versions").at("layerpipe"), LAYERPIPE_VERSION);
   EXPECT_EQ(json.at("command"), "decompose");
-  EXPECT_EQ(json.at("picture"), layerpipe::testing::poster().string());
+  EXPECT_EQ(json.at("picture"), layerpipe::testing::demo_picture().string());
   EXPECT_EQ(json.at("seed"), 777);
   EXPECT_EQ(json.at("device").at("id"), "cpu");
   EXPECT_EQ(json.at("dtype"), "fp32");
@@ -56,7 +56,7 @@ TEST_F(Decompose, OneResultGoesToTheFolderItself) {
   EXPECT_EQ(json.at("working_size"), Json({{"width", 64}, {"height", 64}}));
   EXPECT_EQ(json.at("layer_size"), json.at("working_size"));
   EXPECT_EQ(json.at("model").at("pipeline"), "QwenImageLayeredPipeline");
-  EXPECT_EQ(json.at("model").at("fingerprint"), model::fingerprint(layerpipe::testing::small_model()));
+  EXPECT_EQ(json.at("model").at("fingerprint"), model::fingerprint(layerpipe::testing::demo_model()));
   EXPECT_EQ(json.at("seconds").at("steps").size(), 2U);
   for (const char* phase : {"encode", "denoise", "decode"}) {
     EXPECT_GT(json.at("seconds").at(phase), 0) << phase;
@@ -89,9 +89,9 @@ TEST_F(Decompose, PicturesSayWhatMadeThem) {
     EXPECT_EQ(origin.at("model").at("fingerprint"), report.at("model").at("fingerprint"));
     EXPECT_EQ(origin.at("options").at("steps"), report.at("options").at("steps"));
     // Where things lie on somebody's disk is nothing to hand on with a picture.
-    EXPECT_EQ(origin.at("picture"), "poster.png");
+    EXPECT_EQ(origin.at("picture"), "weather.png");
     EXPECT_EQ(origin.at("options").at("out").at("value"), "nested");
-    EXPECT_EQ(origin.at("options").at("image").at("value"), "poster.png");
+    EXPECT_EQ(origin.at("options").at("image").at("value"), "weather.png");
     EXPECT_EQ(png.texts.at("layerpipe").find(out_.parent_path().string()), std::string::npos);
   }
   EXPECT_EQ(read_png_file(out_ / "layer_1.png").texts.at("Title"), "Layer 1 of 2");
@@ -99,12 +99,13 @@ TEST_F(Decompose, PicturesSayWhatMadeThem) {
 
 TEST_F(Decompose, SeveralPicturesAreAListInWhatMadeThem) {
   const std::string second = folder_.path() / "second picture.png";
-  std::filesystem::copy_file(layerpipe::testing::poster(), second);
+  std::filesystem::copy_file(layerpipe::testing::demo_picture(), second);
   run({"--image", second, "--quiet"});
-  EXPECT_EQ(report("0").at("options").at("image").at("value"), Json({layerpipe::testing::poster(), second}));
+  EXPECT_EQ(report("0").at("options").at("image").at("value"),
+            Json({layerpipe::testing::demo_picture(), second}));
   const auto png = read_png_file(out_ / "1" / "layer_0.png");
   EXPECT_EQ(Json::parse(png.texts.at("layerpipe")).at("options").at("image").at("value"),
-            Json({"poster.png", "second picture.png"}));
+            Json({"weather.png", "second picture.png"}));
 }
 
 TEST_F(Decompose, GoesOnWhenItsLogCannotBeWritten) {
@@ -141,7 +142,7 @@ TEST_F(Decompose, SeveralResultsAreNumbered) {
   for (int i = 0; i < 4; ++i) {
     const Json json = report(std::to_string(i));
     EXPECT_EQ(json.at("seed"), 40 + i % 2) << i;
-    EXPECT_EQ(json.at("picture"), i < 2 ? layerpipe::testing::poster().string() : second) << i;
+    EXPECT_EQ(json.at("picture"), i < 2 ? layerpipe::testing::demo_picture().string() : second) << i;
     EXPECT_TRUE(std::filesystem::exists(out_ / std::to_string(i) / "layer_1.png")) << i;
   }
   // A result does not depend on its company.
@@ -163,7 +164,7 @@ TEST_F(Decompose, SaysWhatItNoticedAboutAPicture) {
 
 TEST_F(Decompose, FileNamesNeedNotBeUtf8) {
   const auto picture = folder_.path() / "caf\xE9.png";
-  std::filesystem::copy_file(layerpipe::testing::poster(), picture);
+  std::filesystem::copy_file(layerpipe::testing::demo_picture(), picture);
   auto arguments = decompose_arguments(folder_.path() /
                                        "\xFC"
                                        "ber");
@@ -190,10 +191,10 @@ TEST_F(Decompose, SaysADatedLineForBothEndsOfEveryPhase) {
   const std::string more = "(" + date + "[^\n]+\n)*";
   EXPECT_THAT(run().err,
               ::testing::MatchesRegex(
-                  "cpu \\([^\n]+\\), fp32\n" + date + "encode 0 of 2" + memory + more + date +
-                  "encode done in [^\n]+" + memory + date + "denoise step 0 of 2" + memory + more + date +
-                  "denoise done in [^\n]+ s a step" + memory + date + "decode 0 of 1" + memory + more + date +
-                  "decode done in [^\n]+" + memory + out_.string() +
+                  "[^\n]+: 2 layers at 64 px, guidance, fp32\n([^\n]*\n)+" + date + "encode 0 of 2" + memory +
+                  more + date + "encode done in [^\n]+" + memory + date + "denoise step 0 of 2" + memory +
+                  more + date + "denoise done in [^\n]+ s a step" + memory + date + "decode 0 of 1" + memory +
+                  more + date + "decode done in [^\n]+" + memory + out_.string() +
                   ": 2 layers of [0-9]+ × [0-9]+ pixels and composite.png\n" + "done in [^\n]+\n"));
 }
 

@@ -42,6 +42,8 @@ TEST_P(DiskSpaceTest, PicturesOfNoiseFit) {
   const std::uint64_t picture = size_of("p.png", [&](const auto& path) { media::write_png(path, noise); });
   runtime::RunFigures figures;
   figures.step_seconds.assign(1000, 1.0 / 3);
+  figures.plan.stages.resize(16);
+  figures.ranks.resize(16);
   const std::vector<std::string> files(33, "layer_31.png");
   const std::uint64_t json =
       size_of("run.json", [&](const auto& path) { write_report(path, {}, {}, figures, files); });

@@ -110,15 +110,19 @@ std::filesystem::path small_model() {
   return test_data() / "parity" / "plain" / "model";
 }
 
-std::filesystem::path poster() {
-  return LAYERPIPE_POSTER;
+std::filesystem::path demo_model() {
+  return std::filesystem::path(LAYERPIPE_DEMO) / "model";
+}
+
+std::filesystem::path demo_picture(const std::string& name) {
+  return std::filesystem::path(LAYERPIPE_DEMO) / "pictures" / (name + ".png");
 }
 
 std::vector<std::string> decompose_arguments(const std::filesystem::path& out,
                                              const std::vector<std::string>& more) {
-  std::vector<std::string> arguments{"decompose", "--model",          small_model(), "--out", out,
-                                     "--image",   poster(),           "--device",    "cpu",   "--resolution",
-                                     "64",        "--any-resolution", "--steps",     "2",     "--layers",
+  std::vector<std::string> arguments{"decompose", "--model",          demo_model(), "--out", out,
+                                     "--image",   demo_picture(),     "--device",   "cpu",   "--resolution",
+                                     "64",        "--any-resolution", "--steps",    "2",     "--layers",
                                      "2",         "--prompt",         "a poster"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;

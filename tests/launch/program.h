@@ -46,9 +46,15 @@ class Program {
 Outcome run_program(const std::vector<std::string>& arguments,
                     const std::vector<std::string>& environment = {});
 
-// A model, a picture and the options that make a run short.
+// The trained model and a picture of the demo: what runs of the program use unless a test needs another
+// shape.
+std::filesystem::path demo_model();
+std::filesystem::path demo_picture(const std::string& name = "weather");
+
+// A random model of a hundredth of its size, for tests that change its files or know its tensors.
 std::filesystem::path small_model();
-std::filesystem::path poster();
+
+// The arguments of a short run with the demo's model and picture.
 std::vector<std::string> decompose_arguments(const std::filesystem::path& out,
                                              const std::vector<std::string>& more = {});
 

@@ -22,7 +22,7 @@ TEST(Usage, VersionGoesToStdout) {
 
 TEST(Usage, HelpNamesTheCommands) {
   const std::string help = asked({"--help"}).out;
-  for (const char* command : {"decompose", "inspect"}) EXPECT_THAT(help, HasSubstr(command));
+  for (const char* command : {"decompose", "plan", "inspect"}) EXPECT_THAT(help, HasSubstr(command));
   EXPECT_EQ(asked({"-h"}).out, help);
 }
 

@@ -77,7 +77,7 @@ MUTATIONS = [
              (TEXT_LAYER, ENGINE)),
     Mutation("text encoder: epsilon not from the config", "model/text_encoder/text_encoder.cpp",
              "eps_(config.rms_norm_eps)", "eps_(1e-6)", (TEXT_LAYER_SMALL,)),
-    Mutation("prompt: 33 tokens dropped", "model/text_encoder/prompt.cpp",
+    Mutation("prompt: 33 tokens dropped", "model/text_encoder/prompt.h",
              "kDroppedTokens = 34;", "kDroppedTokens = 33;", (ENGINE,)),
     Mutation("tokenizer: no NFC", "model/tokenizer/tokenizer.cpp",
              "const std::string text = normalize_nfc(stretch);", "const std::string text(stretch);",

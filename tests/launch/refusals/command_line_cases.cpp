@@ -6,6 +6,7 @@ namespace {
 
 const std::string kCommands =
     "decompose  Take a picture apart into layers\n"
+    "  plan       Show who would hold what, and whether it fits\n"
     "  inspect    Show what a model folder holds\n"
     "  See layerpipe COMMAND --help.";
 const std::string kSeeHelp = "See layerpipe decompose --help.";
@@ -91,6 +92,48 @@ std::vector<RefusalCase> options() {
   };
 }
 
+RefusalCase of_plan(const std::string& name, const std::string& deed, const std::vector<std::string>& words,
+                    const std::string& message, const std::string& cure, int exit_code = 2) {
+  return {name,
+          "Planning",
+          deed,
+          [words](Workplace& w) {
+            w.use({"plan", "--model", w.model()});
+            w.add(words);
+          },
+          message,
+          cure,
+          exit_code};
+}
+
+std::vector<RefusalCase> planning() {
+  const std::string speed = "a number and TFLOPS, such as 165TFLOPS.";
+  const std::string size =
+      "Give a number and KiB, MiB or GiB, such as 12GiB, 15.5GiB or 512MiB; behind an @, if it is known, " +
+      speed;
+  return {
+      {"PlanWithoutAModel", "Planning", "`layerpipe plan` alone", [](Workplace& w) { w.use({"plan"}); },
+       "--model is missing", "See layerpipe plan --help."},
+      of_plan("DeviceInDecimalUnits", "a device in decimal units", {"--devices", "24GiB,24GB"},
+              "--devices: \"24GB\" is not a size", size),
+      of_plan("DeviceMissing", "a comma too many", {"--devices", "24GiB,"}, "--devices: \"\" is not a size",
+              size),
+      of_plan("DeviceWithoutItsSpeed", "a speed without its unit", {"--devices", "24GiB@165"},
+              "--devices: \"165\" is not a speed", "Give " + speed),
+      of_plan("DeviceThatStandsStill", "a speed of nothing", {"--devices", "24GiB@0TFLOPS"},
+              "--devices: \"0TFLOPS\" is not a speed", "Give " + speed),
+      of_plan("DevicesLeftOut", "an empty list of devices", {"--devices", ""},
+              "--devices: \"\" is not a size", size),
+      of_plan("MoreDevicesThanBlocks", "more devices than the model has blocks",
+              {"--devices", "1GiB,1GiB,1GiB"},
+              "the transformer has 2 blocks for 3 ranks: rank 2 would have none", "Start at most 2 ranks."),
+      of_plan("PlanAtAnUntrainedResolution", "a plan for a resolution that the model was not trained at",
+              {"--devices", "24GiB", "--resolution", "512"},
+              "--resolution 512 is not one that the model was trained at",
+              "Take 640 or 1024, or add --any-resolution."),
+  };
+}
+
 std::vector<RefusalCase> combinations() {
   const std::string section = "Options that do not go together";
   const std::string one = "--init-latents and --dump-latents are for one result";
@@ -139,7 +182,8 @@ std::vector<RefusalCase> combinations() {
 
 std::vector<RefusalCase> command_line_cases() {
   std::vector<RefusalCase> all = commands();
-  for (const auto& cases : {options(), combinations()}) all.insert(all.end(), cases.begin(), cases.end());
+  for (const auto& cases : {options(), combinations(), planning()})
+    all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
 

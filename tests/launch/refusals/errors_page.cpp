@@ -37,8 +37,9 @@ void write_entry(const RefusalCase& refusal, std::ostream& page) {
 
 std::vector<RefusalCase> all_refusal_cases() {
   std::vector<RefusalCase> all;
-  for (const auto& cases : {command_line_cases(), value_cases(), picture_cases(), model_cases(),
-                            weight_cases(), tokenizer_cases(), output_cases(), machine_cases()}) {
+  for (const auto& cases :
+       {command_line_cases(), value_cases(), config_cases(), picture_cases(), model_cases(), weight_cases(),
+        tokenizer_cases(), output_cases(), machine_cases()}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

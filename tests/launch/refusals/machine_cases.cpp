@@ -80,16 +80,15 @@ std::vector<RefusalCase> memory() {
        Found::kWhileWorking},
       {"OutOfMemoryForThePictures", kSection, "the same, while pictures are read", largest_tensor("15000"),
        "the machine has not enough memory for the pictures: 16.0 KiB more were asked for", cure, 3},
-      {.name = "GpuOfOthers",
+      {.name = "OriginalSizeThatDoesNotFit",
        .section = kSection,
-       .deed = "a GPU whose memory other programs hold",
+       .deed = "`--original-size` with a picture that is too large for the machine",
        .prepare = {},
-       .message =
-           "the transformer's weights take 38.00 GiB; cuda:0 has 20.00 GiB of 80.00 GiB free, 59.00 GiB are "
-           "held by others",
-       .cure = "Close the other programs that nvidia-smi shows, or take a GPU with more memory.",
+       .message = "writing layers of 12000 × 10000 pixels takes 2.24 GiB; this machine has 2.00 GiB of 4.00 "
+                  "GiB free",
+       .cure = "Close other programs, or leave out --original-size.",
        .exit_code = 3,
-       .tested_by = "runtime/memory_errors_test.cpp: TEST(MemoryErrors, AGpuThatOthersUse)"},
+       .tested_by = "launch/result_writer_test.cpp: TEST(WritingMemory, IsAskedForTheLargestResult)"},
       {.name = "GpuFull",
        .section = kSection,
        .deed = "a GPU that runs out of memory",

@@ -126,7 +126,7 @@ std::vector<RefusalCase> full_disks() {
       {"DiskFillsUpInTheSecondResult",
        section,
        "a disk that fills up after one result",
-       with("LAYERPIPE_TEST_WRITABLE_BYTES=52000", {"--num-images", "2"}),
+       with("LAYERPIPE_TEST_WRITABLE_BYTES=55000", {"--num-images", "2"}),
        "cannot write OUT/1/layer_0.png: No space left on device (errno 28)",
        free_some,
        6,

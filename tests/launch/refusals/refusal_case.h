@@ -42,6 +42,7 @@ inline void PrintTo(const RefusalCase& refusal, std::ostream* out) {
 // By subject, each in a file of its name.
 std::vector<RefusalCase> command_line_cases();
 std::vector<RefusalCase> value_cases();
+std::vector<RefusalCase> config_cases();
 std::vector<RefusalCase> model_cases();
 std::vector<RefusalCase> weight_cases();
 std::vector<RefusalCase> tokenizer_cases();

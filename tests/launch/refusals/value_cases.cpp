@@ -78,6 +78,29 @@ std::vector<RefusalCase> choices() {
             "Take auto or cuda or cpu."),
       value("UnknownSeedDevice", "another device for the noise", "--seed-device", "gpu", "is not known",
             "Take cpu or cuda."),
+      value("UnknownStrategy", "a strategy that there is not", "--strategy", "quickest", "is not known",
+            "Take balanced or fastest or explicit."),
+      value("UnknownResidency", "a residency that there is not", "--residency", "cpu", "is not known",
+            "Take auto or resident or phased."),
+  };
+}
+
+std::vector<RefusalCase> quantities() {
+  const std::string sizes = "Give a number and KiB, MiB or GiB, such as 12GiB, 15.5GiB or 512MiB.";
+  const std::string durations = "Give a number and s or ms, such as 120s, 1.5s or 500ms.";
+  return {
+      value("LimitInGigabytes", "a size in GB", "--memory-limit", "24GB", "is not a size", sizes),
+      value("LimitWithoutUnit", "a size without its unit", "--memory-limit", "24", "is not a size", sizes),
+      value("NegativeLimit", "a negative size", "--memory-limit", "-1GiB", "is not a size", sizes),
+      value("NoMemory", "no memory at all", "--memory-limit", "0GiB", "is out of range: 1MiB to 1024GiB",
+            sizes),
+      value("LimitLeftOut", "an empty size", "--memory-limit", "", "is empty"),
+      value("TimeoutWithoutUnit", "a duration without its unit", "--timeout", "120", "is not a duration",
+            durations),
+      value("TimeoutInMinutes", "a duration in minutes", "--timeout", "2min", "is not a duration", durations),
+      value("NoTime", "no time at all", "--timeout", "0s", "is out of range: 100ms to 86400s", durations),
+      value("MoreThanADay", "more than a day", "--timeout", "100000s", "is out of range: 100ms to 86400s",
+            durations),
   };
 }
 
@@ -110,7 +133,7 @@ std::vector<RefusalCase> texts() {
 
 std::vector<RefusalCase> value_cases() {
   std::vector<RefusalCase> all = numbers();
-  for (const auto& cases : {resolutions(), choices(), texts()}) {
+  for (const auto& cases : {resolutions(), choices(), quantities(), texts()}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

@@ -1,0 +1,36 @@
+// A plan as people and programs read it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "partition/plan.h"
+
+namespace layerpipe::launch {
+
+// What a plan is for, as its table says.
+struct PlanSubject {
+  std::string model;
+  std::string work;   // "4 layers at 640 px, guidance on, bf16"
+  std::string notes;  // further lines under the table; may be empty
+};
+
+// A line for each rank, at most 110 columns wide, then totals, hosts and remarks.
+std::string plan_table(const partition::Plan& plan, const PlanSubject& subject);
+
+// What is to be made, in numbers.
+struct WorkWords {
+  std::int64_t layers = 4;
+  std::int64_t resolution = 640;
+  std::int64_t branches = 2;
+  std::int64_t pictures = 1;
+  std::string dtype;
+};
+
+// "4 layers at 640 px, guidance, bf16, 3 pictures"
+std::string work_text(const WorkWords& work);
+
+// "rank 2 lacks 1.70 GiB", of the one that lacks most, of a plan that does not fit.
+std::string shortage(const partition::Plan& plan);
+
+}  // namespace layerpipe::launch

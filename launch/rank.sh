@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# One rank under launch/run.sh: starts the program, and sees to it that mpirun does not end the others too early.
+#
+#   launch/rank.sh SECONDS PROGRAM [ARGUMENT...]
+#
+# mpirun kills all ranks as soon as one ends with an error, and takes the first one's exit code for its own. So the end of a rank is
+# held back: by a second when it knows the cause, by two when another rank was the cause, and by SECONDS when it was killed or
+# broke, so that the others notice, say which rank it was, and end by themselves.
+set -euo pipefail
+
+grace=$1
+shift
+
+child=""
+# shellcheck disable=SC2317  # called by the traps
+send() { [[ -z "$child" ]] || kill -s "$1" "$child" 2>/dev/null || true; }
+# run.sh sends these through mpirun in place of SIGINT and SIGTERM. SIGTERM itself is mpirun's: the end of the run.
+trap 'send INT' USR1
+trap 'send TERM' USR2
+trap 'send KILL; exit 143' TERM
+
+# The ranks of a machine share its cores; threads that wait by spinning would take them from one another.
+if [[ -z "${OMP_NUM_THREADS:-}" ]]; then
+  cores="$(nproc)"
+  threads=$((cores / ${OMPI_COMM_WORLD_LOCAL_SIZE:-1}))
+  export OMP_NUM_THREADS=$((threads > 1 ? threads : 1))
+fi
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+
+# Multicast is for collectives, of which there are none; its buffers would cost memory.
+export NCCL_NVLS_ENABLE="${NCCL_NVLS_ENABLE:-0}"
+
+# The program must not see what is meant for this script.
+(trap '' USR1 USR2; exec "$@") &
+child=$!
+code=0
+while true; do
+  wait "$child" 2>/dev/null && code=0 || code=$?
+  kill -0 "$child" 2>/dev/null || break
+done
+child=""
+
+# Waits without a process that could be left behind.
+pause() { read -rt "$1" <> <(:) || true; }
+case "$code" in
+  0) ;;
+  2 | 3 | 6 | 130 | 143) pause 1 ;;
+  4) pause 2 ;;
+  *)
+    pause "$grace"
+    ((code <= 128)) || code_text=", ended by signal $((code - 128))"
+    printf 'layerpipe: rank %s on host %s ended with code %s%s\n' "${OMPI_COMM_WORLD_RANK:-0}" "$(uname -n)" "$code" \
+      "${code_text:-}" >&2
+    code=4
+    ;;
+esac
+exit "$code"

@@ -1,0 +1,104 @@
+#include "launch/ranks.h"
+
+#include <ATen/Parallel.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include "comm/local/local_transport.h"
+#include "comm/mpi/session.h"
+#include "common/errors.h"
+#include "launch/failure.h"
+
+namespace layerpipe::launch {
+namespace {
+
+using common::ExitCode;
+
+// Says why all ranks stop, on the one that is to say it, before mpirun ends them; quiet about a user's own
+// stop, which is said when this rank has come to it.
+void say_failure(const comm::Failure& failure, int rank, const std::atomic<int>& stop_signal) {
+  if (stop_signal.load() != 0 || comm::speaker(failure) != rank) return;
+  print({.code = ExitCode::kPeerFailed, .what = comm::message(failure), .remedy = comm::remedy(failure)});
+}
+
+// Tells the other ranks what was thrown here, and says what say_failure() does not. Gives the exit code.
+ExitCode end_because(const std::exception_ptr& thrown, comm::Communicator& communicator,
+                     const std::string& doing, int stop_signal) {
+  const bool is_first = communicator.rank() == 0;
+  const Failure failure = explain(thrown, doing);
+  // A rank that was asked to stop may learn of another one's end first.
+  if (stop_signal != 0 && (failure.code == ExitCode::kInterrupted || failure.code == ExitCode::kPeerFailed)) {
+    const Failure stopped = interrupted(stop_signal);
+    if (is_first) print(stopped);
+    communicator.abort({.reason = stopped.what, .remedy = {}});
+    return stopped.code;
+  }
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const common::AgreedError&) {
+    // The first rank says it before any other one ends: mpirun ends all when one has.
+    if (is_first) print(failure);
+    try {
+      communicator.barrier("ending");
+    } catch (const common::PeerFailedError&) {  // it has gone already
+    }
+  } catch (...) {  // of a failure that it was told of, too: only the first counts
+    communicator.abort({.reason = failure.what, .remedy = failure.remedy});
+  }
+  return failure.code;
+}
+
+}  // namespace
+
+void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
+                  const std::atomic<int>& stop_signal, const std::function<void(comm::Communicator&)>& body) {
+  if (!comm::mpi::started_by_mpirun()) {
+    const auto alone = std::move(comm::connect_local(1, timeout).front());
+    body(*alone);
+    return;
+  }
+  comm::mpi::Session session;
+  const std::unique_ptr<comm::Communicator> communicator = session.connect(timeout);
+  if (communicator->size() > 1) {
+    communicator->on_failure(
+        [&](const comm::Failure& failure) { say_failure(failure, communicator->rank(), stop_signal); });
+  }
+  try {
+    body(*communicator);
+    communicator->barrier("ending");
+  } catch (...) {
+    if (communicator->size() == 1) throw;
+    const ExitCode code = end_because(std::current_exception(), *communicator, doing, stop_signal.load());
+    std::cout.flush();
+    std::cerr.flush();
+    ::_exit(static_cast<int>(code));
+  }
+}
+
+runtime::HostPlace host_place(const comm::Communicator& communicator) {
+  runtime::HostPlace place{.index = 0, .count = 0};
+  const std::string& mine = communicator.host(communicator.rank());
+  for (int rank = 0; rank < communicator.size(); ++rank) {
+    if (communicator.host(rank) != mine) continue;
+    if (rank < communicator.rank()) ++place.index;
+    ++place.count;
+  }
+  return place;
+}
+
+void share_cores(const runtime::HostPlace& place) {
+  if (std::getenv("OMP_NUM_THREADS") != nullptr || place.count == 1) return;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  const int cores = CPU_COUNT(&allowed);
+  // A launcher that binds its ranks has shared the cores out already.
+  const bool is_bound = cores < static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  at::set_num_threads(std::max(1, is_bound ? cores : cores / place.count));
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,30 @@
+// What to change when a model does not fit.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "partition/partitioner.h"
+#include "runtime/cost.h"
+
+namespace layerpipe::launch {
+
+// Everything that a plan comes from.
+struct PlanInput {
+  std::function<partition::ModelCost(const runtime::CostWorkload&)> cost_of;
+  runtime::CostWorkload workload;
+  std::vector<partition::DeviceInfo> devices;
+  partition::Workload work;
+  partition::PartitionConfig config;
+
+  // With times, where speeds are known.
+  partition::Plan plan() const;
+};
+
+// A sentence with the first change that makes it fit: weights that come and go, another strategy, 640 px,
+// fewer layers, bf16, more devices of the same size; and how much memory would do on these. Says so when
+// nothing helps.
+std::string what_would_fit(const PlanInput& input);
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,147 @@
+// `layerpipe plan` from outside: no GPU, no weights beyond their headers.
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "common/files.h"
+#include "launch/plan_report.h"
+#include "tests/launch/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace layerpipe::launch {
+namespace {
+
+using layerpipe::testing::Outcome;
+using layerpipe::testing::run_program;
+using layerpipe::testing::small_model;
+using layerpipe::testing::TemporaryFolder;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Outcome plan(const std::vector<std::string>& more) {
+  std::vector<std::string> arguments{"plan", "--model", small_model()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_program(arguments);
+}
+
+std::size_t widest_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t widest = 0;
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, line.size());
+  return widest;
+}
+
+TEST(Plan, TableGoesToStdout) {
+  const Outcome outcome = plan({"--devices", "24GiB,12GiB", "--resolution", "1024"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(
+      outcome.out,
+      StartsWith(small_model().string() +
+                 ": 4 layers at 1024 px, guidance, bf16\n"
+                 "balanced; transformer resident, text encoder resident, VAE resident; 1 picture in the "
+                 "pipeline at a time\n\n"
+                 "rank  host       device      free   blocks    text    VAE  weights  encode denoise "
+                 "decode   spare\n"
+                 "   0  localhost  imagined   24.00        0       0   69 %  resident "));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("\n   1  localhost  imagined   12.00        1       1   31 %  resident "));
+  EXPECT_THAT(outcome.out, HasSubstr("\n all                        36.00        2       2  100 % "));
+  EXPECT_THAT(outcome.out, HasSubstr("\nhost memory of localhost: 128.02 MiB\n"));
+}
+
+TEST(Plan, JsonHasTheKeysOfTheContract) {
+  const Outcome outcome = plan({"--devices", "24GiB@165TFLOPS,12GiB", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  const auto json = nlohmann::json::parse(outcome.out);
+  const auto keys = [](const nlohmann::json& object) {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : object.items()) names.push_back(key);
+    return names;
+  };
+  EXPECT_THAT(keys(json), ::testing::UnorderedElementsAre("fits", "strategy", "stages", "host_bytes",
+                                                          "predicted_step_seconds", "predicted_seconds"));
+  EXPECT_EQ(json.at("fits"), true);
+  EXPECT_EQ(json.at("strategy"), "balanced");
+  ASSERT_EQ(json.at("stages").size(), 2U);
+  const auto& stage = json.at("stages")[1];
+  EXPECT_THAT(keys(stage), ::testing::UnorderedElementsAre("group", "stage", "rank", "host", "blocks",
+                                                           "text_layers", "vae_percent", "residency",
+                                                           "predicted_peak_bytes", "missing_bytes"));
+  EXPECT_EQ(stage.at("blocks"), nlohmann::json({1, 2}));
+  EXPECT_EQ(stage.at("rank"), 1);
+  EXPECT_EQ(stage.at("residency"), "resident");
+  EXPECT_EQ(stage.at("missing_bytes"), 0);
+  EXPECT_THAT(keys(stage.at("predicted_peak_bytes")),
+              ::testing::UnorderedElementsAre("encode", "denoise", "decode"));
+}
+
+TEST(Plan, ExitsWith3WhenItDoesNotFitAndSaysWhatWould) {
+  for (const bool as_json : {false, true}) {
+    std::vector<std::string> arguments{"--devices", "600MiB"};
+    if (as_json) arguments.emplace_back("--json");
+    const Outcome outcome = plan(arguments);
+    EXPECT_EQ(outcome.exit_code, 3);
+    EXPECT_THAT(outcome.err, StartsWith("layerpipe: the model does not fit: rank 0 lacks "));
+    EXPECT_THAT(outcome.err, HasSubstr("\n  It would fit with "));
+    if (as_json) {
+      const auto json = nlohmann::json::parse(outcome.out);
+      EXPECT_EQ(json.at("fits"), false);
+      EXPECT_GT(json.at("stages")[0].at("missing_bytes"), 0);
+    } else {
+      EXPECT_THAT(outcome.out, HasSubstr("\nRank 0 (localhost) needs "));
+      EXPECT_THAT(outcome.out, HasSubstr(" are missing.\n"));
+    }
+  }
+}
+
+TEST(Plan, ProposesTheFirstChangeThatHelps) {
+  // Of the small model hardly anything but the context of a GPU takes memory, and that no change makes less.
+  const Outcome limited = plan({"--devices", "24GiB", "--memory-limit", "600MiB"});
+  EXPECT_EQ(limited.exit_code, 3);
+  EXPECT_THAT(limited.err, HasSubstr("It would fit with no --memory-limit, or as it is with "));
+}
+
+TEST(Plan, ReadsAPartitionFile) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "p.yaml";
+  common::write_file_atomically(file,
+                                "partition:\n"
+                                "  strategy: explicit\n"
+                                "  residency: {transformer: resident, text_encoder: phased, vae: resident}\n"
+                                "  stages:\n"
+                                "    - {rank: 0, transformer: 0-0, text_encoder: 0-1, vae: 25%}\n"
+                                "    - {rank: 1, transformer: 1-1, vae: 75%}\n");
+  const Outcome outcome = plan({"--devices", "24GiB,12GiB", "--partition", file, "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("strategy"), "explicit");
+  const auto& stage = json.at("stages")[0];
+  EXPECT_EQ(stage.at("text_layers"), nlohmann::json({0, 2}));
+  EXPECT_EQ(stage.at("vae_percent"), 25);
+  EXPECT_EQ(stage.at("residency"),
+            nlohmann::json({{"transformer", "resident"}, {"text_encoder", "phased"}, {"vae", "resident"}}));
+}
+
+TEST(Plan, TakesTheDevicesOfTheMachineWithoutAList) {
+  const Outcome outcome = plan({"--resolution", "64", "--any-resolution", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_GE(nlohmann::json::parse(outcome.out).at("stages").size(), 1U);
+}
+
+TEST(PlanTable, IsNeverWiderThan110Columns) {
+  partition::Plan plan{.fits = false, .residency = {.text_encoder = partition::Residency::kPhased}};
+  partition::StagePlan stage{.rank = 9999,
+                             .host = "a-host-with-a-long-name.example.org",
+                             .device = "NVIDIA GeForce RTX 4090 Laptop GPU",
+                             .blocks = {1000, 1060},
+                             .text_layers = {100, 128},
+                             .vae_percent = 100,
+                             .free_bytes = std::uint64_t{1} << 60};
+  stage.predicted_peak_bytes = {std::uint64_t{1} << 60, std::uint64_t{1} << 60, std::uint64_t{1} << 60};
+  plan.stages = {stage, stage};
+  EXPECT_LE(widest_line(plan_table(plan, {.model = "m", .work = "w", .notes = {}})), 110U);
+}
+
+}  // namespace
+}  // namespace layerpipe::launch

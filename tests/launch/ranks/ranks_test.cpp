@@ -1,0 +1,157 @@
+// The program over several ranks of mpirun, with the demo's model and a picture of it.
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "model/weights/safetensors.h"
+#include "tests/launch/program.h"
+#include "tests/support/parity_case.h"
+
+namespace layerpipe::testing {
+namespace {
+
+// Runs launch/run.sh with so many ranks.
+Outcome run_ranks(int ranks, std::vector<std::string> arguments,
+                  const std::vector<std::string>& environment = {"LAYERPIPE_PROGRAM=" LAYERPIPE_BINARY}) {
+  arguments.insert(arguments.begin(), {"-n", std::to_string(ranks)});
+  return run_program(arguments, environment);
+}
+
+class Ranks : public ::testing::Test {
+ protected:
+  std::vector<std::string> decompose(const std::string& name,
+                                     const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"--dump-latents", dump(name).string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return decompose_arguments(folder_.path() / name, all);
+  }
+  std::filesystem::path dump(const std::string& name) const {
+    return folder_.path() / (name + ".safetensors");
+  }
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_.path() / name) << text;
+    return folder_.path() / name;
+  }
+
+  void expect_same_bits(const std::string& ours, const std::string& expected) const {
+    const model::SafetensorsFile a(dump(ours));
+    const model::SafetensorsFile b(dump(expected));
+    ASSERT_EQ(a.tensors().size(), b.tensors().size());
+    for (const auto& [name, unused] : b.tensors())
+      EXPECT_TRUE(is_equal(a.view(name), b.view(name))) << name << " of " << ours;
+  }
+  nlohmann::json report(const std::string& name) const {
+    std::ifstream file(folder_.path() / name / "run.json");
+    return nlohmann::json::parse(file);
+  }
+
+  TemporaryFolder folder_;
+};
+
+class RanksOfDtype : public Ranks, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(RanksOfDtype, GiveTheSameBits) {
+  const std::vector<std::string> dtype{"--dtype", GetParam()};
+  ASSERT_EQ(run_ranks(1, decompose("one", dtype)).exit_code, 0);
+  for (const int ranks : {2, 3, 4}) {
+    const std::string name = std::to_string(ranks);
+    const Outcome outcome = run_ranks(ranks, decompose(name, dtype));
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    expect_same_bits(name, "one");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, RanksOfDtype, ::testing::Values("fp32", "bf16"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_F(Ranks, GiveTheSameBitsHoweverTheModelIsSplit) {
+  ASSERT_EQ(run_ranks(1, decompose("one")).exit_code, 0);
+  const auto unequal = write("unequal.yaml", R"(partition:
+  strategy: explicit
+  residency: {transformer: resident, text_encoder: phased, vae: phased}
+  stages:
+    - {rank: 0, transformer: 0, text_encoder: none, vae: 10%}
+    - {rank: 2, transformer: 1-4, text_encoder: 0-1, vae: 0%}
+    - {rank: 1, transformer: 5, vae: 90%}
+)");
+  const std::map<std::string, std::vector<std::string>> splits = {
+      {"fastest", {"--strategy", "fastest"}},
+      {"phased", {"--residency", "phased"}},
+      {"explicit", {"--partition", unequal.string()}}};
+  for (const auto& [name, options] : splits) {
+    const Outcome outcome = run_ranks(3, decompose(name, options));
+    ASSERT_EQ(outcome.exit_code, 0) << name << ": " << outcome.err;
+    expect_same_bits(name, "one");
+  }
+  const auto stages = report("explicit").at("plan").at("stages");
+  EXPECT_EQ(stages.at(1).at("rank"), 2);
+  EXPECT_EQ(stages.at(1).at("blocks"), (nlohmann::json{1, 5}));
+}
+
+TEST_F(Ranks, TellWhatTheyDidInReportAndTrace) {
+  const auto trace = folder_.path() / "trace.json";
+  const Outcome outcome = run_ranks(2, decompose("out", {"--trace", trace.string()}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json ranks = report("out").at("ranks");
+  ASSERT_EQ(ranks.size(), 2U);
+  for (const auto& rank : ranks) {
+    EXPECT_GT(rank.at("denoise").at("busy"), 0);
+    EXPECT_GE(rank.at("denoise").at("idle"), 0);
+    for (const char* phase : {"encode", "denoise", "decode"}) {
+      EXPECT_GT(rank.at("peak_bytes").at(phase), 0) << phase;
+      EXPECT_GT(rank.at("predicted_peak_bytes").at(phase), 0) << phase;
+    }
+    EXPECT_GT(rank.at("edge").at("messages"), 0);
+    EXPECT_GT(rank.at("edge").at("bytes"), 0);
+  }
+  std::ifstream file(trace);
+  const nlohmann::json events = nlohmann::json::parse(file).at("traceEvents");
+  std::map<std::string, int> kinds;
+  std::map<int, int> arrows;  // begun less ended
+  for (const auto& event : events) {
+    ++kinds[event.at("ph").get<std::string>()];
+    if (event.at("ph") == "s") ++arrows[event.at("id")];
+    if (event.at("ph") == "f") --arrows[event.at("id")];
+  }
+  EXPECT_GT(kinds["X"], 0);
+  EXPECT_GT(kinds["s"], 0);
+  for (const auto& [id, open] : arrows) EXPECT_EQ(open, 0) << "arrow " << id;
+}
+
+TEST_F(Ranks, OneOfWhichHasAnotherConfigDoNotStart) {
+  // Each rank reads a file of its own name, as on hosts whose copies have come apart.
+  const auto script = write("rank.sh", R"(#!/bin/bash
+[[ "$OMPI_COMM_WORLD_RANK" == 1 ]] && export STEPS=4
+exec )" LAYERPIPE_BINARY R"( "$@" --steps "${STEPS:-3}"
+)");
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  auto arguments = decompose("out");
+  const auto steps = std::find(arguments.begin(), arguments.end(), "--steps");
+  ASSERT_NE(steps, arguments.end());
+  arguments.erase(steps, steps + 2);
+  const Outcome outcome = run_ranks(3, arguments, {"LAYERPIPE_PROGRAM=" + script.string()});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              ::testing::ContainsRegex("rank 1 on host [^ ]+ has another command line than rank 0"));
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+}
+
+TEST_F(Ranks, SayOnceThatAnInputIsWrong) {
+  auto arguments = decompose("out");
+  *(std::find(arguments.begin(), arguments.end(), "--image") + 1) = (folder_.path() / "none.png").string();
+  const Outcome outcome = run_ranks(3, arguments);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("none.png"));
+}
+
+TEST_F(Ranks, MoreThanBlocksAreRefused) {
+  const Outcome outcome = run_ranks(8, decompose("out"));
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("rank"));
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+}
+
+}  // namespace
+}  // namespace layerpipe::testing
