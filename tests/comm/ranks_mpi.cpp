@@ -12,6 +12,7 @@ namespace layerpipe::testing {
 namespace {
 
 constexpr int kSkipped = 77;  // ctest's SKIP_RETURN_CODE
+constexpr std::chrono::seconds kMeeting{20};
 
 comm::mpi::Session* session = nullptr;  // main's, for the tests
 
@@ -38,6 +39,8 @@ std::vector<int> sizes_of_sets() {
 void on_all_ranks(int size, const std::function<void(comm::Communicator&)>& body,
                   std::chrono::milliseconds timeout) {
   ASSERT_EQ(size, session->size());
+  // The ranks leave the test before at different times; a short timeout is not to count that.
+  session->connect(kMeeting)->barrier("meeting before a test");
   const auto communicator = session->connect(timeout);
   run_body(body, *communicator);
 }
@@ -58,7 +61,7 @@ int main(int argc, char** argv) {
     return layerpipe::testing::kSkipped;  // ranks are of one machine here, so all say the same
   }
   const int failed = RUN_ALL_TESTS();
-  const auto communicator = session.connect(std::chrono::seconds(20));
+  const auto communicator = session.connect(kMeeting);
   int any = 0;
   for (const auto& one : communicator->all_gather(std::as_bytes(std::span(&failed, 1)), "ending the tests")) {
     any |= std::to_integer<int>(one.at(0));
