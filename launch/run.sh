@@ -104,6 +104,7 @@ while true; do
   kill -0 "$mpirun" 2>/dev/null || break
 done
 kill "$watcher" 2>/dev/null || true
+wait "$watcher" 2>/dev/null || true
 ((code != 137)) || code="$(first_error)"
 case "$code" in
   0 | 2 | 3 | 4 | 5 | 6 | 130 | 143) exit "$code" ;;
