@@ -16,7 +16,9 @@ inline constexpr std::uint64_t kMaxPsdBytes = (std::uint64_t{1} << 31) - 1;
 // Collects a file, most significant bytes first, of which earlier places may be changed while it grows: PSD
 // has lengths in front of what they count. What has been put lies in a scratch file in the folder of the
 // result, not in memory; finish() copies it from there with common::write_file_atomically, so that the result
-// appears whole or not at all. The scratch file goes with the object.
+// appears whole or not at all. The scratch file goes with the object; one that a killed process leaves is
+// called .layerpipe-XXXXXX. What finish() maps for the copy counts as resident memory while it lasts, but the
+// system can take these pages back at any time: they are those of the scratch file.
 //
 // Every function but the destructor throws OutputError when it cannot write, or when the file would grow
 // beyond `most_bytes`. One thread.
