@@ -41,6 +41,14 @@ TEST_F(PsdOutputTest, LeavesNothingWithoutFinish) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
+TEST_F(PsdOutputTest, NoticesAFullDiskAtTheEnd) {
+  PsdOutput out(file_);
+  out.put_zeros(100);  // less than stdio keeps to itself
+  const SmallDisk disk(50);
+  EXPECT_THROW(out.finish(), common::OutputError);
+  EXPECT_FALSE(std::filesystem::exists(file_));
+}
+
 TEST_F(PsdOutputTest, HoldsAtMostWhatItIsTold) {
   PsdOutput out(file_, 8);
   out.put_zeros(8);

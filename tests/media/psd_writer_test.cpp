@@ -1,8 +1,5 @@
 #include "media/psd_writer.h"
 
-#include <sys/resource.h>
-
-#include <csignal>
 #include <random>
 
 #include "common/files.h"
@@ -264,26 +261,6 @@ TEST_F(PsdWriterTest, ReportsAFolderThatDoesNotExistBeforeItReads) {
   EXPECT_THROW(write_psd(folder_ / "missing" / "a.psd", document), common::OutputError);
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
-
-// Files of this process may not grow beyond `bytes` for a while: as near to a full disk as a test gets.
-class SmallDisk {
- public:
-  explicit SmallDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit small{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &small);
-  }
-  ~SmallDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
 
 TEST_F(PsdWriterTest, LeavesNothingOnAFullDisk) {
   const Document document = document_of(noise_layers());
