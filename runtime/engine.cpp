@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include <ATen/Context.h>
+#include <c10/util/ScopeExit.h>
 
 #include <algorithm>
 #include <chrono>
@@ -155,6 +156,11 @@ void Engine::cancel(std::size_t request) {
   cancelled_.insert(request);
 }
 
+void Engine::forget_cancelled() {
+  const std::lock_guard lock(cancelled_mutex_);
+  cancelled_.clear();
+}
+
 void Engine::give_up_cancelled(RunContext& run) {
   if (!run.is_first()) return;
   const std::lock_guard lock(cancelled_mutex_);
@@ -196,6 +202,7 @@ void Engine::share_figures() {
 
 void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  const RunListeners& listeners, const std::atomic<bool>& stop_requested) {
+  const auto forget = c10::make_scope_exit([this] { forget_cancelled(); });
   for (const Request& request : requests) check(request);
   check_plan(plan, communicator_.size());
   const partition::StagePlan& part = stage_of(plan, communicator_.rank());

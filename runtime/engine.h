@@ -96,7 +96,8 @@ class Engine {
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
            const std::atomic<bool>& stop_requested);
 
-  // On rank 0: gives a request up, as early as possible. May be called by any thread.
+  // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be called
+  // by any thread. Counts for one run.
   void cancel(std::size_t request);
 
   // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with
@@ -116,6 +117,7 @@ class Engine {
   void end_phase(RunContext& run);
   void share_figures();
   void give_up_cancelled(RunContext& run);
+  void forget_cancelled();
 
   EngineConfig config_;
   std::unique_ptr<comm::Communicator> alone_;  // of an engine without others
@@ -127,7 +129,7 @@ class Engine {
   double phase_start_ = 0;
   int runs_ = 0;
   std::mutex cancelled_mutex_;
-  std::set<std::size_t> cancelled_;
+  std::set<std::size_t> cancelled_;  // in this run
 };
 
 }  // namespace layerpipe::runtime

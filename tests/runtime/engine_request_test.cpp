@@ -93,6 +93,15 @@ TEST_F(EngineRequest, StopsBetweenSteps) {
   EXPECT_EQ(steps, 1);
 }
 
+TEST_F(EngineRequest, ForgetsWhatWasCancelledWithTheRun) {
+  const std::vector<Request> requests{parity_.request, parity_.request};
+  const auto cancel = [&](const Progress& p) {
+    if (p.phase == Phase::kDenoise) engine_.cancel(1);
+  };
+  EXPECT_THROW(layerpipe::testing::run_engine(engine_, requests, cancel, stop_), common::InterruptedError);
+  EXPECT_EQ(layerpipe::testing::run_engine(engine_, requests, {}, stop_).size(), requests.size());
+}
+
 TEST_F(EngineRequest, RefusesInitialLatentsOfAnotherSize) {
   Request request = parity_.request;
   request.init_latents = at::zeros({5, 64});
