@@ -12,6 +12,7 @@
 #include "comm/local/local_transport.h"
 #include "common/errors.h"
 #include "runtime/channels.h"
+#include "runtime/clock.h"
 #include "runtime/decode_phase.h"
 #include "runtime/denoise_stage.h"
 #include "runtime/encode_phase.h"
@@ -23,10 +24,6 @@
 
 namespace layerpipe::runtime {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // fp32 means fp32: LibTorch lets convolutions on a GPU round their inputs to TF32 unless told otherwise.
 void forbid_tf32() {
