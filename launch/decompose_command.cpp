@@ -136,15 +136,13 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
                     const Machinery& machinery, const Work& work) {
   const runtime::ModelFolder& model = machinery.engine->model();
   const at::ScalarType dtype = choose_dtype(options.dtype, machinery.device.device);
-  PlanInput input{
+  const PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
       .workload = runtime::cost_workload_of(work.requests, model, machinery.device, dtype),
-      .devices = {},
+      .devices =
+          runtime::gather_devices(communicator, machinery.device, dtype, host_place(communicator).count),
       .work = runtime::workload_of(work.requests),
       .config = options.run_config.partition};
-  const partition::ModelCost cost = input.cost_of(input.workload);
-  input.devices = runtime::gather_devices(communicator, machinery.device, dtype,
-                                          host_place(communicator).count, cost.overhead.context_bytes);
   ShownPlan shown;
   comm::together(communicator, "planning", [&] {
     shown.plan = input.plan();
