@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "runtime/clock.h"
-#include "runtime/tensor_checks.h"
+#include "runtime/device.h"
 
 namespace layerpipe::runtime {
 

@@ -15,11 +15,11 @@
 #include "runtime/clock.h"
 #include "runtime/decode_phase.h"
 #include "runtime/denoise_stage.h"
+#include "runtime/device.h"
 #include "runtime/encode_phase.h"
 #include "runtime/memory.h"
 #include "runtime/memory_errors.h"
 #include "runtime/run_context.h"
-#include "runtime/tensor_checks.h"
 #include "runtime/whole_plan.h"
 
 namespace layerpipe::runtime {

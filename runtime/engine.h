@@ -96,8 +96,8 @@ class Engine {
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
            const std::atomic<bool>& stop_requested);
 
-  // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be called
-  // by any thread. Counts for one run.
+  // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be
+  // called by any thread. Counts for one run.
   void cancel(std::size_t request);
 
   // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with

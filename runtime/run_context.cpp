@@ -1,7 +1,7 @@
 #include "runtime/run_context.h"
 
 #include "runtime/clock.h"
-#include "runtime/tensor_checks.h"
+#include "runtime/device.h"
 
 namespace layerpipe::runtime {
 
