@@ -73,7 +73,7 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
   for (std::size_t i = 0; i < records.size(); ++i) {
     const runtime::PixelSize& size = records[i].layer_size;
     say(fmt::format("{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
-                    options.layers, size.width, size.height));
+                    options.work.layers, size.width, size.height));
   }
   say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
 }
@@ -81,7 +81,7 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
 runtime::EngineConfig engine_config(const DecomposeOptions& options, const runtime::DeviceFacts& device) {
   return {.model_folder = options.model,
           .device = device.device,
-          .dtype = choose_dtype(options.dtype, device.device),
+          .dtype = choose_dtype(options.run_config.dtype, device.device),
           .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
           .channel = choose_channel(options.run_config.comm.channel, device.device)};
 }
@@ -120,7 +120,7 @@ std::vector<runtime::Fact> facts_of(const DecomposeOptions& options,
   }
   return {{"program version", LAYERPIPE_VERSION},
           {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
-          {"dtype", dtype_name(choose_dtype(options.dtype, machinery.device.device))},
+          {"dtype", dtype_name(choose_dtype(options.run_config.dtype, machinery.device.device))},
           {"command line", command_line},
           {"config file", config},
           {"model", fingerprint}};
@@ -135,7 +135,7 @@ struct ShownPlan {
 ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
                     const Machinery& machinery, const Work& work) {
   const runtime::ModelFolder& model = machinery.engine->model();
-  const at::ScalarType dtype = choose_dtype(options.dtype, machinery.device.device);
+  const at::ScalarType dtype = choose_dtype(options.run_config.dtype, machinery.device.device);
   const PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
       .workload = runtime::cost_workload_of(work.requests, model, machinery.device, dtype),
@@ -147,8 +147,8 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
   comm::together(communicator, "planning", [&] {
     shown.plan = input.plan();
     shown.table = plan_table(shown.plan, {.model = options.model.string(),
-                                          .work = work_text({.layers = options.layers,
-                                                             .resolution = options.resolution,
+                                          .work = work_text({.layers = options.work.layers,
+                                                             .resolution = options.work.resolution,
                                                              .branches = input.work.branches,
                                                              .pictures = input.work.requests,
                                                              .dtype = dtype_name(dtype)}),
@@ -226,15 +226,16 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     if (!is_first) return;
     check_writing_memory(work.records, runtime::memory_use(at::kCPU));
     check_disk_space(options, work.requests, work.records, engine.model_config());
-    writer.emplace(options, work.requests.size(),
-                   runtime::RunOrigin{.version = LAYERPIPE_VERSION,
-                                      .command = "decompose",
-                                      .options = option_records,
-                                      .model_folder = options.model.string(),
-                                      .pipeline = model::to_string(engine.model_config().pipeline),
-                                      .fingerprint = fingerprint,
-                                      .device = device,
-                                      .dtype = dtype_name(choose_dtype(options.dtype, device.device))});
+    writer.emplace(
+        options, work.requests.size(),
+        runtime::RunOrigin{.version = LAYERPIPE_VERSION,
+                           .command = "decompose",
+                           .options = option_records,
+                           .model_folder = options.model.string(),
+                           .pipeline = model::to_string(engine.model_config().pipeline),
+                           .fingerprint = fingerprint,
+                           .device = device,
+                           .dtype = dtype_name(choose_dtype(options.run_config.dtype, device.device))});
   });
   if (is_first && !options.quiet) say(table);
   FailedRequests failed(work.records);

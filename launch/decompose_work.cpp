@@ -75,7 +75,8 @@ std::vector<InputPicture> read_pictures(const DecomposeOptions& options,
   for (const auto& file : options.images) {
     if (stop_requested.load()) throw common::InterruptedError();
     const media::Image picture = read_picture(file, options);
-    pictures.push_back({at_working_size(picture, file, options.resolution), {picture.width, picture.height}});
+    pictures.push_back(
+        {at_working_size(picture, file, options.work.resolution), {picture.width, picture.height}});
   }
   return pictures;
 }
@@ -121,8 +122,8 @@ runtime::Request common_request(const DecomposeOptions& options) {
   runtime::Request request;
   request.prompt = options.prompt;
   if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
-  request.layers = options.layers;
-  request.steps = options.steps;
+  request.layers = options.work.layers;
+  request.steps = options.work.steps;
   request.cfg_scale = options.cfg_scale;
   request.cfg_normalize = options.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
   request.seed_device = options.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;

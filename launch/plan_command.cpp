@@ -40,22 +40,24 @@ void run_plan(const PlanOptions& options, std::ostream& out) {
   if (!survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
   PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = {.picture = {options.resolution, options.resolution},
-                   .layers = options.layers,
+      .workload = {.picture = {options.work.resolution, options.work.resolution},
+                   .layers = options.work.layers,
                    .branches = options.no_cfg ? 1 : 2,
                    .device = survey.kind,
                    .dtype = dtype_for(options, survey.kind),
                    .threads = at::get_num_threads()},
       .devices = survey.devices,
-      .work = {.requests = options.num_images, .steps = options.steps, .branches = options.no_cfg ? 1 : 2},
+      .work = {.requests = options.num_images,
+               .steps = options.work.steps,
+               .branches = options.no_cfg ? 1 : 2},
       .config = options.run_config.partition};
   const partition::Plan plan = input.plan();
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
               : plan_table(plan, {.model = options.model.string(),
                                   .work = work_text(
-                                      {.layers = options.layers,
-                                       .resolution = options.resolution,
+                                      {.layers = options.work.layers,
+                                       .resolution = options.work.resolution,
                                        .branches = input.work.branches,
                                        .pictures = options.num_images,
                                        .dtype = input.workload.dtype == at::kBFloat16 ? "bf16" : "fp32"}),
