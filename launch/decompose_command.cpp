@@ -12,6 +12,7 @@
 #include "common/units.h"
 #include "launch/decompose_work.h"
 #include "launch/disk_space.h"
+#include "launch/dtype.h"
 #include "launch/failure.h"
 #include "launch/plan_report.h"
 #include "launch/progress_display.h"
@@ -35,10 +36,6 @@ runtime::DeviceChoice device_choice(const std::string& option) {
   return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
 }
 
-std::string dtype_name(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? "bf16" : "fp32";
-}
-
 // Between stages.
 comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device& device) {
   if (choice == runtime::ChannelChoice::kNccl && device.is_cpu()) {
@@ -47,11 +44,6 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device
   }
   // docs/decisions.md: which channel `auto` takes.
   return choice == runtime::ChannelChoice::kNccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
-}
-
-at::ScalarType choose_dtype(const std::string& option, const at::Device& device) {
-  if (option.empty()) return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  return option == "bf16" ? at::kBFloat16 : at::kFloat;
 }
 
 runtime::RunFigures make_figures(const runtime::Engine& engine, const partition::Plan& plan,
@@ -78,17 +70,19 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
   say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
 }
 
-runtime::EngineConfig engine_config(const DecomposeOptions& options, const runtime::DeviceFacts& device) {
+runtime::EngineConfig engine_config(const DecomposeOptions& options, const at::Device& device,
+                                    at::ScalarType dtype) {
   return {.model_folder = options.model,
-          .device = device.device,
-          .dtype = choose_dtype(options.run_config.dtype, device.device),
+          .device = device,
+          .dtype = dtype,
           .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-          .channel = choose_channel(options.run_config.comm.channel, device.device)};
+          .channel = choose_channel(options.run_config.comm.channel, device)};
 }
 
 // This rank's device and engine.
 struct Machinery {
   runtime::DeviceFacts device;
+  at::ScalarType dtype = at::kFloat;
   std::unique_ptr<runtime::Engine> engine;
 };
 
@@ -100,15 +94,16 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
     machinery.device = runtime::choose_device(device_choice(options.device), place);
     if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
       throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
+    const at::Device device = machinery.device.device;
+    machinery.dtype = dtype_of(options.run_config.dtype, device);
     machinery.engine =
-        std::make_unique<runtime::Engine>(engine_config(options, machinery.device), communicator);
+        std::make_unique<runtime::Engine>(engine_config(options, device, machinery.dtype), communicator);
   });
   return machinery;
 }
 
 // What ranks that work on one run cannot differ in.
-std::vector<runtime::Fact> facts_of(const DecomposeOptions& options,
-                                    const std::vector<runtime::OptionRecord>& records,
+std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
                                     const Machinery& machinery, const std::string& fingerprint) {
   std::string command_line;
   std::string config;
@@ -120,7 +115,7 @@ std::vector<runtime::Fact> facts_of(const DecomposeOptions& options,
   }
   return {{"program version", LAYERPIPE_VERSION},
           {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
-          {"dtype", dtype_name(choose_dtype(options.run_config.dtype, machinery.device.device))},
+          {"dtype", word_of(machinery.dtype)},
           {"command line", command_line},
           {"config file", config},
           {"model", fingerprint}};
@@ -135,12 +130,11 @@ struct ShownPlan {
 ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
                     const Machinery& machinery, const Work& work) {
   const runtime::ModelFolder& model = machinery.engine->model();
-  const at::ScalarType dtype = choose_dtype(options.run_config.dtype, machinery.device.device);
   const PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = runtime::cost_workload_of(work.requests, model, machinery.device, dtype),
-      .devices =
-          runtime::gather_devices(communicator, machinery.device, dtype, host_place(communicator).count),
+      .workload = runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype),
+      .devices = runtime::gather_devices(communicator, machinery.device, machinery.dtype,
+                                         host_place(communicator).count),
       .work = runtime::workload_of(work.requests),
       .config = options.run_config.partition};
   ShownPlan shown;
@@ -151,7 +145,7 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
                                                              .resolution = options.work.resolution,
                                                              .branches = input.work.branches,
                                                              .pictures = input.work.requests,
-                                                             .dtype = dtype_name(dtype)}),
+                                                             .dtype = word_of(machinery.dtype)}),
                                           .notes = {}});
     if (shown.plan.fits) return;
     if (communicator.rank() == 0 && !options.quiet) say(shown.table);
@@ -214,7 +208,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   if (is_first && !options.quiet && !device.remark.empty())
     say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
   const std::string fingerprint = model::fingerprint(options.model);
-  runtime::check_agreement(communicator, facts_of(options, option_records, machinery, fingerprint));
+  runtime::check_agreement(communicator, facts_of(option_records, machinery, fingerprint));
   doing = "the pictures";
   const Work work = make_work(options, communicator, stop_requested);
   comm::together(communicator, "checking what is to be made", [&] {
@@ -226,16 +220,15 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     if (!is_first) return;
     check_writing_memory(work.records, runtime::memory_use(at::kCPU));
     check_disk_space(options, work.requests, work.records, engine.model_config());
-    writer.emplace(
-        options, work.requests.size(),
-        runtime::RunOrigin{.version = LAYERPIPE_VERSION,
-                           .command = "decompose",
-                           .options = option_records,
-                           .model_folder = options.model.string(),
-                           .pipeline = model::to_string(engine.model_config().pipeline),
-                           .fingerprint = fingerprint,
-                           .device = device,
-                           .dtype = dtype_name(choose_dtype(options.run_config.dtype, device.device))});
+    writer.emplace(options, work.requests.size(),
+                   runtime::RunOrigin{.version = LAYERPIPE_VERSION,
+                                      .command = "decompose",
+                                      .options = option_records,
+                                      .model_folder = options.model.string(),
+                                      .pipeline = model::to_string(engine.model_config().pipeline),
+                                      .fingerprint = fingerprint,
+                                      .device = device,
+                                      .dtype = word_of(machinery.dtype)});
   });
   if (is_first && !options.quiet) say(table);
   FailedRequests failed(work.records);

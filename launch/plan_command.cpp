@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/dtype.h"
 #include "launch/plan_report.h"
 #include "launch/terminal.h"
 #include "launch/what_would_fit.h"
@@ -25,12 +26,6 @@ runtime::Survey devices_for(const PlanOptions& options) {
   return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
 }
 
-at::ScalarType dtype_for(const PlanOptions& options, const at::Device& device) {
-  const std::string& dtype = options.run_config.dtype;
-  if (dtype.empty()) return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  return dtype == "bf16" ? at::kBFloat16 : at::kFloat;
-}
-
 }  // namespace
 
 void run_plan(const PlanOptions& options, std::ostream& out) {
@@ -44,7 +39,7 @@ void run_plan(const PlanOptions& options, std::ostream& out) {
                    .layers = options.work.layers,
                    .branches = options.no_cfg ? 1 : 2,
                    .device = survey.kind,
-                   .dtype = dtype_for(options, survey.kind),
+                   .dtype = dtype_of(options.run_config.dtype, survey.kind),
                    .threads = at::get_num_threads()},
       .devices = survey.devices,
       .work = {.requests = options.num_images,
@@ -55,12 +50,11 @@ void run_plan(const PlanOptions& options, std::ostream& out) {
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
               : plan_table(plan, {.model = options.model.string(),
-                                  .work = work_text(
-                                      {.layers = options.work.layers,
-                                       .resolution = options.work.resolution,
-                                       .branches = input.work.branches,
-                                       .pictures = options.num_images,
-                                       .dtype = input.workload.dtype == at::kBFloat16 ? "bf16" : "fp32"}),
+                                  .work = work_text({.layers = options.work.layers,
+                                                     .resolution = options.work.resolution,
+                                                     .branches = input.work.branches,
+                                                     .pictures = options.num_images,
+                                                     .dtype = word_of(input.workload.dtype)}),
                                   .notes = {}}));
   if (plan.fits) return;
   out.flush();  // before the message on stderr
