@@ -84,6 +84,7 @@ struct Machinery {
   runtime::DeviceFacts device;
   at::ScalarType dtype = at::kFloat;
   std::unique_ptr<runtime::Engine> engine;
+  std::string fingerprint;  // of the model
 };
 
 Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
@@ -98,13 +99,14 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
     machinery.dtype = dtype_of(options.run_config.dtype, device);
     machinery.engine =
         std::make_unique<runtime::Engine>(engine_config(options, device, machinery.dtype), communicator);
+    machinery.fingerprint = model::fingerprint(options.model);
   });
   return machinery;
 }
 
 // What ranks that work on one run cannot differ in.
 std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
-                                    const Machinery& machinery, const std::string& fingerprint) {
+                                    const Machinery& machinery) {
   std::string command_line;
   std::string config;
   for (const runtime::OptionRecord& record : records) {
@@ -118,7 +120,7 @@ std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& re
           {"dtype", word_of(machinery.dtype)},
           {"command line", command_line},
           {"config file", config},
-          {"model", fingerprint}};
+          {"model", machinery.fingerprint}};
 }
 
 // The same plan on every rank, and its table, which rank 0 shows: here when it does not fit.
@@ -207,8 +209,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !options.quiet && !device.remark.empty())
     say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
-  const std::string fingerprint = model::fingerprint(options.model);
-  runtime::check_agreement(communicator, facts_of(option_records, machinery, fingerprint));
+  runtime::check_agreement(communicator, facts_of(option_records, machinery));
   doing = "the pictures";
   const Work work = make_work(options, communicator, stop_requested);
   comm::together(communicator, "checking what is to be made", [&] {
@@ -226,7 +227,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
                                       .options = option_records,
                                       .model_folder = options.model.string(),
                                       .pipeline = model::to_string(engine.model_config().pipeline),
-                                      .fingerprint = fingerprint,
+                                      .fingerprint = machinery.fingerprint,
                                       .device = device,
                                       .dtype = word_of(machinery.dtype)});
   });
