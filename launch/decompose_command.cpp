@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <optional>
 
 #include "comm/together.h"
@@ -13,16 +12,15 @@
 #include "launch/decompose_work.h"
 #include "launch/disk_space.h"
 #include "launch/dtype.h"
+#include "launch/failed_requests.h"
 #include "launch/failure.h"
+#include "launch/machinery.h"
 #include "launch/plan_report.h"
 #include "launch/progress_display.h"
 #include "launch/ranks.h"
 #include "launch/result_writer.h"
 #include "launch/terminal.h"
 #include "launch/what_would_fit.h"
-#include "model/fingerprint.h"
-#include "runtime/agreement.h"
-#include "runtime/device.h"
 #include "runtime/engine.h"
 #include "runtime/memory.h"
 #include "runtime/run_plan.h"
@@ -30,21 +28,6 @@
 
 namespace layerpipe::launch {
 namespace {
-
-runtime::DeviceChoice device_choice(const std::string& option) {
-  if (option == "cuda") return runtime::DeviceChoice::kCuda;
-  return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
-}
-
-// Between stages.
-comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device& device) {
-  if (choice == runtime::ChannelChoice::kNccl && device.is_cpu()) {
-    throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
-                             "Take mpi, or auto.");
-  }
-  // docs/decisions.md: which channel `auto` takes.
-  return choice == runtime::ChannelChoice::kNccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
-}
 
 runtime::RunFigures make_figures(const runtime::Engine& engine, const partition::Plan& plan,
                                  const runtime::Result& result, const at::Device& device) {
@@ -60,6 +43,19 @@ runtime::RunFigures make_figures(const runtime::Engine& engine, const partition:
   return figures;
 }
 
+runtime::RunOrigin origin_of(const DecomposeOptions& options,
+                             const std::vector<runtime::OptionRecord>& option_records,
+                             const Machinery& machinery) {
+  return {.version = LAYERPIPE_VERSION,
+          .command = "decompose",
+          .options = option_records,
+          .model_folder = options.model.string(),
+          .pipeline = model::to_string(machinery.engine->model_config().pipeline),
+          .fingerprint = machinery.fingerprint,
+          .device = machinery.device,
+          .dtype = word_of(machinery.dtype)};
+}
+
 void print_summary(const ResultWriter& writer, const std::vector<runtime::ResultRecord>& records,
                    const DecomposeOptions& options, double seconds) {
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -68,59 +64,6 @@ void print_summary(const ResultWriter& writer, const std::vector<runtime::Result
                     options.work.layers, size.width, size.height));
   }
   say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
-}
-
-runtime::EngineConfig engine_config(const DecomposeOptions& options, const at::Device& device,
-                                    at::ScalarType dtype) {
-  return {.model_folder = options.model,
-          .device = device,
-          .dtype = dtype,
-          .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-          .channel = choose_channel(options.run_config.comm.channel, device)};
-}
-
-// This rank's device and engine.
-struct Machinery {
-  runtime::DeviceFacts device;
-  at::ScalarType dtype = at::kFloat;
-  std::unique_ptr<runtime::Engine> engine;
-  std::string fingerprint;  // of the model
-};
-
-Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
-  Machinery machinery;
-  comm::together(communicator, "opening the model", [&] {
-    const runtime::HostPlace place = host_place(communicator);
-    share_cores(place);
-    machinery.device = runtime::choose_device(device_choice(options.device), place);
-    if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
-      throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
-    const at::Device device = machinery.device.device;
-    machinery.dtype = dtype_of(options.run_config.dtype, device);
-    machinery.engine =
-        std::make_unique<runtime::Engine>(engine_config(options, device, machinery.dtype), communicator);
-    machinery.fingerprint = model::fingerprint(options.model);
-  });
-  return machinery;
-}
-
-// What ranks that work on one run cannot differ in.
-std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
-                                    const Machinery& machinery) {
-  std::string command_line;
-  std::string config;
-  for (const runtime::OptionRecord& record : records) {
-    std::string& text = record.source == "config file" ? config : command_line;
-    text += record.name;
-    for (const std::string& value : record.values) text += ' ' + value;
-    text += '\n';
-  }
-  return {{"program version", LAYERPIPE_VERSION},
-          {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
-          {"dtype", word_of(machinery.dtype)},
-          {"command line", command_line},
-          {"config file", config},
-          {"model", machinery.fingerprint}};
 }
 
 // The same plan on every rank, and its table, which rank 0 shows: here when it does not fit.
@@ -155,32 +98,6 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
   });
   return shown;
 }
-
-// Tells of requests that came to nothing while others go on; afterwards, throws the first one's reason.
-class FailedRequests {
- public:
-  explicit FailedRequests(const std::vector<runtime::ResultRecord>& records) : records_(records) {}
-
-  void add(std::size_t request, const std::exception_ptr& reason) {
-    if (!first_) first_ = reason;
-    ++count_;
-    if (records_.size() == 1) return;
-    say(fmt::format("result {}, of {}: {}\n", request, records_[request].picture, explain(reason).what));
-  }
-
-  void throw_if_any() const {
-    if (!first_) return;
-    if (records_.size() == 1) std::rethrow_exception(first_);
-    const Failure first = explain(first_);
-    throw common::AgreedError(fmt::format("{} of {} results came to nothing", count_, records_.size()),
-                              first.remedy, first.code);
-  }
-
- private:
-  const std::vector<runtime::ResultRecord>& records_;
-  std::exception_ptr first_;
-  std::size_t count_ = 0;
-};
 
 // Every rank's trace, in one file.
 void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
@@ -221,15 +138,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     if (!is_first) return;
     check_writing_memory(work.records, runtime::memory_use(at::kCPU));
     check_disk_space(options, work.requests, work.records, engine.model_config());
-    writer.emplace(options, work.requests.size(),
-                   runtime::RunOrigin{.version = LAYERPIPE_VERSION,
-                                      .command = "decompose",
-                                      .options = option_records,
-                                      .model_folder = options.model.string(),
-                                      .pipeline = model::to_string(engine.model_config().pipeline),
-                                      .fingerprint = machinery.fingerprint,
-                                      .device = device,
-                                      .dtype = word_of(machinery.dtype)});
+    writer.emplace(options, work.requests.size(), origin_of(options, option_records, machinery));
   });
   if (is_first && !options.quiet) say(table);
   FailedRequests failed(work.records);
