@@ -14,7 +14,7 @@
 #include "runtime/channels.h"
 #include "runtime/clock.h"
 #include "runtime/decode_phase.h"
-#include "runtime/denoise_stage.h"
+#include "runtime/denoise_phase.h"
 #include "runtime/device.h"
 #include "runtime/encode_phase.h"
 #include "runtime/memory.h"
@@ -41,12 +41,6 @@ const partition::StagePlan& stage_of(const partition::Plan& plan, int rank) {
 void check_plan(const partition::Plan& plan, int ranks) {
   common::ensure(plan.stages.size() == static_cast<std::size_t>(ranks), "a plan gives every rank one stage");
   common::ensure(plan.stages[0].rank == kFirstRank, "the first stage belongs to rank 0");
-}
-
-// "denoise, step 3, request 0, branch 1"
-std::string doing(const Instruction& instruction) {
-  return "denoise, step " + std::to_string(instruction.step) + ", request " +
-         std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
 }
 
 // Running out of a GPU's memory becomes an error that says what was foretold; all others stay as they are.
@@ -81,23 +75,6 @@ comm::Failure to_failure(const std::exception_ptr& failure) {
     told.reason = "an unknown exception";
   }
   return told;
-}
-
-// When each request's last step ended.
-class StepClock {
- public:
-  StepClock(std::size_t requests, double start) : last_(requests, start) {}
-  double lap(std::size_t request, double end) { return end - std::exchange(last_[request], end); }
-
- private:
-  std::vector<double> last_;
-};
-
-EdgeFigures figures_of(const StageLinks& links) {
-  const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
-  if (edge == nullptr) return {};
-  const comm::ChannelFigures figures = edge->figures();
-  return {.messages = figures.messages, .bytes = figures.bytes, .wait_seconds = figures.wait_seconds};
 }
 
 }  // namespace
@@ -257,49 +234,9 @@ void Engine::encode(RunContext& run, const PromptList& prompts) {
 void Engine::denoise(RunContext& run, const PromptList& prompts) {
   begin_phase(run, Phase::kDenoise);
   run.load(Network::kTransformer);
-  DenoiseWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
-                   .in_flight = run.plan.in_flight};
-  std::int64_t steps = 0;
-  for (const Request& request : run.requests) {
-    work.requests.push_back(
-        {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
-    steps += request.steps;
-  }
-  run.progress.begin_work(steps);
-  const auto lists = schedule_denoising(work);
-  const auto stage = static_cast<std::size_t>(run.part.stage);
-  std::vector<int> ranks;
-  for (const partition::StagePlan& other : run.plan.stages) ranks.push_back(other.rank);
-  StageLinks links = open_links(
-      communicator_, ranks, stage,
-      {.run = runs_, .in_flight = run.plan.in_flight, .kind = config_.channel, .device = config_.device});
-  DenoiseStage work_of_stage({.model = &model_.config(),
-                              .transformer = &run.networks.transformer(),
-                              .is_first = run.is_first(),
-                              .is_last = stage + 1 == ranks.size(),
-                              .device = config_.device,
-                              .dtype = config_.dtype,
-                              .after_block = [&] { communicator_.moves(); }},
-                             run.requests, prompts.prompt_lengths, run.states);
-  RankFigures& figures = figures_[static_cast<std::size_t>(communicator_.rank())];
-  StepClock steps_of_requests(run.requests.size(), now());
-  execute(lists[stage], links, work_of_stage,
-          {.before =
-               [&](const Instruction& instruction) {
-                 run.progress.check_stop();
-                 give_up_cancelled(run);
-                 run.now_doing(doing(instruction));
-               },
-           .after =
-               [&](const Instruction& instruction, double begin, double end) {
-                 figures.stage.add(instruction, begin, end);
-                 trace_.add(instruction, begin, end);
-                 if (instruction.operation != Operation::kReceiveLatents) return;
-                 const auto request = static_cast<std::size_t>(instruction.request);
-                 run.states[request].result.step_seconds.push_back(steps_of_requests.lap(request, end));
-                 run.progress.advance(request);
-               }});
-  figures.to_next = figures_of(links);
+  denoise_requests(run, prompts,
+                   {.run = runs_, .channel = config_.channel, .before_each = [&] { give_up_cancelled(run); }},
+                   figures_[static_cast<std::size_t>(communicator_.rank())], trace_);
   run.networks.release(Network::kTransformer);
   end_phase(run);
   share_figures();

@@ -15,11 +15,10 @@
 
 #include "comm/communicator.h"
 #include "partition/plan.h"
+#include "runtime/figures.h"
 #include "runtime/model_folder.h"
-#include "runtime/phase.h"
 #include "runtime/progress.h"
 #include "runtime/request.h"
-#include "runtime/stage_executor.h"
 #include "runtime/trace.h"
 
 namespace layerpipe::runtime {
@@ -41,27 +40,6 @@ struct RunListeners {
   // A request that came to nothing, with the reason; the others go on. Without a listener the first such
   // reason is thrown when all others are done.
   std::function<void(std::size_t request, const std::exception_ptr& reason)> failed;
-};
-
-// What a phase took.
-struct PhaseFigures {
-  double seconds = 0;            // wall time, loading included
-  double load_seconds = 0;       // of these, for loading weights
-  std::uint64_t peak_bytes = 0;  // MemoryUse::peak
-};
-
-// What went over an edge of the ring.
-struct EdgeFigures {
-  std::int64_t messages = 0;
-  std::uint64_t bytes = 0;
-  double wait_seconds = 0;  // of the sender, because the edge was full
-};
-
-// What one rank measured.
-struct RankFigures {
-  PerPhase<PhaseFigures> phases;
-  StageFigures stage;   // while denoising
-  EdgeFigures to_next;  // boundaries, or the last stage's latents
 };
 
 struct PromptList;
