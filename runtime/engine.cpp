@@ -144,16 +144,19 @@ void Engine::give_up_cancelled(RunContext& run) {
   }
 }
 
-void Engine::begin_phase(RunContext& run, Phase phase) {
+void Engine::do_phase(RunContext& run, Phase phase, const std::function<void()>& work) {
   release_unused(config_.device);  // what the phase before has let go
   reset_peak(config_.device);
   run.progress.begin_phase(phase);
   run.load_seconds = 0;
-  phase_start_ = now();
+  const double begin = phase_start_ = now();
+  work();
+  measure_phase(run);
+  trace_.add_phase(to_string(phase), begin, now());
 }
 
-// May be called several times while a phase goes on: it counts what there is so far.
-void Engine::end_phase(RunContext& run) {
+// May be called while a phase goes on: it counts what there is so far.
+void Engine::measure_phase(RunContext& run) {
   wait_for(config_.device);
   PhaseFigures& figures =
       figures_[static_cast<std::size_t>(communicator_.rank())].phases[run.progress.phase()];
@@ -210,14 +213,15 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
 
 void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
   const PromptList prompts = list_prompts(run.requests, model_);
-  encode(run, prompts);
-  denoise(run, prompts);
-  decode(run, listeners);
+  do_phase(run, Phase::kEncode, [&] { encode(run, prompts); });
+  share_figures();
+  do_phase(run, Phase::kDenoise, [&] { denoise(run, prompts); });
+  share_figures();
+  do_phase(run, Phase::kDecode, [&] { decode(run, listeners); });
   run.mail.flush();
 }
 
 void Engine::encode(RunContext& run, const PromptList& prompts) {
-  begin_phase(run, Phase::kEncode);
   run.load_resident();
   run.load(Network::kTextEncoder);
   run.progress.begin_work(2 * static_cast<std::int64_t>(run.requests.size()));
@@ -227,27 +231,21 @@ void Engine::encode(RunContext& run, const PromptList& prompts) {
   run.load(Network::kVaeEncoder);
   encode_pictures(run);
   run.networks.release(Network::kVaeEncoder);
-  end_phase(run);
-  share_figures();
 }
 
 void Engine::denoise(RunContext& run, const PromptList& prompts) {
-  begin_phase(run, Phase::kDenoise);
   run.load(Network::kTransformer);
   denoise_requests(run, prompts,
                    {.run = runs_, .channel = config_.channel, .before_each = [&] { give_up_cancelled(run); }},
                    figures_[static_cast<std::size_t>(communicator_.rank())], trace_);
   run.networks.release(Network::kTransformer);
-  end_phase(run);
-  share_figures();
 }
 
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
-  begin_phase(run, Phase::kDecode);
   run.load(Network::kVaeDecoder);
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
   decode_layers(run, [&](std::size_t request) {
-    end_phase(run);
+    measure_phase(run);
     for (std::size_t rank = 1; rank < figures_.size(); ++rank)
       figures_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
     RequestState& state = run.states[request];
@@ -261,7 +259,6 @@ void Engine::decode(RunContext& run, const RunListeners& listeners) {
     run.progress.advance(request);
   });
   run.networks.release(Network::kVaeDecoder);
-  end_phase(run);
 }
 
 }  // namespace layerpipe::runtime

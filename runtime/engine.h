@@ -91,8 +91,8 @@ class Engine {
   void encode(RunContext& run, const PromptList& prompts);
   void denoise(RunContext& run, const PromptList& prompts);
   void decode(RunContext& run, const RunListeners& listeners);
-  void begin_phase(RunContext& run, Phase phase);
-  void end_phase(RunContext& run);
+  void do_phase(RunContext& run, Phase phase, const std::function<void()>& work);
+  void measure_phase(RunContext& run);
   void share_figures();
   void give_up_cancelled(RunContext& run);
   void forget_cancelled();
@@ -104,7 +104,7 @@ class Engine {
   std::map<Network, std::uint64_t> weight_bytes_;
   std::vector<RankFigures> figures_;
   Trace trace_;
-  double phase_start_ = 0;
+  double phase_start_ = 0;  // later by what listeners have taken
   int runs_ = 0;
   std::mutex cancelled_mutex_;
   std::set<std::size_t> cancelled_;  // in this run

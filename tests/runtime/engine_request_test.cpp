@@ -79,6 +79,20 @@ TEST_F(EngineRequest, MeasuresEveryPhase) {
   }
 }
 
+TEST_F(EngineRequest, TracesEveryPhase) {
+  layerpipe::testing::run_engine(engine_, {&parity_.request, 1}, {}, stop_);
+  std::vector<std::string> phases;
+  double end = 0;  // of the phase before
+  for (const TraceEvent& event : engine_.trace().events) {
+    if (event.row != TraceEvent::Row::kPhase) continue;
+    phases.push_back(event.name);
+    EXPECT_GE(event.begin, end) << event.name;
+    EXPECT_GT(event.end, event.begin) << event.name;
+    end = event.end;
+  }
+  EXPECT_THAT(phases, ::testing::ElementsAre("encode", "denoise", "decode"));
+}
+
 TEST_F(EngineRequest, StopsBetweenSteps) {
   int steps = 0;
   EXPECT_THROW(layerpipe::testing::run_engine(
