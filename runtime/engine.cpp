@@ -60,23 +60,6 @@ std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunCont
   }
 }
 
-// What the other ranks are told.
-comm::Failure to_failure(const std::exception_ptr& failure) {
-  comm::Failure told;
-  try {
-    std::rethrow_exception(failure);
-  } catch (const common::Error& error) {
-    told.reason = error.what();
-    told.remedy = error.remedy();
-  } catch (const std::exception& error) {
-    const std::string text = error.what();
-    told.reason = text.substr(0, text.find('\n'));  // LibTorch's texts go on over several lines
-  } catch (...) {
-    told.reason = "an unknown exception";
-  }
-  return told;
-}
-
 }  // namespace
 
 Engine::Engine(const EngineConfig& config)
@@ -201,9 +184,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
   try {
     run_phases(run, listeners);
   } catch (...) {
-    const std::exception_ptr failure = in_our_words(std::current_exception(), run);
-    if (communicator_.size() > 1) communicator_.abort(to_failure(failure));
-    std::rethrow_exception(failure);
+    std::rethrow_exception(in_our_words(std::current_exception(), run));
   }
   if (listeners.failed) return;
   for (const RequestState& state : run.states) {

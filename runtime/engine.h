@@ -69,8 +69,8 @@ class Engine {
 
   // Runs all requests, which are the same on all ranks, as the plan says, which is so too and gives every
   // rank one stage. `stop_requested` is looked at between units of work: InterruptedError. Running out of the
-  // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError; this rank's own failures
-  // are told to the others.
+  // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what is thrown
+  // here the others learn from the caller: Communicator::abort().
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
            const std::atomic<bool>& stop_requested);
 
