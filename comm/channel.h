@@ -34,8 +34,8 @@ class ReceiveChannel {
  public:
   virtual ~ReceiveChannel() = default;
   // The next boundary in the order of sending; its tensors lie on this end's device and belong to the caller.
-  // Up to `depth` boundaries are received ahead, while the caller computes. On a GPU the current stream waits
-  // for the data, not the caller.
+  // Up to `depth` boundaries are received ahead, while the caller computes. The data is there when this comes
+  // back, on a GPU too.
   virtual Boundary receive() = 0;
   virtual ChannelFigures figures() const = 0;
 };

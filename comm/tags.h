@@ -9,14 +9,25 @@ inline constexpr Tag kPulseTag = 0;
 inline constexpr Tag kControlLengthTag = 1;
 inline constexpr Tag kControlTag = 2;
 inline constexpr Tag kFirstChannelTag = 8;
-inline constexpr Tag kTagLimit = 1 << 12;
+inline constexpr Tag kTagLimit = 1 << 13;
 
-inline constexpr int kMaxChannels = (kTagLimit - kFirstChannelTag) / 2;
+inline constexpr int kTagsOfChannel = 4;
+inline constexpr int kMaxChannels = (kTagLimit - kFirstChannelTag) / kTagsOfChannel;
 constexpr Tag description_tag(int channel) {
-  return kFirstChannelTag + 2 * channel;
+  return kFirstChannelTag + kTagsOfChannel * channel;
 }
 constexpr Tag payload_tag(int channel) {
   return description_tag(channel) + 1;
+}
+// Boundaries that go through NCCL leave the tag of payloads, in the other direction, to the receiver's
+// requests.
+constexpr Tag request_tag(int channel) {
+  return payload_tag(channel);
+}
+// To connect over NCCL, from the lower of two ranks to the higher one; a channel's number may be used in both
+// directions.
+constexpr Tag invitation_tag(int channel, bool inviter_sends) {
+  return description_tag(channel) + (inviter_sends ? 2 : 3);
 }
 
 }  // namespace layerpipe::comm

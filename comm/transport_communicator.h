@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -16,6 +17,8 @@ namespace layerpipe::comm {
 struct Link {
   std::shared_ptr<Watch> watch;
   std::shared_ptr<Transport> transport;
+  // Held while this rank connects an edge over NCCL (nccl_worker.h).
+  std::shared_ptr<std::timed_mutex> connecting = std::make_shared<std::timed_mutex>();
 };
 
 // Messages to all go through a star around rank 0: they are rare and small, and a star names the rank that

@@ -13,11 +13,6 @@
 namespace layerpipe::comm {
 namespace {
 
-// Boundaries go through NCCL, so a channel's payloads leave their tag to the receiver's requests.
-constexpr Tag request_tag(int channel) {
-  return payload_tag(channel);
-}
-
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
@@ -31,15 +26,13 @@ c10::Event recorded(c10::cuda::CUDAStream stream) {
 // A rendezvous: the sender tells what is ready, the receiver posts its receive as soon as it has room and
 // says so, and only then does the sender post. Neither end's kernel stands waiting while the other end
 // computes, which would take multiprocessors from the computation and, until all kernels of the process have
-// been loaded, can stop it for good: loading one waits for those that run (CUDA's lazy loading).
+// been loaded, can stop it for good: loading one waits for those that run (CUDA's lazy loading). For the same
+// reason a boundary is handed to the reader when it is there: its stream never waits for NCCL, since a copy
+// to pageable memory that waits keeps other threads from launching anything (docs/decisions.md).
 class NcclSendChannel : public SendChannel {
  public:
   NcclSendChannel(Link link, int to, const ChannelOptions& options)
-      : state_(std::make_shared<State>(std::move(link), to, options)) {
-    const auto id = std::make_shared<const NcclEdge::Id>(NcclEdge::make_id());
-    state_->post(*id, [id] {});
-    state_->worker->set_id(*id);
-  }
+      : state_(std::make_shared<State>(std::move(link), to, options)) {}
   ~NcclSendChannel() override {
     // The worker ends here; what the receiver asks for later finds nobody.
     std::shared_ptr<NcclWorker> worker;
@@ -82,7 +75,7 @@ class NcclSendChannel : public SendChannel {
         : link(shared),
           to(peer),
           options(given),
-          worker(std::make_shared<NcclWorker>(shared, peer, NcclEdge::End::kSend, given.device)) {}
+          worker(std::make_shared<NcclWorker>(shared, peer, NcclEdge::End::kSend, given)) {}
 
     // `bytes` live until `taken` goes.
     void post(std::span<const std::byte> bytes, std::function<void()> taken) {
@@ -145,7 +138,6 @@ class NcclReceiveChannel : public ReceiveChannel {
  public:
   NcclReceiveChannel(Link link, int from, const ChannelOptions& options)
       : state_(std::make_shared<State>(std::move(link), from, options)) {
-    state_->join();
     state_->ask_if_there_is_room();
   }
   ~NcclReceiveChannel() override {
@@ -167,7 +159,6 @@ class NcclReceiveChannel : public ReceiveChannel {
     figures_.wait_seconds += seconds_since(begin);
     if (slot->error != nullptr) std::rethrow_exception(slot->error);
     const auto current = c10::cuda::getCurrentCUDAStream(state_->options.device.index());
-    slot->came->block(current.unwrap());
     for (const auto& [name, tensor] : slot->boundary.tensors) tensor.record_stream(current.unwrap());
     figures_.messages += 1;
     figures_.bytes += slot->boundary.bytes();
@@ -180,8 +171,7 @@ class NcclReceiveChannel : public ReceiveChannel {
     std::array<std::byte, kMaxDescriptionBytes> description;
     std::size_t length = 0;
     Boundary boundary;
-    std::optional<c10::Event> came;
-    bool ready = false;        // the receive is on the stream
+    bool ready = false;        // it is there, or there is an error
     std::exception_ptr error;  // why there is no memory for it
   };
 
@@ -191,17 +181,7 @@ class NcclReceiveChannel : public ReceiveChannel {
         : link(shared),
           from(peer),
           options(given),
-          worker(std::make_unique<NcclWorker>(shared, peer, NcclEdge::End::kReceive, given.device)) {}
-
-    void join() {
-      const auto id = std::make_shared<NcclEdge::Id>();
-      link.transport->post_receive(from, description_tag(options.channel), *id,
-                                   [self = shared_from_this(), id](const Delivery& delivery) {
-                                     if (delivery.error != nullptr)
-                                       return self->link.watch->connection_failed(self->from, delivery.error);
-                                     self->with_worker([&](NcclWorker& worker) { worker.set_id(*id); });
-                                   });
-    }
+          worker(std::make_unique<NcclWorker>(shared, peer, NcclEdge::End::kReceive, given)) {}
 
     // Keeps the worker while `use` runs: its owner may be going.
     void with_worker(const std::function<void(NcclWorker&)>& use) {
@@ -231,7 +211,7 @@ class NcclReceiveChannel : public ReceiveChannel {
       link.watch->update([&] { asking = false; });
       with_worker([&](NcclWorker& worker) {
         worker.submit([self = shared_from_this(), slot](NcclEdge& edge, c10::cuda::CUDAStream stream) {
-          return self->post_receive(*slot, edge, stream);
+          return self->post_receive(slot, edge, stream);
         });
       });
       ask_if_there_is_room();
@@ -247,27 +227,21 @@ class NcclReceiveChannel : public ReceiveChannel {
     }
 
     // On the worker's thread. The memory comes from the transfer's own stream; receive() adds the reader's.
-    NcclWorker::Transfer post_receive(Slot& slot, NcclEdge& edge, c10::cuda::CUDAStream stream) {
-      Boundary boundary;
-      std::exception_ptr error;
+    NcclWorker::Transfer post_receive(const std::shared_ptr<Slot>& slot, NcclEdge& edge,
+                                      c10::cuda::CUDAStream stream) {
+      const auto set_ready = [slot, watch = link.watch] { watch->update([&] { slot->ready = true; }); };
       try {
-        boundary = allocate(std::span(slot.description).first(slot.length), numbered++,
-                            at::TensorOptions(options.device));
-        request();
-        edge.receive(boundary, stream);
+        slot->boundary = allocate(std::span(slot->description).first(slot->length), numbered++,
+                                  at::TensorOptions(options.device));
       } catch (const common::PeerFailedError&) {
         throw;  // ends the worker
       } catch (...) {
-        error = std::current_exception();
+        slot->error = std::current_exception();
+        return {{}, recorded(stream), set_ready, Clock::now()};
       }
-      c10::Event came = recorded(stream);
-      link.watch->update([&] {
-        slot.boundary = boundary;
-        slot.came.emplace(recorded(stream));
-        slot.error = error;
-        slot.ready = true;
-      });
-      return {std::move(boundary), std::move(came), [watch = link.watch] { watch->moved(); }, Clock::now()};
+      request();
+      edge.receive(slot->boundary, stream);
+      return {slot->boundary, recorded(stream), set_ready, Clock::now()};
     }
 
     const Link link;

@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "comm/tags.h"
 #include "common/errors.h"
 
 namespace layerpipe::comm {
@@ -13,16 +14,21 @@ constexpr std::chrono::seconds kJoining{60};
 // Between looks at transfers that are under way, and at the ranks when there are none.
 constexpr std::chrono::microseconds kBusy{50};
 constexpr std::chrono::milliseconds kIdle{50};
+// Between looks at whether it is this edge's turn to be connected.
+constexpr std::chrono::milliseconds kBetweenTurns{2};
 
 }  // namespace
 
-NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, at::Device device)
+NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOptions& options)
     : link_(std::move(link)),
       peer_(peer),
       end_(end),
-      device_(device),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())),
-      thread_([this] { run(); }) {}
+      device_(options.device),
+      invitation_tag_(invitation_tag(options.channel, (end == NcclEdge::End::kSend) == invites())),
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {
+  if (!invites()) expect_invitation();
+  thread_ = std::thread([this] { run(); });
+}
 
 NcclWorker::~NcclWorker() {
   {
@@ -31,14 +37,6 @@ NcclWorker::~NcclWorker() {
   }
   changed_.notify_all();
   thread_.join();
-}
-
-void NcclWorker::set_id(const NcclEdge::Id& id) {
-  {
-    const std::lock_guard lock(mutex_);
-    id_ = id;
-  }
-  changed_.notify_all();
 }
 
 void NcclWorker::submit(Task task) {
@@ -66,15 +64,44 @@ void NcclWorker::run() {
   }
 }
 
-// Nothing when the channel went, or the ranks failed, before the peer came.
+void NcclWorker::expect_invitation() {
+  link_.transport->post_receive(
+      peer_, invitation_tag_, invitation_->id,
+      [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
+        if (delivery.error != nullptr) return watch->connection_failed(peer, delivery.error);
+        invitation->came.store(true);
+      });
+}
+
+void NcclWorker::invite() {
+  invitation_->id = NcclEdge::make_id();
+  link_.transport->post_send(
+      peer_, invitation_tag_, invitation_->id,
+      [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
+        if (delivery.error != nullptr) watch->connection_failed(peer, delivery.error);
+      });
+}
+
+// The channel went, or the ranks failed.
+bool NcclWorker::is_over() {
+  const std::lock_guard lock(mutex_);
+  return stop_ || link_.watch->failure();
+}
+
+// Nothing when it was over before the peer came.
 std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
-  {
-    std::unique_lock lock(mutex_);
-    while (!id_ && !stop_ && !link_.watch->failure()) changed_.wait_for(lock, kIdle);
-    if (!id_) return nullptr;
+  while (!invites() && !invitation_->came.load()) {
+    if (is_over()) return nullptr;
+    std::this_thread::sleep_for(kBetweenTurns);
   }
+  std::unique_lock turn(*link_.connecting, std::defer_lock);
+  while (!turn.try_lock_for(kBetweenTurns)) {
+    if (is_over()) return nullptr;
+  }
+  if (invites()) invite();
   auto edge = std::make_unique<NcclEdge>(
-      *id_, end_, [this, told = Clock::now()](Clock::duration waited) mutable { be_patient(waited, told); });
+      invitation_->id, end_,
+      [this, told = Clock::now()](Clock::duration waited) mutable { be_patient(waited, told); });
   connect(*edge);
   return edge;
 }

@@ -4,6 +4,7 @@
 #include <c10/core/Event.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -17,19 +18,21 @@
 
 namespace layerpipe::comm {
 
-// Makes the edge, puts transfers on a high-priority stream in the order of tasks, sees when they end, asks
+// Connects the edge, puts transfers on a high-priority stream in the order of tasks, sees when they end, asks
 // NCCL for errors, and ends the kernels when the ranks have failed, since a kernel that waits for a dead peer
 // would hold the whole device.
+//
+// A rank connects one edge at a time. Connecting allocates memory, loads kernels, and runs one that waits for
+// the peer's, all of which can wait for each other: two edges between two ranks, connected by each in another
+// order, would stand still for good. The lower of the two ranks takes its turn, and invites the higher one,
+// which takes its own: whoever holds a turn waits for a higher rank only, so there is no circle.
 class NcclWorker {
  public:
-  NcclWorker(Link link, int peer, NcclEdge::End end, at::Device device);
+  NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOptions& options);
   // Transfers that are still under way are ended.
   ~NcclWorker();
   NcclWorker(const NcclWorker&) = delete;
   NcclWorker& operator=(const NcclWorker&) = delete;
-
-  // The communicator's name, once: it comes from the sender. Any thread.
-  void set_id(const NcclEdge::Id& id);
 
   // What is under way: lives until the GPU is through with it.
   struct Transfer {
@@ -45,6 +48,16 @@ class NcclWorker {
   const c10::cuda::CUDAStream& stream() const { return stream_; }
 
  private:
+  // The edge's name, from the rank that invites. Shared with the completion that brings it.
+  struct Invitation {
+    NcclEdge::Id id;
+    std::atomic<bool> came{false};
+  };
+  bool invites() const { return link_.watch->rank() < peer_; }
+  void expect_invitation();
+  void invite();
+  bool is_over();
+
   void run();
   std::unique_ptr<NcclEdge> make_edge();
   void be_patient(Clock::duration waited, Clock::time_point& told);
@@ -56,11 +69,12 @@ class NcclWorker {
   const int peer_;
   const NcclEdge::End end_;
   const at::Device device_;
+  const Tag invitation_tag_;
+  const std::shared_ptr<Invitation> invitation_ = std::make_shared<Invitation>();
   const c10::cuda::CUDAStream stream_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<NcclEdge::Id> id_;
   std::deque<Task> tasks_;
   bool stop_ = false;
 
