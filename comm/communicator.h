@@ -57,10 +57,10 @@ class Communicator {
   virtual void moves() noexcept = 0;
   virtual void now_doing(std::string doing) = 0;
 
-  // Tells all ranks why this one stops (rank, host and, where it is empty, `doing` are filled in); their
-  // waits, and all later calls of this one, throw PeerFailedError with it. The first failure that is told
-  // counts. Comes back when the others have been told, after half a second at most: the caller may end the
-  // process.
+  // Tells all ranks why this one stops (rank, host and, where it is empty, `doing` are filled in; the blame
+  // is kStopped or kTold); their waits, and all later calls of this one, throw PeerFailedError with it. The
+  // first failure that is told counts. Comes back when the others have been told, after half a second at
+  // most: the caller may end the process.
   virtual void abort(Failure failure) noexcept = 0;
   // The failure that counts, once there is one. Its speaker() is the rank that prints it.
   virtual std::optional<Failure> failure() const = 0;

@@ -9,6 +9,8 @@ std::string message(const Failure& failure) {
   switch (failure.blame) {
     case Blame::kTold:
       return text + " failed: " + failure.reason;
+    case Blame::kStopped:
+      return text + " was asked to stop: " + failure.reason;
     case Blame::kConnection:
       return "the connection to " + text + " failed: " + failure.reason;
     default:
@@ -33,6 +35,8 @@ std::string remedy(const Failure& failure) {
       return "Check the network between the machines and that all ranks run the same build of layerpipe, "
              "then "
              "start again.";
+    case Blame::kStopped:
+      return "Start again when you like.";
     case Blame::kLeft:
       return "Start all ranks with the same options and the same build of layerpipe.";
   }
@@ -45,7 +49,7 @@ common::PeerFailedError to_error(const Failure& failure) {
 
 int speaker(const Failure& failure) {
   if (failure.blame == Blame::kTold) return failure.rank;
-  return failure.rank == 0 ? 1 : 0;
+  return failure.rank == 0 && failure.blame != Blame::kStopped ? 1 : 0;
 }
 
 }  // namespace layerpipe::comm

@@ -15,6 +15,7 @@ enum class Blame : std::int32_t {
   kNothingMoves = 3,  // ranks wait for each other: a message was lost
   kLeft = 4,          // it ended its work while it was still awaited
   kConnection = 5,    // a transfer failed, or what came cannot be used
+  kStopped = 6,       // the rank was asked to stop: a signal
 };
 
 // Why a rank stopped, as it is told to the others. A rank that tells of itself fills in reason and remedy;
@@ -23,7 +24,7 @@ struct Failure {
   int rank = -1;
   std::string host;
   std::string doing;   // "stage 1: denoise, step 3, request 0": what the rank was at
-  std::string reason;  // kTold: a sentence without its full stop; otherwise what follows the rank's name
+  std::string reason;  // kTold, kStopped: a sentence without its full stop; else what follows the rank's name
   std::string remedy;  // what to do next
   Blame blame = Blame::kTold;
 };
@@ -34,8 +35,8 @@ std::string message(const Failure& failure);
 std::string remedy(const Failure& failure);
 common::PeerFailedError to_error(const Failure& failure);
 
-// Which rank is to print the message, so that people read it once: the one that told of itself, otherwise the
-// lowest one that is not blamed.
+// Which rank is to print the message, so that people read it once: the one that told of itself, for a rank
+// that was asked to stop the first one, otherwise the lowest one that is not blamed.
 int speaker(const Failure& failure);
 
 }  // namespace layerpipe::comm

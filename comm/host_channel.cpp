@@ -54,7 +54,8 @@ void HostSendChannel::send(Boundary boundary) {
   link_.watch->update([&] { ++state_->under_way; });
 
   const auto post = [link = link_, state = state_, to = to_, channel = options_.channel,
-                     description = std::move(description)](Boundary staged) {
+                     description = std::move(description)](Boundary staged, const std::exception_ptr& broke) {
+    if (broke != nullptr) return link.watch->device_failed(broke);
     const auto held = std::make_shared<const Boundary>(std::move(staged));
     // The description and every tensor end one after another, in any order; the last one makes room.
     const auto open = std::make_shared<Countdown>(Countdown{1 + held->tensors.size()});

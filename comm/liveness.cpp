@@ -38,6 +38,8 @@ void Liveness::beat(Clock::time_point now) {
 }
 
 std::optional<Verdict> Liveness::judge(int awaited, Clock::time_point since, Clock::time_point now) const {
+  // This process was itself stopped, and its heart has not had its turn since: see beat().
+  if (now - last_beat_ > timeout_ / 2) return std::nullopt;
   std::vector<bool> seen(peers_.size(), false);
   Clock::time_point last_move = std::max(since, peer(rank_).moved);
   Clock::time_point last_known = now;  // up to when all ranks of the chain have told how they are

@@ -15,7 +15,7 @@ namespace {
 
 class HostStaging : public Staging {
  public:
-  void to_host(Boundary boundary, Then then) override { then(std::move(boundary)); }
+  void to_host(Boundary boundary, Then then) override { then(std::move(boundary), nullptr); }
   Boundary allocate_host(std::span<const std::byte> description, std::uint64_t number) override {
     return allocate(description, number, at::TensorOptions(at::kCPU));
   }
@@ -105,8 +105,13 @@ class DeviceStaging : public Staging {
       Copy copy = std::move(copies_.front());
       copies_.pop_front();
       lock.unlock();
-      copy.ready.synchronize();
-      copy.then(std::move(copy.boundary));
+      std::exception_ptr error;
+      try {
+        copy.ready.synchronize();
+      } catch (...) {
+        error = std::current_exception();
+      }
+      copy.then(std::move(copy.boundary), error);
       lock.lock();
     }
   }

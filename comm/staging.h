@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,9 +15,9 @@ namespace layerpipe::comm {
 class Staging {
  public:
   virtual ~Staging() = default;
-  // Calls `then`, now or later and on any thread, with the boundary in host memory. On a GPU, copies what the
-  // current stream has been given up to now.
-  using Then = std::function<void(Boundary)>;
+  // Calls `then`, now or later and on any thread, with the boundary in host memory, or with what the device
+  // threw. On a GPU, copies what the current stream has been given up to now.
+  using Then = std::function<void(Boundary, std::exception_ptr)>;
   virtual void to_host(Boundary boundary, Then then) = 0;
   // Host memory to receive into. Called by a thread of the transport.
   virtual Boundary allocate_host(std::span<const std::byte> description, std::uint64_t number) = 0;

@@ -27,7 +27,8 @@ std::span<std::byte> length_bytes(Letter& letter) {
 
 TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transport,
                                              std::chrono::milliseconds timeout)
-    : link_{std::make_shared<Watch>(transport->rank(), transport->size(), timeout), std::move(transport)},
+    : link_{.watch = std::make_shared<Watch>(transport->rank(), transport->size(), timeout),
+            .transport = std::move(transport)},
       heart_(std::make_unique<Heart>(*link_.transport, link_.watch)) {}
 
 TransportCommunicator::~TransportCommunicator() {
@@ -132,7 +133,7 @@ std::unique_ptr<ReceiveChannel> TransportCommunicator::open_receive(int from, co
 void TransportCommunicator::abort(Failure failure) noexcept {
   failure.rank = rank();
   if (failure.doing.empty()) failure.doing = link_.watch->doing();
-  failure.blame = Blame::kTold;
+  if (failure.blame != Blame::kStopped) failure.blame = Blame::kTold;
   link_.watch->fail(std::move(failure));
   link_.watch->wait_until_told();
 }

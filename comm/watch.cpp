@@ -16,6 +16,17 @@ std::string seconds(Clock::duration duration) {
   return text;
 }
 
+void explain(const std::exception_ptr& error, Failure& failure) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const common::Error& known) {
+    failure.reason = known.what();
+    failure.remedy = known.remedy();
+  } catch (const std::exception& unknown) {
+    failure.reason = unknown.what();
+  }
+}
+
 }  // namespace
 
 Watch::Watch(int rank, int size, std::chrono::milliseconds timeout)
@@ -134,14 +145,13 @@ void Watch::connection_failed(int peer, const std::exception_ptr& error) noexcep
     const std::lock_guard lock(mutex_);
     failure.doing = peer == rank_ ? doing_ : liveness_.pulse(peer).doing;
   }
-  try {
-    std::rethrow_exception(error);
-  } catch (const common::Error& known) {
-    failure.reason = known.what();
-    failure.remedy = known.remedy();
-  } catch (const std::exception& unknown) {
-    failure.reason = unknown.what();
-  }
+  explain(error, failure);
+  fail(std::move(failure));
+}
+
+void Watch::device_failed(const std::exception_ptr& error) noexcept {
+  Failure failure{.rank = rank_, .doing = doing()};
+  explain(error, failure);
   fail(std::move(failure));
 }
 

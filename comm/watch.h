@@ -45,6 +45,8 @@ class Watch {
   void fail(Failure failure, Known known = Known::kHereOnly) noexcept;
   // A transfer with `peer` failed; adds the peer's name.
   void connection_failed(int peer, const std::exception_ptr& error) noexcept;
+  // This rank's device failed, on a thread that nobody waits for.
+  void device_failed(const std::exception_ptr& error) noexcept;
   std::optional<Failure> failure() const;
   // Called once with the failure, on the heart's thread or, when there is one already, here.
   void on_failure(std::function<void(const Failure&)> handler);

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 
+#include "comm/together.h"
 #include "common/errors.h"
 #include "launch/command_line.h"
 #include "launch/decompose_command.h"
@@ -51,9 +53,31 @@ int end_with(const launch::Failure& failure) {
   return static_cast<int>(failure.code);
 }
 
+// A command line that is wrong is said by one rank for all: those that find it wrong meet those that do not,
+// which call agree_on_the_command_line() in the course of their command.
+constexpr std::chrono::seconds kAgreeing{20};
+
+void agree_on_the_command_line(layerpipe::comm::Communicator& communicator, const std::exception_ptr& wrong) {
+  layerpipe::comm::together(communicator, "reading the command line", [&] {
+    if (wrong) std::rethrow_exception(wrong);
+  });
+}
+
+launch::Command parse(int argc, char** argv, const std::string& doing) {
+  try {
+    return launch::parse_command_line(argc, argv);
+  } catch (const layerpipe::common::InputError&) {
+    const std::exception_ptr wrong = std::current_exception();
+    launch::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+      agree_on_the_command_line(communicator, wrong);
+    });
+    throw;
+  }
+}
+
 // Runs the command that was asked for and notes in `doing` what it is at. Throws.
 void run(int argc, char** argv, std::string& doing) {
-  const launch::Command command = launch::parse_command_line(argc, argv);
+  const launch::Command command = parse(argc, argv, doing);
   if (const auto* information = std::get_if<launch::Information>(&command)) {
     std::cout << information->text;
     flush_stdout();
@@ -61,6 +85,7 @@ void run(int argc, char** argv, std::string& doing) {
     prefer_sleeping_threads(argv);
     launch::on_all_ranks(decompose->options.run_config.comm.timeout, doing, stop_signal,
                          [&](layerpipe::comm::Communicator& communicator) {
+                           agree_on_the_command_line(communicator, nullptr);
                            launch::run_decompose(decompose->options, decompose->records, communicator,
                                                  stop_requested, doing);
                          });

@@ -49,6 +49,7 @@ case "$code" in
   0) ;;
   2 | 3 | 6 | 130 | 143) pause 1 ;;
   4) pause 2 ;;
+  5) pause 4 ;;  # after those that were told of it
   *)
     pause "$grace"
     ((code <= 128)) || code_text=", ended by signal $((code - 128))"

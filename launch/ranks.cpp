@@ -34,7 +34,7 @@ ExitCode end_because(const std::exception_ptr& thrown, comm::Communicator& commu
   if (stop_signal != 0 && (failure.code == ExitCode::kInterrupted || failure.code == ExitCode::kPeerFailed)) {
     const Failure stopped = interrupted(stop_signal);
     if (is_first) print(stopped);
-    communicator.abort({.reason = stopped.what, .remedy = {}});
+    communicator.abort({.reason = stopped.what, .remedy = {}, .blame = comm::Blame::kStopped});
     return stopped.code;
   }
   try {

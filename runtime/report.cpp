@@ -85,6 +85,11 @@ Json by_phase(const PerPhase<PhaseFigures>& phases, Value value) {
   return json;
 }
 
+// Null for a rank that has not told of one: that has no part in decoding.
+Json peak_json(const PhaseFigures& phase) {
+  return phase.peak_bytes == 0 ? Json() : Json(phase.peak_bytes);
+}
+
 // Seconds of a stage while denoising: at work, waiting for others, and neither.
 Json stage_json(const StageFigures& stage) {
   return {{"seconds", stage.seconds},
@@ -108,7 +113,7 @@ Json ranks_json(const RunFigures& figures) {
          {{"encode", stage.predicted_peak_bytes.encode},
           {"denoise", stage.predicted_peak_bytes.denoise},
           {"decode", stage.predicted_peak_bytes.decode}}},
-        {"peak_bytes", by_phase(rank.phases, [](const PhaseFigures& phase) { return phase.peak_bytes; })},
+        {"peak_bytes", by_phase(rank.phases, peak_json)},
         {"denoise", stage_json(rank.stage)}};
     if (count > 1) {
       json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},

@@ -164,6 +164,25 @@ exec )" LAYERPIPE_BINARY R"( "$@" --steps "${STEPS:-3}"
   EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
 }
 
+TEST_F(Ranks, SayOnceThatTheCommandLineIsWrong) {
+  const Outcome outcome = run_ranks(3, decompose("out", {"--cfg-scale", "-1"}));
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("--cfg-scale -1"));
+}
+
+TEST_F(Ranks, OneOfWhichFindsTheCommandLineWrongDoNotStart) {
+  const auto script = write("rank.sh", R"(#!/bin/bash
+[[ "$OMPI_COMM_WORLD_RANK" == 1 ]] && set -- "$@" --cfg-scale -1
+exec )" LAYERPIPE_BINARY R"( "$@"
+)");
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  const Outcome outcome = run_ranks(3, decompose("out"), {"LAYERPIPE_PROGRAM=" + script.string()});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::ContainsRegex("rank 1.*--cfg-scale -1"));
+}
+
 TEST_F(Ranks, SayOnceThatAnInputIsWrong) {
   auto arguments = decompose("out");
   *(std::find(arguments.begin(), arguments.end(), "--image") + 1) = (folder_.path() / "none.png").string();
