@@ -23,6 +23,7 @@
 #include "launch/what_would_fit.h"
 #include "runtime/engine.h"
 #include "runtime/memory.h"
+#include "runtime/plan_json.h"
 #include "runtime/run_plan.h"
 #include "runtime/trace.h"
 
@@ -77,7 +78,8 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
   const runtime::ModelFolder& model = machinery.engine->model();
   const PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype),
+      .workload =
+          runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator),
       .devices = runtime::gather_devices(communicator, machinery.device, machinery.dtype,
                                          host_place(communicator).count),
       .work = runtime::workload_of(work.requests),
@@ -96,6 +98,7 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
     if (communicator.rank() == 0 && !options.quiet) say(shown.table);
     throw common::DoesNotFitError("the model does not fit: " + shortage(shown.plan), what_would_fit(input));
   });
+  runtime::check_agreement(communicator, {{"plan", runtime::plan_json(shown.plan)}});
   return shown;
 }
 
@@ -155,6 +158,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
              },
          .result =
              [&](std::size_t index, const runtime::Result& result) {
+               communicator.now_doing(fmt::format("writing result {}", index));
                writer->write(index, work.records[index], result,
                              make_figures(engine, plan, result, device.device));
              },

@@ -69,11 +69,12 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
   return latents;
 }
 
-std::vector<InputPicture> read_pictures(const DecomposeOptions& options,
+std::vector<InputPicture> read_pictures(const DecomposeOptions& options, comm::Communicator& communicator,
                                         const std::atomic<bool>& stop_requested) {
   std::vector<InputPicture> pictures;
   for (const auto& file : options.images) {
     if (stop_requested.load()) throw common::InterruptedError();
+    communicator.now_doing("reading " + file.filename().string());
     const media::Image picture = read_picture(file, options);
     pictures.push_back(
         {at_working_size(picture, file, options.work.resolution), {picture.width, picture.height}});
@@ -95,12 +96,16 @@ InputPicture read(std::span<const std::byte> bytes) {
   comm::WireReader reader(bytes);
   const auto height = reader.number<std::int64_t>();
   const auto width = reader.number<std::int64_t>();
-  InputPicture picture{.pixels = at::empty({height, width, 4}, at::kByte), .size = {}};
+  InputPicture picture;
   picture.size.height = reader.number<std::int64_t>();
   picture.size.width = reader.number<std::int64_t>();
   const auto pixels = reader.bytes();
   reader.end();
-  comm::WireReader::require(pixels.size() == picture.pixels.nbytes(), "a picture that is not of its size");
+  constexpr std::int64_t kLongestSide = 1 << 20;
+  comm::WireReader::require(height > 0 && height <= kLongestSide && width > 0 && width <= kLongestSide &&
+                                pixels.size() == static_cast<std::size_t>(4 * height * width),
+                            "a picture that is not of its size");
+  picture.pixels = at::empty({height, width, 4}, at::kByte);
   std::memcpy(picture.pixels.mutable_data_ptr(), pixels.data(), pixels.size());
   return picture;
 }
@@ -139,7 +144,7 @@ Work make_work(const DecomposeOptions& options, comm::Communicator& communicator
   comm::together(communicator, "reading the pictures", [&] {
     if (communicator.rank() != 0) return;
     if (options.init_latents) request.init_latents = load_init_latents(*options.init_latents);
-    pictures = read_pictures(options, stop_requested);
+    pictures = read_pictures(options, communicator, stop_requested);
   });
   share(pictures, options.images.size(), communicator);
   Work work;

@@ -90,8 +90,12 @@ void run(int argc, char** argv, std::string& doing) {
                                                  stop_requested, doing);
                          });
   } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
-    launch::run_plan(plan->options, std::cout);
-    flush_stdout();
+    launch::on_all_ranks(plan->options.run_config.comm.timeout, doing, stop_signal,
+                         [&](layerpipe::comm::Communicator& communicator) {
+                           agree_on_the_command_line(communicator, nullptr);
+                           launch::run_plan(plan->options, communicator, std::cout);
+                           flush_stdout();
+                         });
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);

@@ -1,38 +1,50 @@
 #include "launch/plan_command.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <ostream>
+#include <sstream>
 
+#include "comm/together.h"
 #include "common/errors.h"
 #include "common/units.h"
 #include "launch/dtype.h"
 #include "launch/plan_report.h"
+#include "launch/ranks.h"
 #include "launch/terminal.h"
 #include "launch/what_would_fit.h"
 #include "partition/partitioner.h"
+#include "runtime/agreement.h"
 #include "runtime/cost.h"
 #include "runtime/device_survey.h"
 #include "runtime/model_folder.h"
 #include "runtime/plan_json.h"
+#include "runtime/run_plan.h"
 
 namespace layerpipe::launch {
 namespace {
 
-// Imagined devices are GPUs.
-runtime::Survey devices_for(const PlanOptions& options) {
-  if (options.devices.empty()) return runtime::survey_machine();
-  return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
+// Those that are imagined, which are GPUs; those of the ranks, when there are several; or a rank for each GPU
+// of this machine. Called by all ranks.
+runtime::Survey devices_for(const PlanOptions& options, comm::Communicator& communicator) {
+  if (!options.devices.empty())
+    return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
+  if (communicator.size() == 1) return runtime::survey_machine();
+  runtime::DeviceFacts mine;
+  const runtime::HostPlace place = host_place(communicator);
+  comm::together(communicator, "looking at the devices", [&] {
+    share_cores(place);
+    mine = runtime::choose_device(runtime::DeviceChoice::kAuto, place);
+  });
+  runtime::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
+  const at::ScalarType dtype = dtype_of(options.run_config.dtype, mine.device);
+  return {.devices = runtime::gather_devices(communicator, mine, dtype, place.count),
+          .kind = mine.device,
+          .remark = mine.remark};
 }
 
-}  // namespace
-
-void run_plan(const PlanOptions& options, std::ostream& out) {
-  const runtime::ModelFolder model(
-      options.model, options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles);
-  const runtime::Survey survey = devices_for(options);
-  if (!survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
+void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, const runtime::Survey& survey,
+               std::int64_t threads, std::ostream& out) {
   PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
       .workload = {.picture = {options.work.resolution, options.work.resolution},
@@ -40,7 +52,7 @@ void run_plan(const PlanOptions& options, std::ostream& out) {
                    .branches = options.no_cfg ? 1 : 2,
                    .device = survey.kind,
                    .dtype = dtype_of(options.run_config.dtype, survey.kind),
-                   .threads = at::get_num_threads()},
+                   .threads = threads},
       .devices = survey.devices,
       .work = {.requests = options.num_images,
                .steps = options.work.steps,
@@ -59,6 +71,21 @@ void run_plan(const PlanOptions& options, std::ostream& out) {
   if (plan.fits) return;
   out.flush();  // before the message on stderr
   throw common::DoesNotFitError("the model does not fit: " + shortage(plan), what_would_fit(input));
+}
+
+}  // namespace
+
+void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
+  const runtime::Survey survey = devices_for(options, communicator);
+  const std::int64_t threads = runtime::most_threads(communicator);
+  const bool is_first = communicator.rank() == 0;
+  std::ostringstream unheard;  // of the others, who find the same
+  if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
+  comm::together(communicator, "planning", [&] {
+    const runtime::ModelFolder model(options.model, options.random_weights ? runtime::WeightOrigin::kRandom
+                                                                           : runtime::WeightOrigin::kFiles);
+    make_plan(options, model, survey, threads, is_first ? out : unheard);
+  });
 }
 
 }  // namespace layerpipe::launch

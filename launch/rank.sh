@@ -1,25 +1,36 @@
 #!/usr/bin/env bash
 # One rank under launch/run.sh: starts the program, and sees to it that mpirun does not end the others too early.
 #
-#   launch/rank.sh SECONDS PROGRAM [ARGUMENT...]
+#   launch/rank.sh PROGRAM [ARGUMENT...]
 #
 # mpirun kills all ranks as soon as one ends with an error, and takes the first one's exit code for its own. So the end of a rank is
-# held back: by a second when it knows the cause, by two when another rank was the cause, and by SECONDS when it was killed or
-# broke, so that the others notice, say which rank it was, and end by themselves.
+# held back: by a second when it knows the cause, by two when another rank was the cause, and for longer than the run's timeout
+# (--timeout, or comm.timeout of the config file) when it was killed or broke, so that the others notice, say which rank it was, and
+# end by themselves.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-grace=$1
-shift
+# The program writes its timeout there, in whole seconds, once it knows it.
+export LAYERPIPE_TIMEOUT_FILE
+LAYERPIPE_TIMEOUT_FILE="$(mktemp)"
+trap 'rm -f -- "$LAYERPIPE_TIMEOUT_FILE"' EXIT
 
 child=""
 # shellcheck disable=SC2317  # called by the traps
 send() { [[ -z "$child" ]] || kill -s "$1" "$child" 2>/dev/null || true; }
+# A rank that is writing a file gets the time to finish it, or to take away what it has written.
+# shellcheck disable=SC2317  # called by the traps
+end_the_run() {
+  local end=$((SECONDS + 2))
+  while [[ -n "$child" ]] && kill -0 "$child" 2>/dev/null && ((SECONDS < end)); do pause 0.2; done
+  send KILL
+  exit 143
+}
 # run.sh sends these through mpirun in place of SIGINT and SIGTERM. SIGTERM itself is mpirun's: the end of the run.
 trap 'send INT' USR1
 trap 'send TERM' USR2
-trap 'send KILL; exit 143' TERM
+trap end_the_run TERM
 
 # The ranks of a machine share its cores; threads that wait by spinning would take them from one another.
 if [[ -z "${OMP_NUM_THREADS:-}" ]]; then
@@ -40,7 +51,13 @@ while true; do
   wait "$child" 2>/dev/null && code=0 || code=$?
   kill -0 "$child" 2>/dev/null || break
 done
+# When a signal ended the last wait, and the child was gone before the next one, its own code is still to be had.
+((code <= 128)) || { wait "$child" 2>/dev/null && late=0 || late=$?; ((late == 127)) || code=$late; }
 child=""
+
+# How long the others may take to notice that this rank is dead, and a margin.
+read -r timeout <"$LAYERPIPE_TIMEOUT_FILE" || timeout=120
+grace=$((timeout + 15))
 
 # Tells run.sh, if it is on this host. An empty file, so that it is there at once and whole.
 tell_the_end() { [[ ! -d "${LAYERPIPE_ENDS:-}" || -e "$LAYERPIPE_ENDS/$1" ]] || : >"$LAYERPIPE_ENDS/$1" || true; }

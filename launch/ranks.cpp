@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 
 #include "comm/local/local_transport.h"
@@ -18,10 +19,9 @@ namespace {
 
 using common::ExitCode;
 
-// Says why all ranks stop, on the one that is to say it, before mpirun ends them; quiet about a user's own
-// stop, which is said when this rank has come to it.
-void say_failure(const comm::Failure& failure, int rank, const std::atomic<int>& stop_signal) {
-  if (stop_signal.load() != 0 || comm::speaker(failure) != rank) return;
+// Says why all ranks stop, on the one that is to say it, before mpirun ends them.
+void say_failure(const comm::Failure& failure, int rank) {
+  if (comm::speaker(failure) != rank) return;
   print({.code = ExitCode::kPeerFailed, .what = comm::message(failure), .remedy = comm::remedy(failure)});
 }
 
@@ -52,6 +52,13 @@ ExitCode end_because(const std::exception_ptr& thrown, comm::Communicator& commu
   return failure.code;
 }
 
+// Tells launch/rank.sh, which holds the end of a broken rank back for so long, in whole seconds.
+void tell_timeout(std::chrono::milliseconds timeout) {
+  const char* file = std::getenv("LAYERPIPE_TIMEOUT_FILE");
+  if (file != nullptr)
+    std::ofstream(file) << std::chrono::ceil<std::chrono::seconds>(timeout).count() << '\n';
+}
+
 }  // namespace
 
 void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
@@ -61,18 +68,28 @@ void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
     body(*alone);
     return;
   }
+  tell_timeout(timeout);
   comm::mpi::Session session;
   const std::unique_ptr<comm::Communicator> communicator = session.connect(timeout);
+  // A user's own stop is said when this rank has come to it; and mpirun asks the ranks to stop, too, once one
+  // has failed.
+  std::atomic<bool> peer_failed{false};
   if (communicator->size() > 1) {
-    communicator->on_failure(
-        [&](const comm::Failure& failure) { say_failure(failure, communicator->rank(), stop_signal); });
+    communicator->on_failure([&](const comm::Failure& failure) {
+      if (stop_signal.load() != 0) return;
+      peer_failed.store(true);
+      say_failure(failure, communicator->rank());
+    });
   }
   try {
     body(*communicator);
     communicator->barrier("ending");
   } catch (...) {
     if (communicator->size() == 1) throw;
-    const ExitCode code = end_because(std::current_exception(), *communicator, doing, stop_signal.load());
+    const bool is_cause = !peer_failed.load();
+    ExitCode code =
+        end_because(std::current_exception(), *communicator, doing, is_cause ? stop_signal.load() : 0);
+    if (!is_cause) code = ExitCode::kPeerFailed;
     std::cout.flush();
     std::cerr.flush();
     ::_exit(static_cast<int>(code));

@@ -41,29 +41,13 @@ fi
 [[ "$ranks" != 1 || -n "$hostfile" ]] || exec "$PROGRAM" "$@"
 command -v mpirun >/dev/null || fail 2 "mpirun is missing; launch/setup.sh installs it"
 
-# How long the others may take to notice that a rank is dead: --timeout, and a margin. In whole seconds.
-grace_of() {
-  local argument previous="" value=120s
-  for argument in "$@"; do
-    [[ "$argument" != --timeout=* ]] || value="${argument#*=}"
-    [[ "$previous" != --timeout ]] || value="$argument"
-    previous="$argument"
-  done
-  case "$value" in
-    *ms) value=1 ;;
-    *) value="${value%s}" ;;
-  esac
-  [[ "$value" =~ ^[0-9]{1,6}$ ]] || value=120
-  printf '%s\n' $((10#$value + 15))
-}
-
 # Where the ranks of this host tell that they ended, and with which code.
 ends="$(mktemp -d)"
 trap 'rm -rf -- "$ends"' EXIT
 export LAYERPIPE_ENDS="$ends"
 
-# A daemon of mpirun that has lost the others ends by itself after two minutes.
-options=(--quiet --bind-to none --oversubscribe -x LAYERPIPE_ENDS
+# A daemon of mpirun that has lost the others ends by itself after two minutes. launch/rank.sh gets two seconds from SIGTERM on.
+options=(--quiet --bind-to none --oversubscribe -x LAYERPIPE_ENDS --mca odls_base_sigkill_timeout 2
   --mca oob_tcp_keepalive_time 60 --mca oob_tcp_keepalive_intvl 10 --mca oob_tcp_keepalive_probes 6)
 ((EUID != 0)) || options+=(--allow-run-as-root)
 [[ -z "$ranks" ]] || options+=(-n "$ranks")
@@ -81,7 +65,7 @@ ask() {  # ask CODE SIGNAL
     kill -s TERM "$mpirun" 2>/dev/null || true
   fi
 }
-setsid mpirun "${options[@]}" "$CHECKOUT/launch/rank.sh" "$(grace_of "$@")" "$PROGRAM" "$@" &
+setsid mpirun "${options[@]}" "$CHECKOUT/launch/rank.sh" "$PROGRAM" "$@" &
 mpirun=$!
 trap 'ask 130 USR1' INT
 trap 'ask 143 USR2' TERM HUP
@@ -105,7 +89,10 @@ while true; do
 done
 kill "$watcher" 2>/dev/null || true
 wait "$watcher" 2>/dev/null || true
-((code != 137)) || code="$(first_error)"
+if ((code == 137)); then
+  cause="$(first_error)"
+  code="${cause:-137}"
+fi
 case "$code" in
   0 | 2 | 3 | 4 | 5 | 6 | 130 | 143) exit "$code" ;;
 esac

@@ -1,5 +1,7 @@
 #include "runtime/agreement.h"
 
+#include <algorithm>
+
 #include "comm/wire.h"
 #include "common/errors.h"
 
@@ -34,14 +36,15 @@ void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& 
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     const std::vector<std::string> ours = read(all[0]);
     const std::vector<std::string> theirs = read(all[rank]);
-    for (std::size_t i = 0; i < facts.size(); ++i) {
-      // A build with other facts is another version.
+    // A build with other facts is another version.
+    for (std::size_t i = 0; i < std::max(ours.size(), theirs.size()); ++i) {
       const std::string first = i < ours.size() ? ours[i] : "none";
       const std::string other = i < theirs.size() ? theirs[i] : "none";
       if (first == other) continue;
       throw common::AgreedError(
           "rank " + std::to_string(rank) + " on host " + communicator.host(static_cast<int>(rank)) +
-              " has another " + facts[i].name + " than rank 0: " + shown(other) + ", not " + shown(first),
+              " has another " + (i < facts.size() ? facts[i].name : "program version") +
+              " than rank 0: " + shown(other) + ", not " + shown(first),
           "All ranks need the same program, command line, config file and model.", common::ExitCode::kInput);
     }
   }

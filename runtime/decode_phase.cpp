@@ -46,7 +46,15 @@ partition::UnitRange layers_of(const DecodeTasks& tasks, const partition::UnitRa
   return {tasks.layer(range.begin), tasks.layer(range.end - 1) + 1};
 }
 
-// Rank 0 gives every rank the latents of the layers that it decodes: [layers, z_dim, h, w].
+// Of the latents of these layers: [layers, z_dim, h, w].
+std::vector<std::int64_t> latent_sizes(const RunContext& run, const DecodeTasks& tasks,
+                                       const partition::UnitRange& range) {
+  const std::int64_t patch = run.model.config().transformer.patch_size;
+  return {layers_of(tasks, range).size(), run.model.config().vae.z_dim, patch * tasks.grid.height,
+          patch * tasks.grid.width};
+}
+
+// Rank 0 gives every rank the latents of the layers that it decodes.
 void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks) {
   const RequestState& state = run.states[request];
   // The first frame is the whole picture, made along with its layers.
@@ -75,6 +83,7 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
   const model::VaeDecoder& decoder = run.networks.vae_decoder();
   const at::Tensor middle =
       decoder.forward_middle(model::denormalise_latents(latents.to(run.device), config));
+  run.communicator.moves();
   const std::int64_t scale = config.spatial_compression_ratio();
   const std::int64_t first_layer = tasks.layer(mine.begin);
   const at::Tensor rows = at::empty(
@@ -91,21 +100,23 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
 }
 
 // Rank 0 puts the rows of all ranks into [layers, channels, height, width], host.
-at::Tensor collect(RunContext& run, const DecodeTasks& tasks, const Request& request) {
+at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks) {
   const model::VaeConfig& config = run.model.config().vae;
   const std::int64_t scale = config.spatial_compression_ratio();
   const std::int64_t patch = run.model.config().transformer.patch_size;
-  const at::Tensor decoded = at::empty({request.layers, config.input_channels,
-                                        scale * patch * tasks.grid.height, scale * patch * tasks.grid.width},
-                                       at::TensorOptions().dtype(run.dtype));
+  const std::int64_t width = scale * patch * tasks.grid.width;
+  const at::Tensor decoded =
+      at::empty({run.requests[index].layers, config.input_channels, scale * patch * tasks.grid.height, width},
+                at::TensorOptions().dtype(run.dtype));
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
     const partition::UnitRange& range = tasks.ranges[stage];
     if (range.size() == 0) continue;
     const int rank = run.plan.stages[stage].rank;
-    const comm::Boundary boundary = run.mail.receive(rank);
-    const at::Tensor& rows = boundary.at(kRows);
+    const comm::Boundary boundary = run.mail.receive(rank, static_cast<std::int64_t>(index));
+    const at::Tensor& rows =
+        boundary.at(kRows, run.dtype, {1, config.input_channels, scale * tasks.rows(range), width});
     run.decode_peak_bytes[static_cast<std::size_t>(rank)] =
-        static_cast<std::uint64_t>(boundary.at(kPeakBytes).item<std::int64_t>());
+        static_cast<std::uint64_t>(boundary.at(kPeakBytes, at::kLong, {}).item<std::int64_t>());
     std::int64_t above = 0;
     for (std::int64_t task = range.begin; task < range.end; ++task) {
       const model::ops::RowRange& strip = tasks.strip(task);
@@ -120,19 +131,22 @@ at::Tensor collect(RunContext& run, const DecodeTasks& tasks, const Request& req
 
 }  // namespace
 
-void decode_layers(RunContext& run, const std::function<void(std::size_t request)>& decoded) {
+void decode_layers(RunContext& run, const std::function<void()>& before_each,
+                   const std::function<void(std::size_t request)>& decoded) {
   run.decode_peak_bytes.assign(run.plan.stages.size(), 0);
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
     run.now_doing("decode request " + std::to_string(i));
     run.progress.check_stop();
+    before_each();
     const Request& request = run.requests[i];
     const DecodeTasks tasks = tasks_of(request, run);
     if (run.is_first()) send_latents(run, i, tasks);
     const partition::UnitRange mine = tasks.ranges[static_cast<std::size_t>(run.part.stage)];
     if (mine.size() > 0) {
-      comm::Boundary boundary = run.mail.receive(kFirstRank);
+      comm::Boundary boundary = run.mail.receive(kFirstRank, static_cast<std::int64_t>(i));
       if (boundary.header.action == comm::Action::kCompute) {
-        const at::Tensor rows = decode_tasks(run, tasks, mine, boundary.at(kLatents));
+        const at::Tensor rows =
+            decode_tasks(run, tasks, mine, boundary.at(kLatents, run.dtype, latent_sizes(run, tasks, mine)));
         const auto peak = static_cast<std::int64_t>(memory_use(run.device).peak);
         run.mail.send(kFirstRank,
                       {.header = boundary.header,
@@ -142,7 +156,7 @@ void decode_layers(RunContext& run, const std::function<void(std::size_t request
     if (!run.is_first()) continue;
     RequestState& state = run.states[i];
     if (!state.failure) {
-      state.result.decoded = collect(run, tasks, request);
+      state.result.decoded = collect(run, i, tasks);
       state.require_finite(state.result.decoded, "the layers of result " + std::to_string(i));
     }
     decoded(i);

@@ -7,8 +7,9 @@
 
 namespace layerpipe::runtime {
 
-// Decodes the layers of all requests that have not failed, in their order. On rank 0 `decoded` is called for
-// every request, failed ones too, when its layers are there.
-void decode_layers(RunContext& run, const std::function<void(std::size_t request)>& decoded);
+// Decodes the layers of all requests that have not failed, in their order; `before_each` may fail them. On
+// rank 0 `decoded` is called for every request, failed ones too, when its layers are there.
+void decode_layers(RunContext& run, const std::function<void()>& before_each,
+                   const std::function<void(std::size_t request)>& decoded);
 
 }  // namespace layerpipe::runtime

@@ -89,6 +89,10 @@ bool DenoiseStage::is_over(const Instruction& instruction) const {
   return instruction.step + 1 == request.steps && instruction.branch + 1 == branches_of(request);
 }
 
+at::Tensor DenoiseStage::latents_of(const comm::Boundary& boundary, const model::TokenGrid& grid) const {
+  return boundary.at(kLatents, config_.dtype, {grid.latent_tokens(), config_.model->transformer.in_channels});
+}
+
 comm::Boundary DenoiseStage::forward(const Instruction& instruction, comm::Boundary received) {
   const bool is_skipped = config_.is_first ? states_[index(instruction.request)].failure != nullptr
                                            : received.header.action == comm::Action::kSkip;
@@ -99,12 +103,16 @@ comm::Boundary DenoiseStage::forward(const Instruction& instruction, comm::Bound
   Held& state = held(instruction.request);
   const double timestep = state.schedule.timesteps[index(instruction.step)];
   comm::Boundary boundary = config_.is_first ? embed(instruction, state, timestep) : std::move(received);
-  model::Streams streams{boundary.at(kHiddenStates), boundary.at(kEncoderHiddenStates)};
+  const model::TokenGrid grid = grid_of(requests_[index(instruction.request)], *config_.model);
+  const std::int64_t prompt_tokens = prompt_lengths_[index(instruction.request)][index(instruction.branch)];
+  const std::int64_t width = config_.model->transformer.inner_dim();
+  model::Streams streams{boundary.at(kHiddenStates, config_.dtype, {grid.image_tokens(), width}),
+                         boundary.at(kEncoderHiddenStates, config_.dtype, {prompt_tokens, width})};
   const at::Tensor conditioning = config_.transformer->conditioning(timestep);
   config_.transformer->forward_blocks(streams, conditioning, state.rotary[index(instruction.branch)],
                                       config_.after_block);
   if (config_.is_last) {
-    if (instruction.step == 0 && instruction.branch == 0) state.latents = boundary.at(kLatents);
+    if (instruction.step == 0 && instruction.branch == 0) state.latents = latents_of(boundary, grid);
     state.predictions[index(instruction.branch)] =
         config_.transformer->project(streams.hidden_states, conditioning, state.latents.size(0));
     boundary.tensors.clear();
@@ -151,8 +159,9 @@ void DenoiseStage::take_latents(const Instruction& instruction, comm::Boundary l
     return;
   }
   at::Tensor& held_latents = held(instruction.request).latents;
-  held_latents = latents.at(kLatents);
-  if (instruction.step + 1 < requests_[index(instruction.request)].steps) return;
+  const Request& asked = requests_[index(instruction.request)];
+  held_latents = latents_of(latents, grid_of(asked, *config_.model));
+  if (instruction.step + 1 < asked.steps) return;
   request.result.latents = held_latents.cpu();
   held_.erase(instruction.request);
   request.require_finite(request.result.latents,

@@ -58,6 +58,7 @@ class DenoiseStage : public StageWork {
   Held make(std::int64_t request) const;
   comm::Boundary embed(const Instruction& instruction, Held& state, double timestep);
   bool is_over(const Instruction& instruction) const;
+  at::Tensor latents_of(const comm::Boundary& boundary, const model::TokenGrid& grid) const;
 
   DenoiseStageConfig config_;
   std::span<const Request> requests_;

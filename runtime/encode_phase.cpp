@@ -75,8 +75,13 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
   while (place < stages.size() && stages[place].rank != run.part.rank) ++place;
   std::vector<at::Tensor> embeds(count);
   std::size_t collected = 0;
+  const std::int64_t width = run.model.config().text_encoder.hidden_size;
+  const auto receive = [&](int from, std::size_t prompt, std::int64_t rows) {
+    return run.mail.receive(from, static_cast<std::int64_t>(prompt)).at(kTensor, run.dtype, {rows, width});
+  };
   const auto collect = [&] {
-    embeds[collected] = run.mail.receive(stages.back().rank).at(kTensor);
+    embeds[collected] =
+        receive(stages.back().rank, collected, model::prompt_length(prompts.token_ids[collected].size()));
     ++collected;
   };
   for (std::size_t i = 0; i < count; ++i) {
@@ -84,7 +89,9 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
       run.now_doing("encode prompt " + std::to_string(i));
       run.progress.check_stop();
       at::Tensor received;
-      if (place > 0) received = run.mail.receive(stages[place - 1].rank).at(kTensor);
+      if (place > 0) {
+        received = receive(stages[place - 1].rank, i, static_cast<std::int64_t>(prompts.token_ids[i].size()));
+      }
       const at::Tensor result = encode_part(run, prompts.token_ids[i], received);
       const bool is_last = place + 1 == stages.size();
       run.mail.send(is_last ? kFirstRank : stages[place + 1].rank,
@@ -132,9 +139,12 @@ void encode_pictures(RunContext& run) {
         std::vector<at::Tensor> parts;
         for (std::size_t stage = 0; stage < ranges.size(); ++stage) {
           if (ranges[stage].size() == 0) continue;
-          parts.push_back(run.mail.receive(run.plan.stages[stage].rank).at(kTensor).to(run.device));
+          const comm::Boundary part =
+              run.mail.receive(run.plan.stages[stage].rank, static_cast<std::int64_t>(i));
+          parts.push_back(part.at(kTensor).to(run.device));
         }
         const at::Tensor encoded = run.networks.vae_encoder().forward_middle(at::cat(parts, 2));
+        run.communicator.moves();
         latents = model::pack_latents(model::normalise_latents(encoded, config.vae)).cpu();
       }
     }

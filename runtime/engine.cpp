@@ -225,20 +225,22 @@ void Engine::denoise(RunContext& run, const PromptList& prompts) {
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
   run.load(Network::kVaeDecoder);
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
-  decode_layers(run, [&](std::size_t request) {
+  const auto decoded = [&](std::size_t request) {
     measure_phase(run);
     for (std::size_t rank = 1; rank < figures_.size(); ++rank)
       figures_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
     RequestState& state = run.states[request];
-    const double decoded = now();
+    const double told = now();
     if (!state.failure) {
       listeners.result(request, std::exchange(state.result, {}));
     } else if (listeners.failed) {
       listeners.failed(request, state.failure);
     }
-    phase_start_ += now() - decoded;  // what the listener takes is not decoding
+    phase_start_ += now() - told;  // what the listener takes is not decoding
     run.progress.advance(request);
-  });
+  };
+  decode_layers(
+      run, [&] { give_up_cancelled(run); }, decoded);
   run.networks.release(Network::kVaeDecoder);
 }
 

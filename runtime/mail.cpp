@@ -1,5 +1,7 @@
 #include "runtime/mail.h"
 
+#include <string>
+
 #include "common/errors.h"
 
 namespace layerpipe::runtime {
@@ -20,7 +22,16 @@ void Mail::send(int to, comm::Boundary boundary) {
   channel->send(std::move(boundary));
 }
 
-comm::Boundary Mail::receive(int from) {
+comm::Boundary Mail::receive(int from, std::int64_t request) {
+  comm::Boundary boundary = receive_next(from);
+  if (boundary.header.request == request) return boundary;
+  throw common::PeerFailedError("rank " + std::to_string(from) + " sent what belongs to number " +
+                                    std::to_string(boundary.header.request) + " where number " +
+                                    std::to_string(request) + " was due",
+                                "Messages were lost or mixed up: look for errors of the network or of MPI.");
+}
+
+comm::Boundary Mail::receive_next(int from) {
   if (from == communicator_.rank()) {
     common::ensure(!to_itself_.empty(), "a rank waits for mail from itself");
     comm::Boundary boundary = std::move(to_itself_.front());

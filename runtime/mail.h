@@ -18,13 +18,15 @@ class Mail {
 
   // Comes back while the boundary travels, unless many are under way; its tensors are moved to host memory.
   void send(int to, comm::Boundary boundary);
-  // The next from that rank, in host memory.
-  comm::Boundary receive(int from);
+  // The next from that rank, in host memory. Throws PeerFailedError when it is not of that request (or
+  // prompt, or picture: whatever its header's number stands for).
+  comm::Boundary receive(int from, std::int64_t request);
   // Waits until everything has left.
   void flush();
 
  private:
   comm::ChannelOptions options() const;
+  comm::Boundary receive_next(int from);
 
   comm::Communicator& communicator_;
   int channel_;

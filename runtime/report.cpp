@@ -104,17 +104,16 @@ Json ranks_json(const RunFigures& figures) {
   for (std::size_t i = 0; i < count; ++i) {
     const partition::StagePlan& stage = figures.plan.stages[i];
     const RankFigures& rank = figures.ranks.at(static_cast<std::size_t>(stage.rank));
-    Json json{
-        {"rank", stage.rank},
-        {"host", stage.host},
-        {"device", stage.device},
-        {"stage", stage.stage},
-        {"predicted_peak_bytes",
-         {{"encode", stage.predicted_peak_bytes.encode},
-          {"denoise", stage.predicted_peak_bytes.denoise},
-          {"decode", stage.predicted_peak_bytes.decode}}},
-        {"peak_bytes", by_phase(rank.phases, peak_json)},
-        {"denoise", stage_json(rank.stage)}};
+    Json json{{"rank", stage.rank},
+              {"host", stage.host},
+              {"device", stage.device},
+              {"stage", stage.stage},
+              {"predicted_peak_bytes",
+               {{"encode", stage.predicted_peak_bytes.encode},
+                {"denoise", stage.predicted_peak_bytes.denoise},
+                {"decode", stage.predicted_peak_bytes.decode}}},
+              {"peak_bytes", by_phase(rank.phases, peak_json)},
+              {"denoise", stage_json(rank.stage)}};
     if (count > 1) {
       json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},
                       {"messages", rank.to_next.messages},

@@ -37,8 +37,21 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
 
 }  // namespace
 
+std::int64_t most_threads(comm::Communicator& communicator) {
+  comm::WireWriter mine;
+  mine.number(std::int64_t{at::get_num_threads()});
+  std::int64_t most = 1;
+  for (const auto& bytes : communicator.all_gather(mine.take(), "comparing numbers of threads")) {
+    comm::WireReader reader(bytes);
+    most = std::max(most, reader.number<std::int64_t>());
+    reader.end();
+  }
+  return most;
+}
+
 CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
-                              const DeviceFacts& device, at::ScalarType dtype) {
+                              const DeviceFacts& device, at::ScalarType dtype,
+                              comm::Communicator& communicator) {
   common::ensure(!requests.empty(), "a plan needs a request");
   const auto tokens = [&](const Request& request) { return grid_of(request, model.config()).image_tokens(); };
   const Request& largest =
@@ -53,7 +66,7 @@ CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFold
           .branches = workload_of(requests).branches,
           .device = device.device,
           .dtype = dtype,
-          .threads = at::get_num_threads()};
+          .threads = most_threads(communicator)};
 }
 
 partition::Workload workload_of(std::span<const Request> requests) {

@@ -14,9 +14,14 @@
 
 namespace layerpipe::runtime {
 
-// Of the request that takes most memory, with the longest prompt of all.
+// Of the request that takes most memory, with the longest prompt of all, and the rank with the most CPU
+// threads, so that all ranks make the same plan. Called by all ranks.
 CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
-                              const DeviceFacts& device, at::ScalarType dtype);
+                              const DeviceFacts& device, at::ScalarType dtype,
+                              comm::Communicator& communicator);
+
+// Of LibTorch on the CPU, on the rank that has most. Called by all ranks.
+std::int64_t most_threads(comm::Communicator& communicator);
 
 partition::Workload workload_of(std::span<const Request> requests);
 

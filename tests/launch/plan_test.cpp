@@ -5,6 +5,7 @@
 #include "common/files.h"
 #include "launch/plan_report.h"
 #include "tests/launch/program.h"
+#include "tests/support/model_copy.h"
 #include "tests/support/temporary_folder.h"
 
 namespace layerpipe::launch {
@@ -128,6 +129,40 @@ TEST(Plan, TakesTheDevicesOfTheMachineWithoutAList) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_GE(nlohmann::json::parse(outcome.out).at("stages").size(), 1U);
 }
+
+struct Cards {
+  const char* config;
+  const char* devices;  // what cards of the sizes in its name have free
+};
+
+class PlanOfConfig : public ::testing::TestWithParam<Cards> {};
+
+TEST_P(PlanOfConfig, FitsTheCardsInItsName) {
+  const TemporaryFolder folder;
+  const auto model = layerpipe::testing::make_full_size_model(folder.path() / "model");
+  const auto config = std::filesystem::path(LAYERPIPE_CONFIGS) / GetParam().config;
+  const Outcome outcome = run_program({"plan", "--model", model, "--random-weights", "--resolution", "1024",
+                                       "--partition", config, "--devices", GetParam().devices, "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto plan = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(plan.at("fits"), true);
+  for (const auto& stage : plan.at("stages")) EXPECT_EQ(stage.at("missing_bytes"), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configs, PlanOfConfig,
+    ::testing::Values(Cards{"2x24gb.yaml", "22.3GiB,22.3GiB"},
+                      Cards{"3x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB"},
+                      Cards{"4x16gb.yaml", "15.5GiB,15.5GiB,15.5GiB,15.5GiB"},
+                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB"},
+                      Cards{"8x24gb.yaml",
+                            "22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB"}),
+    [](const auto& info) {
+      std::string name = info.param.config;
+      name.resize(name.find('.'));
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 TEST(PlanTable, IsNeverWiderThan110Columns) {
   partition::Plan plan{.fits = false, .residency = {.text_encoder = partition::Residency::kPhased}};

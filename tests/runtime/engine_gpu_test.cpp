@@ -9,6 +9,7 @@
 #include "runtime/engine.h"
 #include "runtime/memory.h"
 #include "tests/support/compare_with_diffusers.h"
+#include "tests/support/model_copy.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/run_engine.h"
 #include "tests/support/temporary_folder.h"
@@ -58,15 +59,7 @@ class FullSizeOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "there is no GPU";
-    std::filesystem::copy(layerpipe::testing::test_data() / "parity" / "plain" / "model", model_,
-                          std::filesystem::copy_options::recursive);
-    const auto configs = layerpipe::testing::test_data() / "configs";
-    const auto replace = std::filesystem::copy_options::overwrite_existing;
-    std::filesystem::copy_file(configs / "transformer_layered.json", model_ / "transformer" / "config.json",
-                               replace);
-    std::filesystem::copy_file(configs / "vae_layered.json", model_ / "vae" / "config.json", replace);
-    std::filesystem::copy_file(configs / "text_encoder_flat.json", model_ / "text_encoder" / "config.json",
-                               replace);
+    layerpipe::testing::make_full_size_model(model_);
   }
   layerpipe::testing::TemporaryFolder folder_;
   std::filesystem::path model_ = folder_.path() / "model";

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/files.h"
 #include "model/weights/safetensors.h"
 #include "tests/launch/program.h"
 #include "tests/support/model_copy.h"
@@ -105,6 +106,36 @@ TEST_F(Ranks, GiveTheSameBitsHoweverTheModelIsSplit) {
   EXPECT_EQ(stages.at(1).at("blocks"), (nlohmann::json{1, 5}));
 }
 
+// Two pictures, three results of each, in flight together: the files of one rank, to the byte.
+TEST_F(Ranks, MakeSeveralPicturesOfSeveralInputs) {
+  const auto run = [&](int ranks) {
+    const auto folder = folder_.path() / std::to_string(ranks) / "out";
+    auto all = decompose_arguments(folder, {"--num-images", "3"});
+    all.insert(std::find(all.begin(), all.end(), "--image") + 2, demo_picture("orchard"));
+    const Outcome outcome = run_ranks(ranks, all);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return folder;
+  };
+  const auto expected = run(1);
+  const auto files = files_below(expected);
+  ASSERT_EQ(files.size(), 6U * 4U);  // two layers, their composite, run.json
+  const auto ours = run(3);
+  EXPECT_EQ(files_below(ours), files);
+  for (const std::string& file : files) {
+    if (!file.ends_with(".png")) continue;
+    EXPECT_EQ(common::read_text_file(ours / file), common::read_text_file(expected / file)) << file;
+  }
+}
+
+TEST_F(Ranks, PlanForTheDevicesOfAll) {
+  const Outcome outcome = run_ranks(3, {"plan", "--model", demo_model().string(), "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto plan = nlohmann::json::parse(outcome.out);  // one, not three
+  ASSERT_EQ(plan.at("stages").size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(plan.at("stages").at(i).at("rank"), i);
+  EXPECT_GT(plan.at("predicted_step_seconds"), 0) << "the speeds of the ranks' devices were measured";
+}
+
 TEST_F(Ranks, TellWhatTheyDidInReportAndTrace) {
   const auto trace = folder_.path() / "trace.json";
   const Outcome outcome = run_ranks(2, decompose("out", {"--trace", trace.string()}));
@@ -161,6 +192,24 @@ exec )" LAYERPIPE_BINARY R"( "$@" --steps "${STEPS:-3}"
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
   EXPECT_THAT(outcome.err,
               ::testing::ContainsRegex("rank 1 on host [^ ]+ has another command line than rank 0"));
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+}
+
+TEST_F(Ranks, OneOfWhichHasAnotherModelDoNotStart) {
+  const auto model = folder_.path() / "model";
+  std::filesystem::copy(demo_model(), model, std::filesystem::copy_options::recursive);
+  const auto config = model / "scheduler" / "scheduler_config.json";
+  common::write_file_atomically(config, common::read_text_file(config) + "\n");
+  // Each rank finds the model where it stands, as on hosts whose copies have come apart.
+  const auto script =
+      write("rank.sh", "#!/bin/bash\n[[ \"$OMPI_COMM_WORLD_RANK\" == 1 ]] && cd " + folder_.path().string() +
+                           " || cd " LAYERPIPE_DEMO "\nexec " LAYERPIPE_BINARY " \"$@\"\n");
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  auto arguments = decompose("out");
+  *(std::find(arguments.begin(), arguments.end(), "--model") + 1) = "model";
+  const Outcome outcome = run_ranks(2, arguments, {"LAYERPIPE_PROGRAM=" + script.string()});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::ContainsRegex("rank 1 on host [^ ]+ has another model than rank 0"));
   EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
 }
 

@@ -1,0 +1,112 @@
+// How a run of the program over several ranks ends before its time: a signal to launch/run.sh or to one rank.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <chrono>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "common/files.h"
+#include "tests/launch/program.h"
+
+namespace layerpipe::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string contents(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// The process of that rank of the run that has `word` in its command line.
+std::optional<pid_t> process_of_rank(int rank, const std::string& word) {
+  const std::string mark = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + '\0';
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string line = contents(entry.path() / "cmdline");
+    if (!line.starts_with(LAYERPIPE_BINARY) || line.find(word) == std::string::npos) continue;
+    if (contents(entry.path() / "environ").find(mark) != std::string::npos)
+      return static_cast<pid_t>(std::stol(entry.path().filename().string()));
+  }
+  return {};
+}
+
+// A run of two ranks that takes longer than the test; waits until it denoises.
+class LongRun {
+ public:
+  explicit LongRun(const std::string& config = "") {
+    auto arguments = decompose_arguments(out());
+    *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = "1000";
+    if (!config.empty()) {
+      common::write_file_atomically(folder_.path() / "run.yaml", config);
+      arguments.insert(arguments.end(), {"--partition", folder_.path() / "run.yaml"});
+    }
+    arguments.insert(arguments.begin(), {"-n", "2"});
+    program_.emplace(arguments, folder_.path(),
+                     std::vector<std::string>{"LAYERPIPE_PROGRAM=" LAYERPIPE_BINARY});
+    while (program_->err().find("denoise step") == std::string::npos && program_->is_running())
+      std::this_thread::sleep_for(10ms);
+    std::this_thread::sleep_for(500ms);  // the ranks have heard what each is at
+  }
+
+  std::filesystem::path out() const { return folder_.path() / "out"; }
+  void send(int signal_number) const { program_->send(signal_number); }
+  void send_to_rank(int rank, int signal_number) const {
+    const std::optional<pid_t> process = process_of_rank(rank, folder_.path());
+    ASSERT_TRUE(process.has_value()) << "rank " << rank << " does not run: " << program_->err();
+    ::kill(*process, signal_number);
+  }
+
+  // Ends with that code and one message, and leaves neither a file nor a process.
+  void expect_end(int code, const std::string& message) {
+    const auto begin = std::chrono::steady_clock::now();
+    const Outcome outcome = program_->wait();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 25s);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_THAT(outcome.err, ::testing::ContainsRegex("layerpipe: " + message));
+    EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(files_below(out()), ::testing::IsEmpty());
+    EXPECT_EQ(processes_with(folder_.path()), 0);
+  }
+
+ private:
+  TemporaryFolder folder_;
+  std::optional<Program> program_;
+};
+
+TEST(RanksEnd, AtCtrlC) {
+  LongRun run;
+  run.send(SIGINT);
+  run.expect_end(130, "interrupted");
+}
+
+TEST(RanksEnd, WhenTheRunIsTerminated) {
+  LongRun run;
+  run.send(SIGTERM);
+  run.expect_end(143, "terminated");
+}
+
+TEST(RanksEnd, WhenOneOfThemIsTerminated) {
+  LongRun run;
+  run.send_to_rank(1, SIGTERM);
+  run.expect_end(143, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) .*terminated");
+}
+
+// A timeout that stands in the config file is known to launch/rank.sh, too: it holds back the end of the rank
+// that was killed until the others have named it.
+TEST(RanksEnd, WhenOneOfThemIsKilledAfterTheTimeoutOfTheConfig) {
+  LongRun run("comm: {timeout: 1500ms}\n");
+  run.send_to_rank(1, SIGKILL);
+  run.expect_end(4, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) has been silent for [12]\\.[0-9] s");
+}
+
+TEST(RanksEnd, WhenTheFirstIsKilled) {
+  LongRun run("comm: {timeout: 1s}\n");
+  run.send_to_rank(0, SIGKILL);
+  run.expect_end(4, "rank 0 on host [^ ]+ \\(stage 0: [^)]*\\) has been silent for [12]\\.[0-9] s");
+}
+
+}  // namespace
+}  // namespace layerpipe::testing
