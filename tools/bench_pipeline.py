@@ -1,0 +1,98 @@
+"""Times the pipeline over the GPUs of this machine, at full size with random weights.
+
+    python3 tools/bench_pipeline.py --stages 1 2 4 --resolution 640 1024 --json pipeline.json
+
+For every number of stages: many pictures (throughput), one picture with guidance, and one without, which is the stages' serial
+execution, since then only one of them has work at a time. Says whether the latents are those of one device, bit for bit. Prints
+tables and writes JSON. The build has to be there; so has a GPU for every stage.
+"""
+
+import argparse
+import filecmp
+import json
+import tempfile
+from pathlib import Path
+
+from bench_runs import Bench, RunFailed, table
+
+
+def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None) -> dict:
+    """The figures of one number of stages; `alone`: those of one stage, without them these are they."""
+    common = ["--resolution", str(resolution), "--layers", str(args.layers), *args.option]
+    name = f"{resolution}_{stages}"
+    few = ["--steps", str(args.few_steps)]
+    guided = bench.run(f"{name}_guided", stages, *few, *common)
+    serial = bench.run(f"{name}_serial", stages, *few, "--no-cfg", *common)
+    figures = {
+        "resolution": resolution,
+        "stages": stages,
+        "step_seconds": guided.step_seconds,
+        "serial_step_seconds": 2 * serial.step_seconds,
+        "busy_share_of_one": guided.busy_share(),
+        "load_seconds": sum(guided.report["seconds"]["load"].values()),
+        "encode_seconds": guided.report["seconds"]["encode"],
+        "decode_seconds": guided.report["seconds"]["decode"],
+        "latents": str(guided.latents),
+    }
+    if alone is None:
+        return figures
+    figures["same_bits"] = filecmp.cmp(guided.latents, alone["latents"], shallow=False)
+    figures["speed_of_one"] = figures["serial_step_seconds"] / figures["step_seconds"]
+    pictures = args.pictures_per_stage * stages
+    many = bench.run(f"{name}_many", stages, "--steps", str(args.steps), *common, pictures=pictures)
+    figures |= {
+        "pictures": pictures,
+        "steps": args.steps,
+        "many_seconds": many.denoise_seconds,
+        "throughput": pictures * args.steps * alone["step_seconds"] / many.denoise_seconds,
+        "busy_share_of_many": many.busy_share(),
+        "waiting_to_send": max(rank["edge"]["wait"] for rank in many.ranks) / many.denoise_seconds,
+    }
+    return figures
+
+
+def row(figures: dict) -> list:
+    stages = figures["stages"]
+    cells = [figures["resolution"], stages, f"{figures['serial_step_seconds']:.3f}", f"{figures['step_seconds']:.3f}"]
+    if "throughput" not in figures:
+        return cells + ["", "", "", "", ""]
+    due = 2 * stages / (stages + 1)
+    return cells + [f"{figures['speed_of_one']:.2f} ({figures['speed_of_one'] / due:.0%} of {due:.2f})",
+                    f"{figures['throughput']:.2f} ({figures['throughput'] / stages:.0%})",
+                    f"{min(figures['busy_share_of_many']):.1%}", f"{figures['waiting_to_send']:.2%}",
+                    "yes" if figures["same_bits"] else "NO"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stages", type=int, nargs="+", default=[1, 2], help="1 comes first, to compare with")
+    parser.add_argument("--resolution", type=int, nargs="+", default=[640, 1024])
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=20, help="of many pictures")
+    parser.add_argument("--few-steps", type=int, default=6, help="of one picture")
+    parser.add_argument("--pictures-per-stage", type=int, default=2)
+    parser.add_argument("--option", nargs=argparse.REMAINDER, default=[], help="the rest goes to layerpipe decompose")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--folder", type=Path, help="where results go; default: a temporary folder")
+    args = parser.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(args.folder or Path(scratch))
+        for resolution in args.resolution:
+            alone = measure(bench, resolution, 1, args, None)
+            results.append(alone)
+            for stages in args.stages:
+                if stages == 1:
+                    continue
+                try:
+                    results.append(measure(bench, resolution, stages, args, alone))
+                except RunFailed as failure:
+                    print(failure, flush=True)
+                if args.json:
+                    args.json.write_text(json.dumps(results, indent=2) + "\n")
+    print(table(["px", "stages", "serial s a step", "s a step", "one picture", "throughput", "least busy", "waits to send",
+                 "same bits"], [row(figures) for figures in results]))
+
+
+if __name__ == "__main__":
+    main()

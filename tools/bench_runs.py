@@ -1,0 +1,80 @@
+"""What bench_pipeline.py and bench_memory.py share: runs of the program at full size, and what they left in run.json."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PICTURE = CHECKOUT / "demo" / "pictures" / "weather.png"
+GIB = 2**30
+
+
+class RunFailed(Exception):
+    pass
+
+
+@dataclass
+class Run:
+    report: dict   # run.json of the first result
+    latents: Path  # what --dump-latents wrote, of a run of one picture
+    seconds: float  # of the whole command
+
+    @property
+    def ranks(self) -> list[dict]:
+        return self.report["ranks"]
+
+    @property
+    def denoise_seconds(self) -> float:
+        """Without the loading of weights and the opening of channels."""
+        return max(rank["denoise"]["seconds"] for rank in self.ranks)
+
+    @property
+    def step_seconds(self) -> float:
+        """Of one picture, without the first step, which warms up."""
+        steps = self.report["seconds"]["steps"][1:]
+        return sum(steps) / len(steps)
+
+    def busy_share(self) -> list[float]:
+        return [rank["denoise"]["busy"] / rank["denoise"]["seconds"] for rank in self.ranks]
+
+
+class Bench:
+    """Runs launch/run.sh decompose with random weights of the published sizes, under `folder`."""
+
+    def __init__(self, folder: Path, on_line=None):
+        self.folder = folder
+        self.on_line = on_line  # called with every line of the program's log
+        self.model = folder / "model"
+        if not self.model.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            subprocess.run([sys.executable, CHECKOUT / "tools" / "make_full_size_folder.py", self.model], check=True)
+
+    def run(self, name: str, ranks: int, *options: str, pictures: int = 1) -> Run:
+        out = self.folder / name
+        latents = self.folder / f"{name}.safetensors"
+        command = [CHECKOUT / "launch" / "run.sh", "-n", str(ranks), "decompose", "--model", self.model, "--random-weights",
+                   "--image", PICTURE, "--prompt", "a poster of the weather, with a sun, a cloud and rain", "--out", out]
+        command += ["--num-images", str(pictures)] if pictures > 1 else ["--dump-latents", latents]
+        begin = time.monotonic()
+        process = subprocess.Popen([*map(str, command), *options], stderr=subprocess.PIPE, text=True)
+        log = []
+        for line in process.stderr:
+            log.append(line)
+            if self.on_line:
+                self.on_line(line)
+        if process.wait() != 0:
+            raise RunFailed(f"{name} ended with {process.returncode}:\n" + "".join(log[-12:]))
+        first = out / "0" if pictures > 1 else out
+        return Run(json.loads((first / "run.json").read_text()), latents, time.monotonic() - begin)
+
+
+def table(heads: list[str], rows: list[list]) -> str:
+    """A table in Markdown, its columns as wide as they need."""
+    cells = [heads] + [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
+    lines = ["| " + " | ".join(cell.rjust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return "\n".join(lines)
