@@ -1,5 +1,6 @@
 #include "launch/machinery.h"
 
+#include "comm/nccl/nccl_channel.h"
 #include "comm/together.h"
 #include "common/errors.h"
 #include "launch/dtype.h"
@@ -20,8 +21,10 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device
     throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
                              "Take mpi, or auto.");
   }
-  // docs/decisions.md: which channel `auto` takes.
-  return choice == runtime::ChannelChoice::kNccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
+  const bool takes_nccl =
+      choice == runtime::ChannelChoice::kNccl ||
+      (choice == runtime::ChannelChoice::kAuto && !device.is_cpu() && comm::nccl_is_built());
+  return takes_nccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
 }
 
 runtime::EngineConfig engine_config(const DecomposeOptions& options, const at::Device& device,
@@ -49,6 +52,7 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
         std::make_unique<runtime::Engine>(engine_config(options, device, machinery.dtype), communicator);
     machinery.fingerprint = model::fingerprint(options.model);
   });
+  runtime::check_own_gpus(communicator, machinery.device.uuid);
   return machinery;
 }
 

@@ -50,4 +50,20 @@ void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& 
   }
 }
 
+void check_own_gpus(comm::Communicator& communicator, const std::string& uuid) {
+  const auto all = communicator.all_gather(std::as_bytes(std::span(uuid)), "comparing GPUs");
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank].empty()) continue;
+    const auto same = std::find(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rank), all[rank]);
+    if (same == all.begin() + static_cast<std::ptrdiff_t>(rank)) continue;
+    throw common::AgreedError(
+        "ranks " + std::to_string(same - all.begin()) + " and " + std::to_string(rank) + " on host " +
+            communicator.host(static_cast<int>(rank)) + " have the same GPU, " +
+            std::string(reinterpret_cast<const char*>(all[rank].data()), all[rank].size()),
+        "Start one rank for each GPU. CUDA_VISIBLE_DEVICES may show all ranks of a host "
+        "the same GPUs, which they take in turn, or each rank one of its own.",
+        common::ExitCode::kInput);
+  }
+}
+
 }  // namespace layerpipe::runtime

@@ -19,4 +19,8 @@ struct Fact {
 // names the first fact that differs, the lowest rank where it differs from rank 0's, and both values.
 void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& facts);
 
+// Throws AgreedError (2) that names them when two ranks compute on one GPU. `uuid`: this rank's, "" on a CPU.
+// Called by all ranks.
+void check_own_gpus(comm::Communicator& communicator, const std::string& uuid);
+
 }  // namespace layerpipe::runtime

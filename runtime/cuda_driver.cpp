@@ -16,6 +16,8 @@ constexpr Result kNoDevice = 100;
 constexpr int kCapabilityMajor = 75;
 constexpr int kCapabilityMinor = 76;
 
+using Uuid = std::array<std::uint8_t, 16>;
+
 struct CloseLibrary {
   void operator()(void* library) const { ::dlclose(library); }
 };
@@ -35,7 +37,8 @@ struct Functions {
         device_get(find<Result(int*, int)>(library, "cuDeviceGet")),
         device_name(find<Result(char*, int, int)>(library, "cuDeviceGetName")),
         device_attribute(find<Result(int*, int, int)>(library, "cuDeviceGetAttribute")),
-        device_total(find<Result(std::size_t*, int)>(library, "cuDeviceTotalMem_v2")) {}
+        device_total(find<Result(std::size_t*, int)>(library, "cuDeviceTotalMem_v2")),
+        device_uuid(find<Result(Uuid*, int)>(library, "cuDeviceGetUuid_v2")) {}
 
   bool are_complete() const {
     return init && error_string && driver_version && device_count && device_get && device_name &&
@@ -55,7 +58,19 @@ struct Functions {
   Result (*device_name)(char*, int, int);
   Result (*device_attribute)(int*, int, int);
   Result (*device_total)(std::size_t*, int);
+  Result (*device_uuid)(Uuid*, int);  // may be missing
 };
+
+// "GPU-01234567-89ab-cdef-0123-456789abcdef".
+std::string text_of(const Uuid& uuid) {
+  std::string text = "GPU";
+  for (std::size_t i = 0; i < uuid.size(); ++i) {
+    if (i == 0 || i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    constexpr const char* kDigits = "0123456789abcdef";
+    text += {kDigits[uuid[i] >> 4], kDigits[uuid[i] & 15]};
+  }
+  return text;
+}
 
 GpuFacts facts_of(const Functions& functions, int index) {
   GpuFacts facts;
@@ -70,6 +85,8 @@ GpuFacts facts_of(const Functions& functions, int index) {
   facts.capability = 10 * major + minor;
   std::size_t bytes = 0;
   if (functions.device_total(&bytes, device) == kSuccess) facts.total_bytes = bytes;
+  Uuid uuid{};
+  if (functions.device_uuid && functions.device_uuid(&uuid, device) == kSuccess) facts.uuid = text_of(uuid);
   return facts;
 }
 

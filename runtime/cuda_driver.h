@@ -13,6 +13,7 @@ struct GpuFacts {
   std::string name;    // "NVIDIA H200"
   int capability = 0;  // compute capability 9.0 is 90
   std::uint64_t total_bytes = 0;
+  std::string uuid;  // "GPU-…", as nvidia-smi -L shows it; empty when the driver does not tell
 };
 
 struct CudaDriver {

@@ -107,17 +107,21 @@ DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place) {
     if (driver && !driver->gpus.empty()) facts.remark = refusal.reason;
     return facts;
   }
-  if (static_cast<std::size_t>(place.count) > usable.size()) {
+  // A launcher that gives every rank a GPU of its own shows each rank one only (check_own_gpus() looks
+  // whether it does); else the ranks of a host take those that all are shown in turn.
+  const bool is_given = usable.size() == 1 && !driver->gpus[usable[0]].uuid.empty();
+  if (!is_given && static_cast<std::size_t>(place.count) > usable.size()) {
     throw common::InputError(std::to_string(place.count) + " ranks run on this host, which has " +
                                  std::to_string(usable.size()) + " GPUs that can be used",
                              "Start one rank for each GPU, or take --device cpu.");
   }
-  const std::size_t index = usable[static_cast<std::size_t>(place.index)];
+  const std::size_t index = usable[is_given ? 0 : static_cast<std::size_t>(place.index)];
   const GpuFacts& gpu = driver->gpus[index];
   return {.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
           .name = gpu.name,
           .capability = gpu.capability,
-          .driver = driver->version};
+          .driver = driver->version,
+          .uuid = gpu.uuid};
 }
 
 std::vector<DeviceFacts> usable_gpus() {
@@ -130,7 +134,8 @@ std::vector<DeviceFacts> usable_gpus() {
     gpus.push_back({.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
                     .name = driver->gpus[index].name,
                     .capability = driver->gpus[index].capability,
-                    .driver = driver->version});
+                    .driver = driver->version,
+                    .uuid = driver->gpus[index].uuid});
   }
   return gpus;
 }

@@ -19,6 +19,7 @@ struct DeviceFacts {
   std::string name;    // "NVIDIA H200", or the processor's
   int capability = 0;  // compute capability 9.0 is 90; 0 for the CPU
   int driver = 0;      // CUDA version of the driver, 13000 is 13.0; 0 for the CPU
+  std::string uuid;    // of a GPU: "GPU-…"; empty for the CPU, or when the driver does not tell
   std::string remark;  // why `auto` did not take the GPU that is there; empty otherwise
 };
 
@@ -45,7 +46,8 @@ struct HostPlace {
 };
 
 // Throws InputError, with the cause, when a GPU is asked for and cannot be used, or when there are fewer GPUs
-// that will do than ranks. Without `place` the rank is alone.
+// that will do than ranks, unless there is one: every rank may be shown its own. Without `place` the rank is
+// alone.
 DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place = {});
 
 // All GPUs of this machine that can be used, in the driver's order.

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "common/errors.h"
 #include "tests/support/local_ranks.h"
 
@@ -60,6 +62,26 @@ TEST(Agreement, NoticesAMissingFact) {
     EXPECT_THAT(texts[rank], ::testing::EndsWith("another model than rank 0: none, not abc"));
   // This build does not know what the others call it.
   EXPECT_THAT(texts[2], ::testing::EndsWith("another program version than rank 0: none, not abc"));
+}
+
+TEST(OwnGpus, AreNamedWhenTwoRanksHaveOne) {
+  const auto said_by = [](std::array<std::string, 3> uuids) {
+    std::string text;
+    layerpipe::testing::on_local_ranks(3, [&](comm::Communicator& communicator) {
+      const auto rank = static_cast<std::size_t>(communicator.rank());
+      try {
+        check_own_gpus(communicator, uuids[rank]);
+      } catch (const common::AgreedError& error) {
+        EXPECT_EQ(error.exit_code(), common::ExitCode::kInput);
+        if (rank == 0) text = error.what();
+      }
+    });
+    return text;
+  };
+  EXPECT_EQ(said_by({"", "", ""}), "") << "ranks on CPUs";
+  EXPECT_EQ(said_by({"GPU-a", "GPU-b", "GPU-c"}), "");
+  EXPECT_THAT(said_by({"GPU-a", "GPU-b", "GPU-a"}),
+              ::testing::MatchesRegex("ranks 0 and 2 on host [^ ]+ have the same GPU, GPU-a"));
 }
 
 }  // namespace
