@@ -47,6 +47,7 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
     if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
       throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
     const at::Device device = machinery.device.device;
+    runtime::use_device(device);
     machinery.dtype = dtype_of(options.run_config.dtype, device);
     machinery.engine =
         std::make_unique<runtime::Engine>(engine_config(options, device, machinery.dtype), communicator);

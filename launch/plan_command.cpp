@@ -35,6 +35,7 @@ runtime::Survey devices_for(const PlanOptions& options, comm::Communicator& comm
   comm::together(communicator, "looking at the devices", [&] {
     share_cores(place);
     mine = runtime::choose_device(runtime::DeviceChoice::kAuto, place);
+    runtime::use_device(mine.device);
   });
   runtime::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
   const at::ScalarType dtype = dtype_of(options.run_config.dtype, mine.device);

@@ -124,6 +124,10 @@ DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place) {
           .uuid = gpu.uuid};
 }
 
+void use_device(const at::Device& device) {
+  if (!device.is_cpu()) at::accelerator::setDeviceIndex(device.index());
+}
+
 std::vector<DeviceFacts> usable_gpus() {
   const GpuNeeds needs{.cuda_runtime = cuda_version_of_libtorch(),
                        .compiled_for = model::kernels::compiled_architectures()};

@@ -50,6 +50,11 @@ struct HostPlace {
 // alone.
 DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place = {});
 
+// Makes it this thread's device. LibTorch computes wherever tensors lie, but returns to the thread's device
+// after every operation; that is GPU 0 unless it is told, and would cost every rank of a host a context
+// there.
+void use_device(const at::Device& device);
+
 // All GPUs of this machine that can be used, in the driver's order.
 std::vector<DeviceFacts> usable_gpus();
 

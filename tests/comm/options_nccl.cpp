@@ -1,5 +1,6 @@
 // Channels over NCCL: the ranks of this machine take its GPUs in turn.
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 
 #include <cstdlib>
@@ -11,6 +12,7 @@ namespace layerpipe::testing {
 comm::ChannelOptions channel_options(int channel, int depth) {
   const char* rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
   const auto gpu = static_cast<at::DeviceIndex>(rank == nullptr ? 0 : std::atoi(rank));
+  if (std::getenv("NO_SET_DEVICE") == nullptr) at::accelerator::setDeviceIndex(gpu);
   return {.channel = channel,
           .kind = comm::ChannelKind::kNccl,
           .device = at::Device(at::kCUDA, gpu),
