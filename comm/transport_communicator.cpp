@@ -84,9 +84,7 @@ std::vector<std::vector<std::byte>> TransportCommunicator::all_gather(std::span<
     all[0].assign(mine.begin(), mine.end());
     for (int from = 1; from < size(); ++from) all[static_cast<std::size_t>(from)] = receive(from, what);
     WireWriter writer;
-    for (const auto& one : all) {
-      writer.text({reinterpret_cast<const char*>(one.data()), one.size()});
-    }
+    for (const auto& one : all) writer.bytes(one);
     const std::vector<std::byte> answer = writer.take();
     for (int to = 1; to < size(); ++to) send(to, answer);
   } else {
@@ -94,8 +92,7 @@ std::vector<std::vector<std::byte>> TransportCommunicator::all_gather(std::span<
     const std::vector<std::byte> answer = receive(0, what);
     WireReader reader(answer);
     for (auto& one : all) {
-      const std::string text = reader.text();
-      const auto bytes = std::as_bytes(std::span(text));
+      const auto bytes = reader.bytes();
       one.assign(bytes.begin(), bytes.end());
     }
     reader.end();

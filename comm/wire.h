@@ -1,14 +1,16 @@
-// Writing and reading the small messages of this folder. Numbers travel as they lie in memory: all ranks are
+// Writing and reading the small messages between ranks. Numbers travel as they lie in memory: all ranks are
 // of one kind (x86-64) and one build, which they compare before they start. Standard library only.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "common/errors.h"
@@ -20,17 +22,21 @@ class WireWriter {
   template <typename Number>
   void number(Number value) {
     static_assert(std::is_arithmetic_v<Number> || std::is_enum_v<Number>);
-    const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), bytes, bytes + sizeof(value));
+    append(std::as_bytes(std::span(&value, 1)));
   }
-  void text(std::string_view value) {
+  void bytes(std::span<const std::byte> value) {
+    common::ensure(value.size() <= std::numeric_limits<std::uint32_t>::max(),
+                   "a message between ranks is too long");
     number(static_cast<std::uint32_t>(value.size()));
-    const auto* bytes = reinterpret_cast<const std::byte*>(value.data());
-    bytes_.insert(bytes_.end(), bytes, bytes + value.size());
+    append(value);
   }
+  void text(std::string_view value) { bytes(std::as_bytes(std::span(value))); }
   std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:
+  // Not inline: GCC 12 warns without cause of a vector that grows by known sizes.
+  void append(std::span<const std::byte> more);
+
   std::vector<std::byte> bytes_;
 };
 
@@ -47,9 +53,11 @@ class WireReader {
     std::memcpy(&value, take(sizeof(value)).data(), sizeof(value));
     return value;
   }
+  // A part of the message that is read.
+  std::span<const std::byte> bytes() { return take(number<std::uint32_t>()); }
   std::string text() {
-    const auto bytes = take(number<std::uint32_t>());
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    const auto value = bytes();
+    return {reinterpret_cast<const char*>(value.data()), value.size()};
   }
   void end() const { require(left_.empty(), "it is too long"); }
 

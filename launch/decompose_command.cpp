@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <optional>
 
 #include "comm/together.h"
@@ -12,16 +11,16 @@
 #include "common/units.h"
 #include "launch/decompose_work.h"
 #include "launch/disk_space.h"
+#include "launch/dtype.h"
+#include "launch/failed_requests.h"
 #include "launch/failure.h"
+#include "launch/machinery.h"
 #include "launch/plan_report.h"
 #include "launch/progress_display.h"
 #include "launch/ranks.h"
 #include "launch/result_writer.h"
 #include "launch/terminal.h"
 #include "launch/what_would_fit.h"
-#include "model/fingerprint.h"
-#include "runtime/agreement.h"
-#include "runtime/device.h"
 #include "runtime/engine.h"
 #include "runtime/memory.h"
 #include "runtime/run_plan.h"
@@ -29,30 +28,6 @@
 
 namespace layerpipe::launch {
 namespace {
-
-runtime::DeviceChoice device_choice(const std::string& option) {
-  if (option == "cuda") return runtime::DeviceChoice::kCuda;
-  return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
-}
-
-std::string dtype_name(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? "bf16" : "fp32";
-}
-
-// Between stages.
-comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device& device) {
-  if (choice == runtime::ChannelChoice::kNccl && device.is_cpu()) {
-    throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
-                             "Take mpi, or auto.");
-  }
-  // docs/decisions.md: which channel `auto` takes.
-  return choice == runtime::ChannelChoice::kNccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
-}
-
-at::ScalarType choose_dtype(const std::string& option, const at::Device& device) {
-  if (option.empty()) return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  return option == "bf16" ? at::kBFloat16 : at::kFloat;
-}
 
 runtime::RunFigures make_figures(const runtime::Engine& engine, const partition::Plan& plan,
                                  const runtime::Result& result, const at::Device& device) {
@@ -68,62 +43,27 @@ runtime::RunFigures make_figures(const runtime::Engine& engine, const partition:
   return figures;
 }
 
+runtime::RunOrigin origin_of(const DecomposeOptions& options,
+                             const std::vector<runtime::OptionRecord>& option_records,
+                             const Machinery& machinery) {
+  return {.version = LAYERPIPE_VERSION,
+          .command = "decompose",
+          .options = option_records,
+          .model_folder = options.model.string(),
+          .pipeline = model::to_string(machinery.engine->model_config().pipeline),
+          .fingerprint = machinery.fingerprint,
+          .device = machinery.device,
+          .dtype = word_of(machinery.dtype)};
+}
+
 void print_summary(const ResultWriter& writer, const std::vector<runtime::ResultRecord>& records,
                    const DecomposeOptions& options, double seconds) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const runtime::PixelSize& size = records[i].layer_size;
     say(fmt::format("{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
-                    options.layers, size.width, size.height));
+                    options.work.layers, size.width, size.height));
   }
   say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
-}
-
-runtime::EngineConfig engine_config(const DecomposeOptions& options, const runtime::DeviceFacts& device) {
-  return {.model_folder = options.model,
-          .device = device.device,
-          .dtype = choose_dtype(options.dtype, device.device),
-          .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-          .channel = choose_channel(options.run_config.comm.channel, device.device)};
-}
-
-// This rank's device and engine.
-struct Machinery {
-  runtime::DeviceFacts device;
-  std::unique_ptr<runtime::Engine> engine;
-};
-
-Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
-  Machinery machinery;
-  comm::together(communicator, "opening the model", [&] {
-    const runtime::HostPlace place = host_place(communicator);
-    share_cores(place);
-    machinery.device = runtime::choose_device(device_choice(options.device), place);
-    if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
-      throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
-    machinery.engine =
-        std::make_unique<runtime::Engine>(engine_config(options, machinery.device), communicator);
-  });
-  return machinery;
-}
-
-// What ranks that work on one run cannot differ in.
-std::vector<runtime::Fact> facts_of(const DecomposeOptions& options,
-                                    const std::vector<runtime::OptionRecord>& records,
-                                    const Machinery& machinery, const std::string& fingerprint) {
-  std::string command_line;
-  std::string config;
-  for (const runtime::OptionRecord& record : records) {
-    std::string& text = record.source == "config file" ? config : command_line;
-    text += record.name;
-    for (const std::string& value : record.values) text += ' ' + value;
-    text += '\n';
-  }
-  return {{"program version", LAYERPIPE_VERSION},
-          {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
-          {"dtype", dtype_name(choose_dtype(options.dtype, machinery.device.device))},
-          {"command line", command_line},
-          {"config file", config},
-          {"model", fingerprint}};
 }
 
 // The same plan on every rank, and its table, which rank 0 shows: here when it does not fit.
@@ -135,25 +75,22 @@ struct ShownPlan {
 ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
                     const Machinery& machinery, const Work& work) {
   const runtime::ModelFolder& model = machinery.engine->model();
-  const at::ScalarType dtype = choose_dtype(options.dtype, machinery.device.device);
-  PlanInput input{
+  const PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = runtime::cost_workload_of(work.requests, model, machinery.device, dtype),
-      .devices = {},
+      .workload = runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype),
+      .devices = runtime::gather_devices(communicator, machinery.device, machinery.dtype,
+                                         host_place(communicator).count),
       .work = runtime::workload_of(work.requests),
       .config = options.run_config.partition};
-  const partition::ModelCost cost = input.cost_of(input.workload);
-  input.devices = runtime::gather_devices(communicator, machinery.device, dtype,
-                                          host_place(communicator).count, cost.overhead.context_bytes);
   ShownPlan shown;
   comm::together(communicator, "planning", [&] {
     shown.plan = input.plan();
     shown.table = plan_table(shown.plan, {.model = options.model.string(),
-                                          .work = work_text({.layers = options.layers,
-                                                             .resolution = options.resolution,
+                                          .work = work_text({.layers = options.work.layers,
+                                                             .resolution = options.work.resolution,
                                                              .branches = input.work.branches,
                                                              .pictures = input.work.requests,
-                                                             .dtype = dtype_name(dtype)}),
+                                                             .dtype = word_of(machinery.dtype)}),
                                           .notes = {}});
     if (shown.plan.fits) return;
     if (communicator.rank() == 0 && !options.quiet) say(shown.table);
@@ -161,32 +98,6 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
   });
   return shown;
 }
-
-// Tells of requests that came to nothing while others go on; afterwards, throws the first one's reason.
-class FailedRequests {
- public:
-  explicit FailedRequests(const std::vector<runtime::ResultRecord>& records) : records_(records) {}
-
-  void add(std::size_t request, const std::exception_ptr& reason) {
-    if (!first_) first_ = reason;
-    ++count_;
-    if (records_.size() == 1) return;
-    say(fmt::format("result {}, of {}: {}\n", request, records_[request].picture, explain(reason).what));
-  }
-
-  void throw_if_any() const {
-    if (!first_) return;
-    if (records_.size() == 1) std::rethrow_exception(first_);
-    const Failure first = explain(first_);
-    throw common::AgreedError(fmt::format("{} of {} results came to nothing", count_, records_.size()),
-                              first.remedy, first.code);
-  }
-
- private:
-  const std::vector<runtime::ResultRecord>& records_;
-  std::exception_ptr first_;
-  std::size_t count_ = 0;
-};
 
 // Every rank's trace, in one file.
 void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
@@ -215,8 +126,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !options.quiet && !device.remark.empty())
     say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
-  const std::string fingerprint = model::fingerprint(options.model);
-  runtime::check_agreement(communicator, facts_of(options, option_records, machinery, fingerprint));
+  runtime::check_agreement(communicator, facts_of(option_records, machinery));
   doing = "the pictures";
   const Work work = make_work(options, communicator, stop_requested);
   comm::together(communicator, "checking what is to be made", [&] {
@@ -228,15 +138,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
     if (!is_first) return;
     check_writing_memory(work.records, runtime::memory_use(at::kCPU));
     check_disk_space(options, work.requests, work.records, engine.model_config());
-    writer.emplace(options, work.requests.size(),
-                   runtime::RunOrigin{.version = LAYERPIPE_VERSION,
-                                      .command = "decompose",
-                                      .options = option_records,
-                                      .model_folder = options.model.string(),
-                                      .pipeline = model::to_string(engine.model_config().pipeline),
-                                      .fingerprint = fingerprint,
-                                      .device = device,
-                                      .dtype = dtype_name(choose_dtype(options.dtype, device.device))});
+    writer.emplace(options, work.requests.size(), origin_of(options, option_records, machinery));
   });
   if (is_first && !options.quiet) say(table);
   FailedRequests failed(work.records);

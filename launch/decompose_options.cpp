@@ -9,7 +9,7 @@
 #include "common/errors.h"
 #include "launch/option_values.h"
 #include "launch/run_options.h"
-#include "launch/work_limits.h"
+#include "launch/work_options.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -63,7 +63,7 @@ void check(const DecomposeOptions& options) {
     throw common::InputError("--prompt is missing: this version of layerpipe does not caption pictures",
                              "Describe the picture in a sentence: --prompt \"a red kite over the sea\".");
   }
-  check_resolution(options.resolution, options.any_resolution ? AnyResolution::kYes : AnyResolution::kNo);
+  check_resolution(options.work);
   const auto last = static_cast<std::uint64_t>(options.num_images - 1);
   if (options.seed > kLargestSeed - last) {
     throw common::InputError(fmt::format("--seed {} leaves no room for {} results, whose seeds count up",
@@ -88,15 +88,7 @@ void add_decompose_options(CLI::App& command) {
   needed.add("--out", "FOLDER", "Folder for the results");
 
   const OptionGroup result(command, "Result");
-  result.add("--layers", "N", fmt::format("Number of layers, 1 to {}", kMostLayers))
-      ->default_str(std::to_string(defaults.layers));
-  result.add("--resolution", "N", "Side of a square of the area to work at: 640 or 1024")
-      ->default_str(std::to_string(defaults.resolution));
-  result.add_flag("--any-resolution",
-                  fmt::format("Allow other multiples of {} from {} to {}", kResolutionMultiple,
-                              kSmallestResolution, kLargestResolution));
-  result.add("--steps", "N", fmt::format("Denoising steps, 1 to {}", kMostSteps))
-      ->default_str(std::to_string(defaults.steps));
+  add_work_options(result);
   result
       .add("--num-images", "N",
            fmt::format("Results per picture, 1 to {}, with seeds counting up", kMostImages))
@@ -127,7 +119,6 @@ void add_decompose_options(CLI::App& command) {
   const OptionGroup machine(command, "Machine");
   machine.add("--device", "DEVICE", "cuda, cpu, or auto: a GPU when there is one")
       ->default_str(defaults.device);
-  machine.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [default: bf16 on a GPU, fp32 on a CPU]");
   add_run_options(machine);
   machine.add_flag("--quiet", "Say nothing but errors");
   command.footer(
@@ -143,10 +134,7 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   values.read_paths("--image", options.images);
   values.read_text("--prompt", options.prompt);
   values.read_path("--out", options.out);
-  values.read_whole_number("--layers", options.layers, 1, kMostLayers);
-  values.read_whole_number("--resolution", options.resolution, kSmallestResolution, kLargestResolution);
-  options.any_resolution = values.given("--any-resolution");
-  values.read_whole_number("--steps", options.steps, 1, kMostSteps);
+  options.work = read_work_options(values);
   values.read_whole_number("--num-images", options.num_images, 1, kMostImages);
   values.read_whole_number("--seed", options.seed, 0, kLargestSeed);
   values.read_choice("--seed-device", options.seed_device, {"cpu", "cuda"});
@@ -162,7 +150,6 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   options.random_weights = values.given("--random-weights");
   values.read_choice("--device", options.device, {"auto", "cuda", "cpu"});
   options.run_config = make_run_config(read_run_options(values));
-  options.dtype = options.run_config.dtype;
   options.quiet = values.given("--quiet");
   for (const char* setting : {"--cfg-scale", "--cfg-normalize", "--negative-prompt"}) {
     if (!options.no_cfg || !values.given(setting)) continue;

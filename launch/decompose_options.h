@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "launch/work_options.h"
 #include "runtime/config/run_config.h"
 #include "runtime/report.h"
 
@@ -24,10 +25,7 @@ struct DecomposeOptions {
   std::string prompt;
   std::string negative_prompt = " ";
   bool no_cfg = false;
-  std::int64_t layers = 4;
-  std::int64_t resolution = 640;
-  bool any_resolution = false;
-  std::int64_t steps = 50;
+  WorkOptions work;
   double cfg_scale = 4.0;
   bool cfg_normalize = false;
   std::int64_t num_images = 1;
@@ -35,7 +33,6 @@ struct DecomposeOptions {
   std::string seed_device = "cpu";
   std::string format = "png";
   std::string device = "auto";
-  std::string dtype;  // of run_config; empty: bf16 on a GPU, fp32 on a CPU
   bool random_weights = false;
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> dump_latents;

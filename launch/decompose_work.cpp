@@ -3,10 +3,10 @@
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
-#include <array>
 #include <cstring>
 
 #include "comm/together.h"
+#include "comm/wire.h"
 #include "common/errors.h"
 #include "launch/terminal.h"
 #include "media/picture_reader.h"
@@ -75,31 +75,33 @@ std::vector<InputPicture> read_pictures(const DecomposeOptions& options,
   for (const auto& file : options.images) {
     if (stop_requested.load()) throw common::InterruptedError();
     const media::Image picture = read_picture(file, options);
-    pictures.push_back({at_working_size(picture, file, options.resolution), {picture.width, picture.height}});
+    pictures.push_back(
+        {at_working_size(picture, file, options.work.resolution), {picture.width, picture.height}});
   }
   return pictures;
 }
 
-// Sizes and pixels of one picture, as rank 0 sends them.
-using PictureHeader = std::array<std::int64_t, 4>;  // working height and width, height and width that it had
-
+// As rank 0 sends a picture.
 std::vector<std::byte> write(const InputPicture& picture) {
-  const PictureHeader header{picture.pixels.size(0), picture.pixels.size(1), picture.size.height,
-                             picture.size.width};
-  std::vector<std::byte> bytes(sizeof header + picture.pixels.nbytes());
-  std::memcpy(bytes.data(), header.data(), sizeof header);
-  std::memcpy(bytes.data() + sizeof header, picture.pixels.const_data_ptr(), picture.pixels.nbytes());
-  return bytes;
+  comm::WireWriter writer;
+  for (const std::int64_t size :
+       {picture.pixels.size(0), picture.pixels.size(1), picture.size.height, picture.size.width})
+    writer.number(size);
+  writer.bytes({static_cast<const std::byte*>(picture.pixels.const_data_ptr()), picture.pixels.nbytes()});
+  return writer.take();
 }
 
-InputPicture read(const std::vector<std::byte>& bytes) {
-  PictureHeader header{};
-  common::ensure(bytes.size() >= sizeof header, "a picture came without its size");
-  std::memcpy(header.data(), bytes.data(), sizeof header);
-  InputPicture picture{.pixels = at::empty({header[0], header[1], 4}, at::kByte),
-                       .size = {.width = header[3], .height = header[2]}};
-  common::ensure(bytes.size() == sizeof header + picture.pixels.nbytes(), "a picture came in parts");
-  std::memcpy(picture.pixels.mutable_data_ptr(), bytes.data() + sizeof header, picture.pixels.nbytes());
+InputPicture read(std::span<const std::byte> bytes) {
+  comm::WireReader reader(bytes);
+  const auto height = reader.number<std::int64_t>();
+  const auto width = reader.number<std::int64_t>();
+  InputPicture picture{.pixels = at::empty({height, width, 4}, at::kByte), .size = {}};
+  picture.size.height = reader.number<std::int64_t>();
+  picture.size.width = reader.number<std::int64_t>();
+  const auto pixels = reader.bytes();
+  reader.end();
+  comm::WireReader::require(pixels.size() == picture.pixels.nbytes(), "a picture that is not of its size");
+  std::memcpy(picture.pixels.mutable_data_ptr(), pixels.data(), pixels.size());
   return picture;
 }
 
@@ -120,8 +122,8 @@ runtime::Request common_request(const DecomposeOptions& options) {
   runtime::Request request;
   request.prompt = options.prompt;
   if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
-  request.layers = options.layers;
-  request.steps = options.steps;
+  request.layers = options.work.layers;
+  request.steps = options.work.steps;
   request.cfg_scale = options.cfg_scale;
   request.cfg_normalize = options.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
   request.seed_device = options.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;

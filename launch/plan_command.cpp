@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/dtype.h"
 #include "launch/plan_report.h"
 #include "launch/terminal.h"
 #include "launch/what_would_fit.h"
@@ -25,12 +26,6 @@ runtime::Survey devices_for(const PlanOptions& options) {
   return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
 }
 
-at::ScalarType dtype_for(const PlanOptions& options, const at::Device& device) {
-  const std::string& dtype = options.run_config.dtype;
-  if (dtype.empty()) return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  return dtype == "bf16" ? at::kBFloat16 : at::kFloat;
-}
-
 }  // namespace
 
 void run_plan(const PlanOptions& options, std::ostream& out) {
@@ -40,25 +35,26 @@ void run_plan(const PlanOptions& options, std::ostream& out) {
   if (!survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
   PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = {.picture = {options.resolution, options.resolution},
-                   .layers = options.layers,
+      .workload = {.picture = {options.work.resolution, options.work.resolution},
+                   .layers = options.work.layers,
                    .branches = options.no_cfg ? 1 : 2,
                    .device = survey.kind,
-                   .dtype = dtype_for(options, survey.kind),
+                   .dtype = dtype_of(options.run_config.dtype, survey.kind),
                    .threads = at::get_num_threads()},
       .devices = survey.devices,
-      .work = {.requests = options.num_images, .steps = options.steps, .branches = options.no_cfg ? 1 : 2},
+      .work = {.requests = options.num_images,
+               .steps = options.work.steps,
+               .branches = options.no_cfg ? 1 : 2},
       .config = options.run_config.partition};
   const partition::Plan plan = input.plan();
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
               : plan_table(plan, {.model = options.model.string(),
-                                  .work = work_text(
-                                      {.layers = options.layers,
-                                       .resolution = options.resolution,
-                                       .branches = input.work.branches,
-                                       .pictures = options.num_images,
-                                       .dtype = input.workload.dtype == at::kBFloat16 ? "bf16" : "fp32"}),
+                                  .work = work_text({.layers = options.work.layers,
+                                                     .resolution = options.work.resolution,
+                                                     .branches = input.work.branches,
+                                                     .pictures = options.num_images,
+                                                     .dtype = word_of(input.workload.dtype)}),
                                   .notes = {}}));
   if (plan.fits) return;
   out.flush();  // before the message on stderr

@@ -8,7 +8,7 @@
 #include "common/units.h"
 #include "launch/option_values.h"
 #include "launch/run_options.h"
-#include "launch/work_limits.h"
+#include "launch/work_options.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -60,19 +60,10 @@ void add_plan_options(CLI::App& command) {
   machine.add("--devices", "LIST",
               "Plan for devices with these bytes free, such as 24GiB,24GiB,12GiB, or with their speed "
               "24GiB@165TFLOPS [default: those of this machine]");
-  machine.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [default: bf16 on a GPU, fp32 on a CPU]");
   add_partition_options(machine);
 
   const OptionGroup work(command, "Work");
-  work.add("--layers", "N", fmt::format("Number of layers, 1 to {}", kMostLayers))
-      ->default_str(std::to_string(defaults.layers));
-  work.add("--resolution", "N", "Side of a square of the area to work at: 640 or 1024")
-      ->default_str(std::to_string(defaults.resolution));
-  work.add_flag("--any-resolution",
-                fmt::format("Allow other multiples of {} from {} to {}", kResolutionMultiple,
-                            kSmallestResolution, kLargestResolution));
-  work.add("--steps", "N", fmt::format("Denoising steps, 1 to {}", kMostSteps))
-      ->default_str(std::to_string(defaults.steps));
+  add_work_options(work);
   work.add_flag("--no-cfg", "No guidance: half the work");
   work.add("--num-images", "N", fmt::format("Results at a time, 1 to {}", kMostImages))
       ->default_str(std::to_string(defaults.num_images));
@@ -95,11 +86,8 @@ PlanOptions read_plan_options(const CLI::App& command) {
     values.read_text("--devices", list);
     options.devices = parse_devices(list);
   }
-  values.read_whole_number("--layers", options.layers, 1, kMostLayers);
-  values.read_whole_number("--resolution", options.resolution, kSmallestResolution, kLargestResolution);
-  options.any_resolution = values.given("--any-resolution");
-  check_resolution(options.resolution, options.any_resolution ? AnyResolution::kYes : AnyResolution::kNo);
-  values.read_whole_number("--steps", options.steps, 1, kMostSteps);
+  options.work = read_work_options(values);
+  check_resolution(options.work);
   options.no_cfg = values.given("--no-cfg");
   values.read_whole_number("--num-images", options.num_images, 1, kMostImages);
   options.random_weights = values.given("--random-weights");

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "launch/work_options.h"
 #include "partition/device_info.h"
 #include "runtime/config/run_config.h"
 
@@ -21,10 +22,7 @@ enum class PlanFormat { kTable, kJson };
 struct PlanOptions {
   std::filesystem::path model;
   std::vector<partition::DeviceInfo> devices;  // imagined; empty: those of this machine
-  std::int64_t layers = 4;
-  std::int64_t resolution = 640;
-  bool any_resolution = false;
-  std::int64_t steps = 50;
+  WorkOptions work;
   bool no_cfg = false;
   std::int64_t num_images = 1;
   runtime::RunConfig run_config;

@@ -11,11 +11,11 @@
 
 namespace layerpipe::launch {
 
-// Runs `body` with the communicator of the ranks that mpirun started. When it throws on several ranks' runs:
-// the others are told, one message is printed, and the process ends with the contract's exit code without
-// coming back, since leaving MPI would wait for ranks that are dead. Started without mpirun, it is one rank,
-// and what `body` throws passes. `doing` says what the program is at, for messages; `stop_signal` is the
-// signal that asked to stop, or 0.
+// Runs `body` with the communicator of the ranks that mpirun started. When it throws and there are several
+// ranks, the others are told why, one message is printed, and the process ends with the contract's exit code
+// without coming back, since leaving MPI would wait for ranks that are dead. On a rank that is alone what
+// `body` throws passes. `doing` says what the program is at, for messages; `stop_signal` is the signal that
+// asked to stop, or 0.
 void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
                   const std::atomic<int>& stop_signal, const std::function<void(comm::Communicator&)>& body);
 

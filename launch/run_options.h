@@ -26,12 +26,12 @@ struct RunOptions {
   std::optional<std::string> dtype;
 };
 
-// Adds --partition, --strategy, --residency and --memory-limit. --dtype is the command's own.
+// Adds --dtype, --partition, --strategy, --residency and --memory-limit.
 void add_partition_options(const OptionGroup& group);
 // These and --timeout.
 void add_run_options(const OptionGroup& group);
 
-// Reads them, and --dtype. Throws InputError naming the option.
+// Reads them. Throws InputError naming the option.
 RunOptions read_partition_options(const OptionValues& values);
 RunOptions read_run_options(const OptionValues& values);
 

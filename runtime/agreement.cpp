@@ -1,7 +1,6 @@
 #include "runtime/agreement.h"
 
-#include <cstring>
-
+#include "comm/wire.h"
 #include "common/errors.h"
 
 namespace layerpipe::runtime {
@@ -9,29 +8,18 @@ namespace {
 
 constexpr std::size_t kShown = 80;
 
-// Values behind each other, each with its length in front.
 std::vector<std::byte> write(const std::vector<Fact>& facts) {
-  std::vector<std::byte> bytes;
-  for (const Fact& fact : facts) {
-    const std::uint64_t length = fact.value.size();
-    const std::size_t at = bytes.size();
-    bytes.resize(at + sizeof length + fact.value.size());
-    std::memcpy(bytes.data() + at, &length, sizeof length);
-    std::memcpy(bytes.data() + at + sizeof length, fact.value.data(), fact.value.size());
-  }
-  return bytes;
+  comm::WireWriter writer;
+  writer.number(static_cast<std::uint32_t>(facts.size()));
+  for (const Fact& fact : facts) writer.text(fact.value);
+  return writer.take();
 }
 
 std::vector<std::string> read(std::span<const std::byte> bytes) {
+  comm::WireReader reader(bytes);
   std::vector<std::string> values;
-  while (bytes.size() >= sizeof(std::uint64_t)) {
-    std::uint64_t length = 0;
-    std::memcpy(&length, bytes.data(), sizeof length);
-    bytes = bytes.subspan(sizeof length);
-    if (length > bytes.size()) break;
-    values.emplace_back(reinterpret_cast<const char*>(bytes.data()), length);
-    bytes = bytes.subspan(length);
-  }
+  for (auto count = reader.number<std::uint32_t>(); count > 0; --count) values.push_back(reader.text());
+  reader.end();
   return values;
 }
 

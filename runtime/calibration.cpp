@@ -3,10 +3,10 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
-#include "runtime/tensor_checks.h"
+#include "runtime/clock.h"
+#include "runtime/device.h"
 
 namespace layerpipe::runtime {
 
@@ -21,10 +21,10 @@ double measure_operations_per_second(const at::Device& device, at::ScalarType dt
   wait_for(device);
   double least = std::numeric_limits<double>::infinity();
   for (int run = 0; run < kRuns; ++run) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     at::mm_out(out, a, b);
     wait_for(device);
-    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    least = std::min(least, now() - start);
   }
   const auto n = static_cast<double>(size);
   return 2 * n * n * n / least;

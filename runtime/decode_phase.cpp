@@ -2,12 +2,10 @@
 
 #include <ATen/Functions.h>
 
-#include "common/errors.h"
 #include "model/latents.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/memory.h"
 #include "runtime/shares.h"
-#include "runtime/tensor_checks.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -39,9 +37,7 @@ DecodeTasks tasks_of(const Request& request, const RunContext& run) {
   DecodeTasks tasks;
   tasks.grid = grid_of(request, run.model.config());
   tasks.strips = model::vae_strips(tasks.grid.height * run.model.config().transformer.patch_size);
-  std::vector<double> shares;
-  for (const partition::StagePlan& stage : run.plan.stages) shares.push_back(stage.vae_percent);
-  tasks.ranges = deal(request.layers * tasks.per_layer(), shares);
+  tasks.ranges = deal_strips(request.layers * tasks.per_layer(), run.plan);
   return tasks;
 }
 
@@ -147,11 +143,7 @@ void decode_layers(RunContext& run, const std::function<void(std::size_t request
     RequestState& state = run.states[i];
     if (!state.failure) {
       state.result.decoded = collect(run, tasks, request);
-      try {
-        check_finite(state.result.decoded, "the layers of result " + std::to_string(i));
-      } catch (const common::InputError&) {
-        state.failure = std::current_exception();
-      }
+      state.require_finite(state.result.decoded, "the layers of result " + std::to_string(i));
     }
     decoded(i);
   }

@@ -5,7 +5,7 @@
 
 #include "common/errors.h"
 #include "model/guidance.h"
-#include "runtime/tensor_checks.h"
+#include "runtime/device.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -155,11 +155,8 @@ void DenoiseStage::take_latents(const Instruction& instruction, comm::Boundary l
   if (instruction.step + 1 < requests_[index(instruction.request)].steps) return;
   request.result.latents = held_latents.cpu();
   held_.erase(instruction.request);
-  try {
-    check_finite(request.result.latents, "the latents of result " + std::to_string(instruction.request));
-  } catch (const common::InputError&) {
-    request.failure = std::current_exception();
-  }
+  request.require_finite(request.result.latents,
+                         "the latents of result " + std::to_string(instruction.request));
 }
 
 }  // namespace layerpipe::runtime

@@ -1,6 +1,7 @@
 #include "runtime/device.h"
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -132,6 +133,10 @@ std::vector<DeviceFacts> usable_gpus() {
                     .driver = driver->version});
   }
   return gpus;
+}
+
+void wait_for(const at::Device& device) {
+  if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.has_index() ? device.index() : 0);
 }
 
 }  // namespace layerpipe::runtime

@@ -51,4 +51,7 @@ DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place = {});
 // All GPUs of this machine that can be used, in the driver's order.
 std::vector<DeviceFacts> usable_gpus();
 
+// Waits until a GPU has done all that it was given: only then are times and failures those of the work.
+void wait_for(const at::Device& device);
+
 }  // namespace layerpipe::runtime

@@ -3,14 +3,11 @@
 #include <ATen/Functions.h>
 
 #include <map>
-#include <optional>
 
-#include "common/errors.h"
 #include "model/latents.h"
 #include "model/text_encoder/prompt.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/shares.h"
-#include "runtime/tensor_checks.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -30,16 +27,6 @@ std::vector<partition::StagePlan> text_stages(const partition::Plan& plan) {
   return stages;
 }
 
-// Fails the request, and it alone, when `check` throws an InputError.
-template <typename Check>
-void check_request(RequestState& state, const Check& check) {
-  try {
-    check();
-  } catch (const common::InputError&) {
-    if (!state.failure) state.failure = std::current_exception();
-  }
-}
-
 // One prompt through this rank's text layers. `received` is empty at the first of them.
 at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& ids,
                        const at::Tensor& received) {
@@ -57,12 +44,6 @@ std::vector<std::size_t> distinct_pictures(std::span<const Request> requests) {
     if (i == 0 || !requests[i].picture.is_same(requests[i - 1].picture)) distinct.push_back(i);
   }
   return distinct;
-}
-
-std::vector<double> vae_shares(const partition::Plan& plan) {
-  std::vector<double> shares;
-  for (const partition::StagePlan& stage : plan.stages) shares.push_back(stage.vae_percent);
-  return shares;
 }
 
 }  // namespace
@@ -118,14 +99,13 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
     RequestState& state = run.states[i];
     state.result.prompt_embeds = embeds[prompts.prompts[i][0]];
     if (run.requests[i].uses_guidance()) state.result.negative_prompt_embeds = embeds[prompts.prompts[i][1]];
-    check_request(state, [&] { check_finite(state.result.prompt_embeds, "the prompt's embeddings"); });
+    state.require_finite(state.result.prompt_embeds, "the prompt's embeddings");
     run.progress.advance(i);
   }
 }
 
 void encode_pictures(RunContext& run) {
   const model::ModelConfig& config = run.model.config();
-  const auto shares = vae_shares(run.plan);
   std::vector<std::size_t> pictures = distinct_pictures(run.requests);
   std::size_t next = 0;
   at::Tensor latents;
@@ -136,7 +116,7 @@ void encode_pictures(RunContext& run) {
       run.progress.check_stop();
       const Request& request = run.requests[i];
       const auto strips = model::vae_strips(request.picture.size(0) / config.vae.spatial_compression_ratio());
-      const auto ranges = deal(static_cast<std::int64_t>(strips.size()), shares);
+      const auto ranges = deal_strips(static_cast<std::int64_t>(strips.size()), run.plan);
       const partition::UnitRange mine = ranges[static_cast<std::size_t>(run.part.stage)];
       if (mine.size() > 0) {
         const at::Tensor picture = model::picture_to_tensor(request.picture).to(run.device, run.dtype);
@@ -161,7 +141,7 @@ void encode_pictures(RunContext& run) {
     if (!run.is_first()) continue;
     RequestState& state = run.states[i];
     state.result.image_latents = latents;
-    check_request(state, [&] { check_finite(latents, "the picture's latents"); });
+    state.require_finite(latents, "the picture's latents");
     run.progress.advance(i);
   }
 }

@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include <ATen/Context.h>
+#include <c10/util/ScopeExit.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,21 +12,18 @@
 #include "comm/local/local_transport.h"
 #include "common/errors.h"
 #include "runtime/channels.h"
+#include "runtime/clock.h"
 #include "runtime/decode_phase.h"
-#include "runtime/denoise_stage.h"
+#include "runtime/denoise_phase.h"
+#include "runtime/device.h"
 #include "runtime/encode_phase.h"
 #include "runtime/memory.h"
 #include "runtime/memory_errors.h"
 #include "runtime/run_context.h"
-#include "runtime/tensor_checks.h"
 #include "runtime/whole_plan.h"
 
 namespace layerpipe::runtime {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // fp32 means fp32: LibTorch lets convolutions on a GPU round their inputs to TF32 unless told otherwise.
 void forbid_tf32() {
@@ -45,12 +43,6 @@ void check_plan(const partition::Plan& plan, int ranks) {
   common::ensure(plan.stages[0].rank == kFirstRank, "the first stage belongs to rank 0");
 }
 
-// "denoise, step 3, request 0, branch 1"
-std::string doing(const Instruction& instruction) {
-  return "denoise, step " + std::to_string(instruction.step) + ", request " +
-         std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
-}
-
 // Running out of a GPU's memory becomes an error that says what was foretold; all others stay as they are.
 std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunContext& run) {
   try {
@@ -66,40 +58,6 @@ std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunCont
   } catch (...) {
     return failure;
   }
-}
-
-// What the other ranks are told.
-comm::Failure to_failure(const std::exception_ptr& failure) {
-  comm::Failure told;
-  try {
-    std::rethrow_exception(failure);
-  } catch (const common::Error& error) {
-    told.reason = error.what();
-    told.remedy = error.remedy();
-  } catch (const std::exception& error) {
-    const std::string text = error.what();
-    told.reason = text.substr(0, text.find('\n'));  // LibTorch's texts go on over several lines
-  } catch (...) {
-    told.reason = "an unknown exception";
-  }
-  return told;
-}
-
-// When each request's last step ended.
-class StepClock {
- public:
-  StepClock(std::size_t requests, double start) : last_(requests, start) {}
-  double lap(std::size_t request, double end) { return end - std::exchange(last_[request], end); }
-
- private:
-  std::vector<double> last_;
-};
-
-EdgeFigures figures_of(const StageLinks& links) {
-  const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
-  if (edge == nullptr) return {};
-  const comm::ChannelFigures figures = edge->figures();
-  return {.messages = figures.messages, .bytes = figures.bytes, .wait_seconds = figures.wait_seconds};
 }
 
 }  // namespace
@@ -155,6 +113,11 @@ void Engine::cancel(std::size_t request) {
   cancelled_.insert(request);
 }
 
+void Engine::forget_cancelled() {
+  const std::lock_guard lock(cancelled_mutex_);
+  cancelled_.clear();
+}
+
 void Engine::give_up_cancelled(RunContext& run) {
   if (!run.is_first()) return;
   const std::lock_guard lock(cancelled_mutex_);
@@ -164,16 +127,19 @@ void Engine::give_up_cancelled(RunContext& run) {
   }
 }
 
-void Engine::begin_phase(RunContext& run, Phase phase) {
+void Engine::do_phase(RunContext& run, Phase phase, const std::function<void()>& work) {
   release_unused(config_.device);  // what the phase before has let go
   reset_peak(config_.device);
   run.progress.begin_phase(phase);
   run.load_seconds = 0;
-  phase_start_ = now();
+  const double begin = phase_start_ = now();
+  work();
+  measure_phase(run);
+  trace_.add_phase(to_string(phase), begin, now());
 }
 
-// May be called several times while a phase goes on: it counts what there is so far.
-void Engine::end_phase(RunContext& run) {
+// May be called while a phase goes on: it counts what there is so far.
+void Engine::measure_phase(RunContext& run) {
   wait_for(config_.device);
   PhaseFigures& figures =
       figures_[static_cast<std::size_t>(communicator_.rank())].phases[run.progress.phase()];
@@ -196,6 +162,7 @@ void Engine::share_figures() {
 
 void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  const RunListeners& listeners, const std::atomic<bool>& stop_requested) {
+  const auto forget = c10::make_scope_exit([this] { forget_cancelled(); });
   for (const Request& request : requests) check(request);
   check_plan(plan, communicator_.size());
   const partition::StagePlan& part = stage_of(plan, communicator_.rank());
@@ -217,9 +184,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
   try {
     run_phases(run, listeners);
   } catch (...) {
-    const std::exception_ptr failure = in_our_words(std::current_exception(), run);
-    if (communicator_.size() > 1) communicator_.abort(to_failure(failure));
-    std::rethrow_exception(failure);
+    std::rethrow_exception(in_our_words(std::current_exception(), run));
   }
   if (listeners.failed) return;
   for (const RequestState& state : run.states) {
@@ -229,14 +194,15 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
 
 void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
   const PromptList prompts = list_prompts(run.requests, model_);
-  encode(run, prompts);
-  denoise(run, prompts);
-  decode(run, listeners);
+  do_phase(run, Phase::kEncode, [&] { encode(run, prompts); });
+  share_figures();
+  do_phase(run, Phase::kDenoise, [&] { denoise(run, prompts); });
+  share_figures();
+  do_phase(run, Phase::kDecode, [&] { decode(run, listeners); });
   run.mail.flush();
 }
 
 void Engine::encode(RunContext& run, const PromptList& prompts) {
-  begin_phase(run, Phase::kEncode);
   run.load_resident();
   run.load(Network::kTextEncoder);
   run.progress.begin_work(2 * static_cast<std::int64_t>(run.requests.size()));
@@ -246,67 +212,21 @@ void Engine::encode(RunContext& run, const PromptList& prompts) {
   run.load(Network::kVaeEncoder);
   encode_pictures(run);
   run.networks.release(Network::kVaeEncoder);
-  end_phase(run);
-  share_figures();
 }
 
 void Engine::denoise(RunContext& run, const PromptList& prompts) {
-  begin_phase(run, Phase::kDenoise);
   run.load(Network::kTransformer);
-  DenoiseWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
-                   .in_flight = run.plan.in_flight};
-  std::int64_t steps = 0;
-  for (const Request& request : run.requests) {
-    work.requests.push_back(
-        {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
-    steps += request.steps;
-  }
-  run.progress.begin_work(steps);
-  const auto lists = schedule_denoising(work);
-  const auto stage = static_cast<std::size_t>(run.part.stage);
-  std::vector<int> ranks;
-  for (const partition::StagePlan& other : run.plan.stages) ranks.push_back(other.rank);
-  StageLinks links = open_links(
-      communicator_, ranks, stage,
-      {.run = runs_, .in_flight = run.plan.in_flight, .kind = config_.channel, .device = config_.device});
-  DenoiseStage work_of_stage({.model = &model_.config(),
-                              .transformer = &run.networks.transformer(),
-                              .is_first = run.is_first(),
-                              .is_last = stage + 1 == ranks.size(),
-                              .device = config_.device,
-                              .dtype = config_.dtype,
-                              .after_block = [&] { communicator_.moves(); }},
-                             run.requests, prompts.prompt_lengths, run.states);
-  RankFigures& figures = figures_[static_cast<std::size_t>(communicator_.rank())];
-  StepClock steps_of_requests(run.requests.size(), now());
-  execute(lists[stage], links, work_of_stage,
-          {.before =
-               [&](const Instruction& instruction) {
-                 run.progress.check_stop();
-                 give_up_cancelled(run);
-                 run.now_doing(doing(instruction));
-               },
-           .after =
-               [&](const Instruction& instruction, double begin, double end) {
-                 figures.stage.add(instruction, begin, end);
-                 trace_.add(instruction, begin, end);
-                 if (instruction.operation != Operation::kReceiveLatents) return;
-                 const auto request = static_cast<std::size_t>(instruction.request);
-                 run.states[request].result.step_seconds.push_back(steps_of_requests.lap(request, end));
-                 run.progress.advance(request);
-               }});
-  figures.to_next = figures_of(links);
+  denoise_requests(run, prompts,
+                   {.run = runs_, .channel = config_.channel, .before_each = [&] { give_up_cancelled(run); }},
+                   figures_[static_cast<std::size_t>(communicator_.rank())], trace_);
   run.networks.release(Network::kTransformer);
-  end_phase(run);
-  share_figures();
 }
 
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
-  begin_phase(run, Phase::kDecode);
   run.load(Network::kVaeDecoder);
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
   decode_layers(run, [&](std::size_t request) {
-    end_phase(run);
+    measure_phase(run);
     for (std::size_t rank = 1; rank < figures_.size(); ++rank)
       figures_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
     RequestState& state = run.states[request];
@@ -320,7 +240,6 @@ void Engine::decode(RunContext& run, const RunListeners& listeners) {
     run.progress.advance(request);
   });
   run.networks.release(Network::kVaeDecoder);
-  end_phase(run);
 }
 
 }  // namespace layerpipe::runtime

@@ -15,11 +15,10 @@
 
 #include "comm/communicator.h"
 #include "partition/plan.h"
+#include "runtime/figures.h"
 #include "runtime/model_folder.h"
-#include "runtime/phase.h"
 #include "runtime/progress.h"
 #include "runtime/request.h"
-#include "runtime/stage_executor.h"
 #include "runtime/trace.h"
 
 namespace layerpipe::runtime {
@@ -41,27 +40,6 @@ struct RunListeners {
   // A request that came to nothing, with the reason; the others go on. Without a listener the first such
   // reason is thrown when all others are done.
   std::function<void(std::size_t request, const std::exception_ptr& reason)> failed;
-};
-
-// What a phase took.
-struct PhaseFigures {
-  double seconds = 0;            // wall time, loading included
-  double load_seconds = 0;       // of these, for loading weights
-  std::uint64_t peak_bytes = 0;  // MemoryUse::peak
-};
-
-// What went over an edge of the ring.
-struct EdgeFigures {
-  std::int64_t messages = 0;
-  std::uint64_t bytes = 0;
-  double wait_seconds = 0;  // of the sender, because the edge was full
-};
-
-// What one rank measured.
-struct RankFigures {
-  PerPhase<PhaseFigures> phases;
-  StageFigures stage;   // while denoising
-  EdgeFigures to_next;  // boundaries, or the last stage's latents
 };
 
 struct PromptList;
@@ -91,12 +69,13 @@ class Engine {
 
   // Runs all requests, which are the same on all ranks, as the plan says, which is so too and gives every
   // rank one stage. `stop_requested` is looked at between units of work: InterruptedError. Running out of the
-  // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError; this rank's own failures
-  // are told to the others.
+  // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what is thrown
+  // here the others learn from the caller: Communicator::abort().
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
            const std::atomic<bool>& stop_requested);
 
-  // On rank 0: gives a request up, as early as possible. May be called by any thread.
+  // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be
+  // called by any thread. Counts for one run.
   void cancel(std::size_t request);
 
   // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with
@@ -112,10 +91,11 @@ class Engine {
   void encode(RunContext& run, const PromptList& prompts);
   void denoise(RunContext& run, const PromptList& prompts);
   void decode(RunContext& run, const RunListeners& listeners);
-  void begin_phase(RunContext& run, Phase phase);
-  void end_phase(RunContext& run);
+  void do_phase(RunContext& run, Phase phase, const std::function<void()>& work);
+  void measure_phase(RunContext& run);
   void share_figures();
   void give_up_cancelled(RunContext& run);
+  void forget_cancelled();
 
   EngineConfig config_;
   std::unique_ptr<comm::Communicator> alone_;  // of an engine without others
@@ -124,10 +104,10 @@ class Engine {
   std::map<Network, std::uint64_t> weight_bytes_;
   std::vector<RankFigures> figures_;
   Trace trace_;
-  double phase_start_ = 0;
+  double phase_start_ = 0;  // later by what listeners have taken
   int runs_ = 0;
   std::mutex cancelled_mutex_;
-  std::set<std::size_t> cancelled_;
+  std::set<std::size_t> cancelled_;  // in this run
 };
 
 }  // namespace layerpipe::runtime

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "partition/plan.h"
 #include "runtime/device.h"
-#include "runtime/engine.h"
+#include "runtime/figures.h"
+#include "runtime/network.h"
 
 namespace layerpipe::runtime {
 

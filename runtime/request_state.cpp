@@ -1,6 +1,17 @@
 #include "runtime/request_state.h"
 
+#include <ATen/Functions.h>
+
+#include "common/errors.h"
+
 namespace layerpipe::runtime {
+
+void RequestState::require_finite(const at::Tensor& tensor, const std::string& what) {
+  if (failure || at::isfinite(tensor).all().item<bool>()) return;
+  failure = std::make_exception_ptr(
+      common::InputError(what + " are not finite numbers",
+                         "The weights may be damaged, or need another dtype: try --dtype fp32."));
+}
 
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
   const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 
 #include "model/config.h"
 #include "model/rotary.h"
@@ -14,6 +15,10 @@ namespace layerpipe::runtime {
 struct RequestState {
   Result result;
   std::exception_ptr failure;  // why the request is not worked on any more
+
+  // Fails the request, and it alone, unless all of the tensor's values are finite: "`what` are not finite
+  // numbers". An earlier failure stays.
+  void require_finite(const at::Tensor& tensor, const std::string& what);
 };
 
 // The token grid of a request's picture and layers.

@@ -1,8 +1,7 @@
 #include "runtime/run_context.h"
 
-#include <chrono>
-
-#include "runtime/tensor_checks.h"
+#include "runtime/clock.h"
+#include "runtime/device.h"
 
 namespace layerpipe::runtime {
 
@@ -12,14 +11,14 @@ void RunContext::now_doing(const std::string& what) {
 
 template <typename Load>
 void RunContext::time_loading(const Load& load) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now();
   now_doing("load weights");
   load([&](Network network, std::uint64_t done, std::uint64_t total) {
     communicator.moves();
     progress.loaded(network, done, total);
   });
   wait_for(device);
-  load_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  load_seconds += now() - start;
 }
 
 void RunContext::load(Network network) {

@@ -3,29 +3,36 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "comm/wire.h"
 #include "common/errors.h"
 #include "runtime/calibration.h"
+#include "runtime/device_survey.h"
 #include "runtime/encode_phase.h"
-#include "runtime/memory.h"
 #include "runtime/request_state.h"
 
 namespace layerpipe::runtime {
 namespace {
 
-// What a rank tells of its device: numbers, then its name.
-struct DeviceNumbers {
-  std::uint64_t total_bytes = 0;
-  std::uint64_t free_bytes = 0;
-  double operations_per_second = 0;
-};
+// What a rank tells of its device; the others know its host.
+std::vector<std::byte> write(const partition::DeviceInfo& device) {
+  comm::WireWriter writer;
+  writer.text(device.name);
+  writer.number(device.total_bytes);
+  writer.number(device.free_bytes);
+  writer.number(device.operations_per_second);
+  return writer.take();
+}
 
-std::vector<std::byte> write(const DeviceNumbers& numbers, const std::string& name) {
-  std::vector<std::byte> bytes(sizeof numbers + name.size());
-  std::memcpy(bytes.data(), &numbers, sizeof numbers);
-  if (!name.empty()) std::memcpy(bytes.data() + sizeof numbers, name.data(), name.size());
-  return bytes;
+partition::DeviceInfo read(std::span<const std::byte> bytes) {
+  comm::WireReader reader(bytes);
+  partition::DeviceInfo device;
+  device.name = reader.text();
+  device.total_bytes = reader.number<std::uint64_t>();
+  device.free_bytes = reader.number<std::uint64_t>();
+  device.operations_per_second = reader.number<double>();
+  reader.end();
+  return device;
 }
 
 }  // namespace
@@ -60,31 +67,15 @@ partition::Workload workload_of(std::span<const Request> requests) {
 }
 
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
-                                                  at::ScalarType dtype, int ranks_on_host,
-                                                  std::uint64_t context_bytes) {
-  const MemoryUse memory = memory_use(device.device);
-  DeviceNumbers mine{.total_bytes = memory.total,
-                     .free_bytes = memory.free,
-                     .operations_per_second = measure_operations_per_second(device.device, dtype)};
-  if (device.device.is_cpu()) {
-    mine.free_bytes /= static_cast<std::uint64_t>(ranks_on_host);
-  } else {
-    // The context that has been made by now counts as part of what is planned.
-    mine.free_bytes = std::min(memory.total, memory.free + context_bytes);
-  }
-  const auto all = communicator.all_gather(write(mine, device.name), "gathering the devices");
+                                                  at::ScalarType dtype, int ranks_on_host) {
+  partition::DeviceInfo mine = survey(device, communicator.rank());
+  if (device.device.is_cpu()) mine.free_bytes /= static_cast<std::uint64_t>(ranks_on_host);
+  mine.operations_per_second = measure_operations_per_second(device.device, dtype);
   std::vector<partition::DeviceInfo> devices;
-  for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    DeviceNumbers numbers;
-    common::ensure(all[rank].size() >= sizeof numbers, "a rank told less than its device's memory");
-    std::memcpy(&numbers, all[rank].data(), sizeof numbers);
-    devices.push_back({.rank = static_cast<int>(rank),
-                       .host = communicator.host(static_cast<int>(rank)),
-                       .name = std::string(reinterpret_cast<const char*>(all[rank].data()) + sizeof numbers,
-                                           all[rank].size() - sizeof numbers),
-                       .total_bytes = numbers.total_bytes,
-                       .free_bytes = numbers.free_bytes,
-                       .operations_per_second = numbers.operations_per_second});
+  for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
+    partition::DeviceInfo& told = devices.emplace_back(read(bytes));
+    told.rank = static_cast<int>(devices.size()) - 1;
+    told.host = communicator.host(told.rank);
   }
   return devices;
 }

@@ -20,10 +20,9 @@ CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFold
 
 partition::Workload workload_of(std::span<const Request> requests);
 
-// What every rank says of its device, by rank, and measures of it. `ranks_on_host` share a CPU's memory;
-// `context_bytes` are what the contexts take that GPUs have by now. Called by all ranks.
+// What every rank says of its device (device_survey.h), by rank, and measures of it. `ranks_on_host` share a
+// CPU's memory. Called by all ranks.
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
-                                                  at::ScalarType dtype, int ranks_on_host,
-                                                  std::uint64_t context_bytes);
+                                                  at::ScalarType dtype, int ranks_on_host);
 
 }  // namespace layerpipe::runtime

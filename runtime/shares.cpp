@@ -27,4 +27,10 @@ std::vector<partition::UnitRange> deal(std::int64_t count, std::span<const doubl
   return ranges;
 }
 
+std::vector<partition::UnitRange> deal_strips(std::int64_t count, const partition::Plan& plan) {
+  std::vector<double> shares;
+  for (const partition::StagePlan& stage : plan.stages) shares.push_back(stage.vae_percent);
+  return deal(count, shares);
+}
+
 }  // namespace layerpipe::runtime

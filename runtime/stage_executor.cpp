@@ -1,19 +1,15 @@
 #include "runtime/stage_executor.h"
 
 #include <algorithm>
-#include <chrono>
 #include <deque>
 #include <string>
 
 #include "common/errors.h"
 #include "runtime/channels.h"
+#include "runtime/clock.h"
 
 namespace layerpipe::runtime {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string text_of(std::int64_t request, std::int32_t step, std::int32_t branch) {
   return "request " + std::to_string(request) + ", step " + std::to_string(step) + ", branch " +

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <tuple>
 
 #include "common/errors.h"
@@ -62,15 +63,28 @@ Json microseconds(double seconds) {
   return seconds * 1e6;
 }
 
-Json metadata(const char* what, std::size_t rank, int row, const std::string& name) {
-  return {{"ph", "M"}, {"name", what}, {"pid", rank}, {"tid", row}, {"args", {{"name", name}}}};
+// Perfetto takes a thread's number for one of the whole machine, hides number 0, and takes the thread that
+// has its process's number for the first one. So the rows of all ranks are numbered through, from 1.
+std::size_t process_of(std::size_t rank) {
+  return rank * kRows.size() + 1;
+}
+std::size_t thread_of(std::size_t rank, Row row) {
+  return process_of(rank) + static_cast<std::size_t>(row);
+}
+
+Json metadata(const char* what, std::size_t rank, Row row, const std::string& name) {
+  return {{"ph", "M"},
+          {"name", what},
+          {"pid", process_of(rank)},
+          {"tid", thread_of(rank, row)},
+          {"args", {{"name", name}}}};
 }
 
 Json slice(const TraceEvent& event, std::size_t rank) {
   Json json{{"ph", "X"},
             {"name", event.name},
-            {"pid", rank},
-            {"tid", static_cast<int>(event.row)},
+            {"pid", process_of(rank)},
+            {"tid", thread_of(rank, event.row)},
             {"ts", microseconds(event.begin)},
             {"dur", microseconds(event.end - event.begin)}};
   if (event.request < 0) return json;
@@ -79,32 +93,63 @@ Json slice(const TraceEvent& event, std::size_t rank) {
   return json;
 }
 
-// Arrows from sends to receives: the n-th time that one rank sends a message, the next stage receives it.
+// Arrows from each send to what the next stage computes with it. Not to its receive, which has often begun
+// before the send: Perfetto lets an arrow go from the slice that begins first to the other one.
 class Arrows {
  public:
-  explicit Arrows(Json& events) : events_(events) {}
+  explicit Arrows(std::size_t ranks) : ranks_(ranks) {}
 
-  void add(const TraceEvent& event, std::size_t rank, std::size_t ranks) {
-    if (event.request < 0 || (event.row != Row::kSend && event.row != Row::kReceive)) return;
-    const bool sends = event.row == Row::kSend;
-    // A boundary goes to the next rank in the ring, and so do the last one's latents.
-    const std::size_t from = sends ? rank : (rank + ranks - 1) % ranks;
-    const auto key = std::tuple(from, event.request, event.step, event.branch);
-    const auto id = ids_.try_emplace(key, ids_.size()).first->second;
-    Json arrow{{"ph", sends ? "s" : "f"},
-               {"name", "boundary"},
-               {"cat", "edge"},
-               {"id", id},
-               {"pid", rank},
-               {"tid", static_cast<int>(event.row)},
-               {"ts", microseconds(sends ? event.begin : event.end)}};
-    if (!sends) arrow["bp"] = "e";
-    events_.push_back(std::move(arrow));
+  void add(const TraceEvent& event, std::size_t rank) {
+    if (event.row == Row::kSend) {
+      messages_[{rank, event.request, event.step, event.branch}].sent = Place{&event, rank};
+    } else if (event.name == to_string(Operation::kForward)) {
+      if (const auto message = read_by(event, rank)) messages_[*message].read = Place{&event, rank};
+    }
+  }
+
+  // The latents of a request's last step are sent and nothing is computed with them.
+  void write(Json& events) const {
+    std::size_t id = 0;
+    for (const auto& [message, ends] : messages_) {
+      if (!ends.sent || !ends.read) continue;
+      events.push_back(end("s", id, *ends.sent));
+      events.push_back(end("f", id, *ends.read));
+      events.back()["bp"] = "e";  // binds to the slice that it lies in
+      ++id;
+    }
   }
 
  private:
-  Json& events_;
-  std::map<std::tuple<std::size_t, std::int64_t, std::int32_t, std::int32_t>, std::size_t> ids_;
+  // The sender, request, step and branch.
+  using Message = std::tuple<std::size_t, std::int64_t, std::int32_t, std::int32_t>;
+  struct Place {
+    const TraceEvent* event;
+    std::size_t rank;
+  };
+  struct Ends {
+    std::optional<Place> sent;
+    std::optional<Place> read;
+  };
+
+  // A boundary goes to the next rank in the ring, and so do the last one's latents, for the next step.
+  std::optional<Message> read_by(const TraceEvent& forward, std::size_t rank) const {
+    if (rank > 0) return Message{rank - 1, forward.request, forward.step, forward.branch};
+    if (forward.step == 0 || forward.branch > 0) return std::nullopt;
+    return Message{ranks_ - 1, forward.request, forward.step - 1, 0};
+  }
+
+  static Json end(const char* kind, std::size_t id, const Place& place) {
+    return {{"ph", kind},
+            {"name", "boundary"},
+            {"cat", "edge"},
+            {"id", id},
+            {"pid", process_of(place.rank)},
+            {"tid", thread_of(place.rank, place.event->row)},
+            {"ts", microseconds(place.event->begin)}};
+  }
+
+  const std::size_t ranks_;
+  std::map<Message, Ends> messages_;
 };
 
 }  // namespace
@@ -156,16 +201,16 @@ Trace deserialise_trace(std::span<const std::byte> bytes) {
 
 void write_trace(const std::filesystem::path& file, std::span<const TracedRank> ranks) {
   Json events = Json::array();
-  Arrows arrows(events);
+  Arrows arrows(ranks.size());
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-    events.push_back(metadata("process_name", rank, 0, ranks[rank].name));
-    for (const Row row : kRows)
-      events.push_back(metadata("thread_name", rank, static_cast<int>(row), name_of(row)));
+    events.push_back(metadata("process_name", rank, kRows.front(), ranks[rank].name));
+    for (const Row row : kRows) events.push_back(metadata("thread_name", rank, row, name_of(row)));
     for (const TraceEvent& event : ranks[rank].trace.events) {
       events.push_back(slice(event, rank));
-      if (ranks.size() > 1) arrows.add(event, rank, ranks.size());
+      if (ranks.size() > 1) arrows.add(event, rank);
     }
   }
+  arrows.write(events);  // behind the slices that they bind to
   const Json json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}};
   common::write_file_atomically(file, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }

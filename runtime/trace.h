@@ -12,7 +12,7 @@
 
 namespace layerpipe::runtime {
 
-// One thing that a rank did: an instruction of its schedule, or the loading and working of another phase.
+// One thing that a rank did: an instruction of its schedule, or a phase.
 struct TraceEvent {
   // A rank's rows in the picture.
   enum class Row : std::int32_t { kPhase = 0, kCompute = 1, kReceive = 2, kSend = 3 };
@@ -44,8 +44,8 @@ struct TracedRank {
   Trace trace;
 };
 
-// Chrome's trace format: a process for each rank, a thread for each row, colours by request and branch,
-// arrows from each send to the receive of what it sent. Throws OutputError.
+// Chrome's trace format: a process for each rank, in the order of stages, a thread for each row, colours by
+// request and branch, arrows from each send to what is computed with it. Throws OutputError.
 void write_trace(const std::filesystem::path& file, std::span<const TracedRank> ranks);
 
 }  // namespace layerpipe::runtime

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "tests/launch/program.h"
@@ -26,17 +24,6 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what))
     text.replace(at, what.size(), by);
   return text;
-}
-
-// Processes, of run.sh down to the ranks, that have `word` in their command lines.
-int processes_with(const std::string& word) {
-  int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
-    if (line.find(word) != std::string::npos) ++count;
-  }
-  return count;
 }
 
 // A run of the fault program, whose arguments end with the name of its folder: so that it is found again.

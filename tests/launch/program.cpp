@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <system_error>
 
 #include "common/files.h"
@@ -99,6 +100,16 @@ Outcome Program::wait() {
   }
   pid_ = -1;
   return {exit_code_of(status_), common::read_text_file(out_), common::read_text_file(err_)};
+}
+
+int processes_with(const std::string& word) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(word) != std::string::npos) ++count;
+  }
+  return count;
 }
 
 Outcome run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {

@@ -42,6 +42,10 @@ class Program {
   int status_ = 0;
 };
 
+// How many processes have `word` in their command lines: of a run that was given the name of its folder, all
+// from launch/run.sh down to the ranks.
+int processes_with(const std::string& word);
+
 // Runs the program to its end.
 Outcome run_program(const std::vector<std::string>& arguments,
                     const std::vector<std::string>& environment = {});

@@ -119,7 +119,7 @@ TEST_F(RunOptionsOfACommand, AreDefaultsWhenNothingIsSaid) {
   const Decompose command = parse({});
   EXPECT_EQ(command.options.run_config.partition.strategy, Strategy::kBalanced);
   EXPECT_EQ(command.options.run_config.partition.memory_limit_bytes, std::nullopt);
-  EXPECT_EQ(command.options.dtype, "");
+  EXPECT_EQ(command.options.run_config.dtype, "");
   EXPECT_EQ(command.options.trace, std::nullopt);
   EXPECT_THAT(told(command), ElementsAre("dtype =  (default)", "strategy = balanced (default)",
                                          "residency = auto (default)", "timeout = 120s (default)"));
@@ -128,7 +128,7 @@ TEST_F(RunOptionsOfACommand, AreDefaultsWhenNothingIsSaid) {
 TEST_F(RunOptionsOfACommand, ComeFromTheFile) {
   const Decompose command = parse({"--partition", path()});
   EXPECT_EQ(command.options.run_config.partition.stages.size(), 1U);
-  EXPECT_EQ(command.options.dtype, "bf16");
+  EXPECT_EQ(command.options.run_config.dtype, "bf16");
   EXPECT_THAT(told(command),
               ElementsAre("dtype = bf16 (config file)", "strategy = explicit (config file)",
                           "residency = transformer: resident vae: phased (config file)",
@@ -147,7 +147,7 @@ TEST_F(RunOptionsOfACommand, GoBeforeTheFile) {
   EXPECT_EQ(config.partition.residency.vae, Residency::kPhased);
   EXPECT_EQ(config.partition.memory_limit_bytes, std::uint64_t{3} << 29);
   EXPECT_EQ(config.comm.timeout, milliseconds(250));
-  EXPECT_EQ(command.options.dtype, "fp32");
+  EXPECT_EQ(command.options.run_config.dtype, "fp32");
   EXPECT_EQ(command.options.trace, "t.json");
   EXPECT_THAT(told(command),
               ElementsAre("dtype = fp32 (command line)", "strategy = fastest (command line)",

@@ -1,31 +1,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "plans.h"
 #include "random_cases.h"
 
 namespace layerpipe::partition {
 namespace {
 
+using testing::blocks_of;
 using testing::devices_with;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::kGiB;
 using testing::kMiB;
+using testing::kNoReserve;
 using testing::plain_model;
-
-constexpr PartitionConfig kNoReserve{.reserve_bytes = 0};
-
-std::vector<std::int64_t> blocks_of(const Plan& plan) {
-  std::vector<std::int64_t> counts;
-  for (const StagePlan& stage : plan.stages) counts.push_back(stage.blocks.size());
-  return counts;
-}
-
-std::vector<std::int64_t> text_layers_of(const Plan& plan) {
-  std::vector<std::int64_t> counts;
-  for (const StagePlan& stage : plan.stages) counts.push_back(stage.text_layers.size());
-  return counts;
-}
+using testing::text_layers_of;
 
 TEST(Balanced, FollowsFreeMemory) {
   const ModelCost cost = plain_model(60, 650 * kMiB);

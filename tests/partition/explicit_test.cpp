@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "common/errors.h"
+#include "plans.h"
 #include "random_cases.h"
 
 namespace layerpipe::partition {
@@ -23,12 +23,7 @@ Plan plan_for(std::vector<ExplicitStage> stages, std::size_t devices = 2) {
 }
 
 std::string refusal(std::vector<ExplicitStage> stages, std::size_t devices = 2) {
-  try {
-    plan_for(std::move(stages), devices);
-  } catch (const common::InputError& error) {
-    return error.what() + (error.remedy().empty() ? "" : " | " + error.remedy());
-  }
-  return "no refusal";
+  return testing::refusal_of([&] { plan_for(std::move(stages), devices); });
 }
 
 TEST(Explicit, TakesTheStagesAsWrittenInTheirOrder) {

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "plans.h"
 #include "random_cases.h"
 
 namespace layerpipe::partition {
 namespace {
 
+using testing::blocks_of;
 using testing::devices_with;
 using testing::Draw;
 using ::testing::ElementsAre;
@@ -17,12 +19,6 @@ using testing::plain_model;
 
 PartitionConfig fastest() {
   return {.strategy = Strategy::kFastest, .reserve_bytes = 0};
-}
-
-std::vector<std::int64_t> blocks_of(const Plan& plan) {
-  std::vector<std::int64_t> counts;
-  for (const StagePlan& stage : plan.stages) counts.push_back(stage.blocks.size());
-  return counts;
 }
 
 TEST(Fastest, FollowsSpeedNotMemory) {

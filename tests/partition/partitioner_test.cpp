@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "common/errors.h"
+#include "plans.h"
 #include "random_cases.h"
 
 namespace layerpipe::partition {
@@ -16,18 +16,13 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::kGiB;
 using testing::kMiB;
+using testing::kNoReserve;
 using testing::plain_model;
 
-constexpr PartitionConfig kNoReserve{.reserve_bytes = 0};
 constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
 
 std::string refusal(const ModelCost& cost, const std::vector<DeviceInfo>& devices) {
-  try {
-    make_plan(cost, devices, {}, {});
-  } catch (const common::InputError& error) {
-    return error.what() + (error.remedy().empty() ? "" : " | " + error.remedy());
-  }
-  return "no refusal";
+  return testing::refusal_of([&] { make_plan(cost, devices, {}, {}); });
 }
 
 TEST(Partitioner, RefusesWhatNoMemoryWouldMend) {

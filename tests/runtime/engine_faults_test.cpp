@@ -72,6 +72,7 @@ std::string run_rank(comm::Communicator& communicator, std::vector<Result>& resu
                 .failed = {}},
                stop);
   } catch (const common::PeerFailedError& error) {
+    communicator.abort({.reason = error.what()});
     return error.what();
   }
   return {};

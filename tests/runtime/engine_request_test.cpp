@@ -79,6 +79,20 @@ TEST_F(EngineRequest, MeasuresEveryPhase) {
   }
 }
 
+TEST_F(EngineRequest, TracesEveryPhase) {
+  layerpipe::testing::run_engine(engine_, {&parity_.request, 1}, {}, stop_);
+  std::vector<std::string> phases;
+  double end = 0;  // of the phase before
+  for (const TraceEvent& event : engine_.trace().events) {
+    if (event.row != TraceEvent::Row::kPhase) continue;
+    phases.push_back(event.name);
+    EXPECT_GE(event.begin, end) << event.name;
+    EXPECT_GT(event.end, event.begin) << event.name;
+    end = event.end;
+  }
+  EXPECT_THAT(phases, ::testing::ElementsAre("encode", "denoise", "decode"));
+}
+
 TEST_F(EngineRequest, StopsBetweenSteps) {
   int steps = 0;
   EXPECT_THROW(layerpipe::testing::run_engine(
@@ -91,6 +105,15 @@ TEST_F(EngineRequest, StopsBetweenSteps) {
                    stop_),
                common::InterruptedError);
   EXPECT_EQ(steps, 1);
+}
+
+TEST_F(EngineRequest, ForgetsWhatWasCancelledWithTheRun) {
+  const std::vector<Request> requests{parity_.request, parity_.request};
+  const auto cancel = [&](const Progress& p) {
+    if (p.phase == Phase::kDenoise) engine_.cancel(1);
+  };
+  EXPECT_THROW(layerpipe::testing::run_engine(engine_, requests, cancel, stop_), common::InterruptedError);
+  EXPECT_EQ(layerpipe::testing::run_engine(engine_, requests, {}, stop_).size(), requests.size());
 }
 
 TEST_F(EngineRequest, RefusesInitialLatentsOfAnotherSize) {

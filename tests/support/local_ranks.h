@@ -11,7 +11,7 @@
 
 namespace layerpipe::testing {
 
-// What each rank's function threw, by rank; nothing where it came to its end.
+// What each rank's function threw, by rank; nothing where it came to its end. The others are told.
 inline std::vector<std::exception_ptr> try_on_local_ranks(
     int size, std::chrono::milliseconds timeout, const std::function<void(comm::Communicator&)>& body) {
   std::vector<std::unique_ptr<comm::Communicator>> communicators = comm::connect_local(size, timeout);
@@ -22,9 +22,9 @@ inline std::vector<std::exception_ptr> try_on_local_ranks(
       const std::unique_ptr<comm::Communicator> communicator = std::move(communicators[rank]);
       try {
         body(*communicator);
-      } catch (...) {
+      } catch (const std::exception& error) {
         thrown[rank] = std::current_exception();
-        communicator->abort({.reason = "a rank of the test threw"});
+        communicator->abort({.reason = error.what()});
       }
     });
   }

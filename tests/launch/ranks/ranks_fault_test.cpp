@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 
 #include "tests/launch/program.h"
 
@@ -41,16 +39,6 @@ std::vector<Fault> all_faults() {
 const char* what_is_said(const std::string& action) {
   if (action == "throw") return "failed: a test breaks this rank";
   return action == "stall" ? "stands still|has not moved" : "has been silent for [12]\\.[0-9] s";
-}
-
-int processes_with(const std::string& word) {
-  int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
-    if (line.find(word) != std::string::npos) ++count;
-  }
-  return count;
 }
 
 class RanksFault : public ::testing::TestWithParam<Fault> {};

@@ -124,12 +124,23 @@ TEST_F(Ranks, TellWhatTheyDidInReportAndTrace) {
   std::ifstream file(trace);
   const nlohmann::json events = nlohmann::json::parse(file).at("traceEvents");
   std::map<std::string, int> kinds;
-  std::map<int, int> arrows;  // begun less ended
+  std::map<int, int> arrows;                       // begun less ended
+  std::map<int, int> phase_rows;                   // their threads, by process
+  std::map<int, std::vector<std::string>> phases;  // by process
+  for (const auto& event : events) {
+    if (event.at("name") == "thread_name" && event.at("args").at("name") == "phases")
+      phase_rows[event.at("pid")] = event.at("tid");
+  }
   for (const auto& event : events) {
     ++kinds[event.at("ph").get<std::string>()];
     if (event.at("ph") == "s") ++arrows[event.at("id")];
     if (event.at("ph") == "f") --arrows[event.at("id")];
+    if (event.at("ph") == "X" && event.at("tid") == phase_rows.at(event.at("pid")))
+      phases[event.at("pid")].push_back(event.at("name"));
   }
+  ASSERT_EQ(phases.size(), 2U);
+  for (const auto& [process, names] : phases)
+    EXPECT_THAT(names, ::testing::ElementsAre("encode", "denoise", "decode")) << process;
   EXPECT_GT(kinds["X"], 0);
   EXPECT_GT(kinds["s"], 0);
   for (const auto& [id, open] : arrows) EXPECT_EQ(open, 0) << "arrow " << id;

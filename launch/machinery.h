@@ -1,0 +1,31 @@
+// What `layerpipe decompose` computes with on one rank.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "launch/decompose_options.h"
+#include "runtime/agreement.h"
+#include "runtime/device.h"
+#include "runtime/engine.h"
+
+namespace layerpipe::launch {
+
+struct Machinery {
+  runtime::DeviceFacts device;
+  at::ScalarType dtype = at::kFloat;
+  std::unique_ptr<runtime::Engine> engine;
+  std::string fingerprint;  // of the model
+};
+
+// Chooses this rank's device and opens the model, without reading a weight. Called by all ranks. Throws
+// AgreedError, and on a rank alone InputError.
+Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator);
+
+// What ranks that work on one run cannot differ in.
+std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
+                                    const Machinery& machinery);
+
+}  // namespace layerpipe::launch
