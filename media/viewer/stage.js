@@ -100,6 +100,7 @@ class Stage {
 
   // The next change of the view is a movement. Outside it the scene is flat, which browsers draw sharper.
   turnSmoothly() {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     this.stage.classList.add("turning");
     clearTimeout(this.turning);
     this.turning = setTimeout(() => this.stage.classList.remove("turning"), TURN_MILLISECONDS);
@@ -221,7 +222,8 @@ class Stage {
   zoomBy(factor, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2) {
     const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.view.zoom * factor));
     const ratio = zoom / this.view.zoom;
-    this.view = { zoom, x: x - ratio * (x - this.view.x), y: y - ratio * (y - this.view.y) };
+    const whole = zoom === 1 ? Math.round : (value) => value; // pixel on pixel
+    this.view = { zoom, x: whole(x - ratio * (x - this.view.x)), y: whole(y - ratio * (y - this.view.y)) };
     this.fitted = false;
     this.showView();
   }
