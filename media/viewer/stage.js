@@ -21,8 +21,6 @@ class Stage {
     this.view = { zoom: 1, x: 0, y: 0 }; // of the artboard's top left corner, from that of the stage
     this.fitted = true;
     this.planes = stack.layers.map((layer) => this.makePlane(layer));
-    this.artboard.style.width = `${stack.width}px`;
-    this.artboard.style.height = `${stack.height}px`;
     document.documentElement.style.setProperty("--aspect", stack.width / stack.height);
     this.bindControls();
     stack.addEventListener("change", () => this.showLayers());
@@ -31,13 +29,16 @@ class Stage {
     this.fit();
   }
 
-  // A layer's sheet, as large as the document: what lies beyond is cut off.
+  // A layer's sheet, as large as the document: what lies beyond is cut off. Only its pixels are scaled, and not the
+  // whole stage: browsers draw what is turned in space at the size it has before, and enlarge that.
   makePlane(layer) {
     const plane = document.createElement("div");
     plane.className = "plane";
     plane.dataset.layer = layer.index;
     const sheet = document.createElement("div");
     sheet.className = "sheet";
+    const pixels = document.createElement("div");
+    pixels.className = "pixels";
     const picture = document.createElement("img");
     picture.alt = "";
     picture.draggable = false;
@@ -50,7 +51,8 @@ class Stage {
     const tag = document.createElement("span");
     tag.className = "tag";
     tag.textContent = shortened(layer.name, 40);
-    sheet.append(picture);
+    pixels.append(picture);
+    sheet.append(pixels);
     plane.append(sheet, outline, tag);
     plane.hidden = true;
     this.scene.append(plane);
@@ -93,7 +95,6 @@ class Stage {
     element("divider").hidden = mode !== "compare";
     element("compare-labels").hidden = mode !== "compare";
     this.original.hidden = mode !== "compare";
-    this.showSpread();
     this.showSplit();
     this.fit();
   }
@@ -115,10 +116,11 @@ class Stage {
       picture.style.opacity = layer.opacity;
       picture.style.transform = layer.moved ? `translate(${layer.dx}px, ${layer.dy}px)` : "";
       const seen = layer.seen ?? { left: 0, top: 0, width: layer.width, height: layer.height };
-      outline.style.left = `${layer.left + layer.dx + seen.left}px`;
-      outline.style.top = `${layer.top + layer.dy + seen.top}px`;
-      outline.style.width = `${seen.width}px`;
-      outline.style.height = `${seen.height}px`;
+      const zoomed = (pixels) => `calc(var(--zoom) * ${pixels}px)`;
+      outline.style.left = zoomed(layer.left + layer.dx + seen.left);
+      outline.style.top = zoomed(layer.top + layer.dy + seen.top);
+      outline.style.width = zoomed(seen.width);
+      outline.style.height = zoomed(seen.height);
     }
   }
 
@@ -132,25 +134,30 @@ class Stage {
     return (index - (count - 1) / 2) * gap;
   }
 
-  sceneTransform() {
-    const perspective = 4 * Math.max(this.stack.width, this.stack.height);
+  sceneTransform(zoom) {
+    const perspective = 4 * zoom * Math.max(this.stack.width, this.stack.height);
     const [tilt, angle] = this.mode === "explode" ? [element("tilt").value, element("angle").value] : [0, 0];
     return `perspective(${perspective}px) rotateX(${tilt}deg) rotateY(${angle}deg)`;
   }
 
   showSpread() {
-    const depth = (index) => this.mode === "explode" ? this.depth(index) : 0;
-    this.scene.style.transform = this.sceneTransform();
-    this.planes.forEach(({ plane }, index) => { plane.style.transform = `translateZ(${depth(index)}px)`; });
-    element("board").style.transform = `translateZ(${depth(0)}px)`;
     if (this.fitted) this.fit();
+    else this.showView();
+  }
+
+  showDepths() {
+    const { zoom } = this.view;
+    const shift = (index) => `translateZ(${this.mode === "explode" ? zoom * this.depth(index) : 0}px)`;
+    this.scene.style.transform = this.sceneTransform(zoom);
+    this.planes.forEach(({ plane }, index) => { plane.style.transform = shift(index); });
+    element("board").style.transform = shift(0);
   }
 
   // The box that the picture takes on an artboard of zoom 1, from the artboard's top left corner.
   extent() {
     const { width, height } = this.stack;
     if (this.mode !== "explode") return { left: 0, top: 0, right: width, bottom: height };
-    const matrix = new DOMMatrix(this.sceneTransform());
+    const matrix = new DOMMatrix(this.sceneTransform(1));
     const xs = [], ys = [];
     for (const z of [this.depth(0), this.depth(this.planes.length - 1)]) {
       for (const x of [-width / 2, width / 2]) {
@@ -185,7 +192,9 @@ class Stage {
 
   showView() {
     const { zoom, x, y } = this.view;
-    this.artboard.style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
+    this.artboard.style.width = `${zoom * this.stack.width}px`;
+    this.artboard.style.height = `${zoom * this.stack.height}px`;
+    this.artboard.style.transform = `translate(${x}px, ${y}px)`;
     this.stage.style.setProperty("--zoom", zoom);
     this.stage.classList.toggle("pixelated", zoom >= PIXELATED_ZOOM);
     element("zoom-actual").textContent = `${Math.round(100 * zoom)} %`;
@@ -197,6 +206,7 @@ class Stage {
     labels.style.left = `${x}px`;
     labels.style.top = `${y}px`;
     labels.style.width = `${zoom * this.stack.width}px`;
+    this.showDepths();
   }
 
   // All of the picture, in the middle of what the floating controls leave.
