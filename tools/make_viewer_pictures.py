@@ -11,7 +11,9 @@ docs/viewer.png shows what the demo's model makes of a picture of the demo:
     build/tests/media_tool html PAGE.html layer "Sky and hills" OUT/layer_0.png layer Sun OUT/layer_1.png \\
         layer Cloud OUT/layer_2.png layer Letters OUT/layer_3.png original demo/pictures/weather.png \\
         title "$(cat demo/pictures/weather.txt)" generator "layerpipe 0.1.0" \\
-        parameter Model demo/model parameter Seed 777 parameter Steps 50 parameter Guidance 4
+        parameter Model demo/model parameter Seed 777 parameter Steps 50 parameter Guidance 4 parameter Precision "fp32 on cpu"
+
+Text is drawn in Inter where that font is installed (Debian's fonts-inter), as the page asks for it.
 """
 
 import argparse
@@ -38,10 +40,9 @@ VIEWS = {
 }
 
 
-def picture(started, file, view, scale=1):
+def picture(started, file, view):
     (width, height), colors, prepare = VIEWS[view]
-    context = started.new_context(viewport={"width": width, "height": height}, color_scheme=colors,
-                                  device_scale_factor=scale)
+    context = started.new_context(viewport={"width": width, "height": height}, color_scheme=colors)
     page = open_page(context, file)
     if prepare:
         prepare(page)
@@ -58,12 +59,7 @@ def main():
     options = parser.parse_args()
     with browser() as started:
         if options.out.suffix == ".png":
-            # Two views side by side, in as many colours as a small file has room for.
-            shots = [picture(started, options.page, view) for view in ("wide-light", "exploded-dark")]
-            sheet = Image.new("RGB", (2 * WIDE[0], WIDE[1]))
-            for column, shot in enumerate(shots):
-                sheet.paste(shot, (column * WIDE[0], 0))
-            sheet.quantize(256, method=Image.Quantize.MEDIANCUT).save(options.out, optimize=True)
+            picture(started, options.page, "exploded").save(options.out, optimize=True)
             return
         options.out.mkdir(parents=True, exist_ok=True)
         for view in VIEWS:

@@ -58,9 +58,15 @@ function keyActions(stack, stage, save) {
   };
 }
 
+// Whether the key belongs to the browser. Some keyboards have "[" and "]" on AltGr, which may read as Ctrl and Alt, or on Alt.
+function isShortcutOfTheBrowser(event) {
+  if (event.getModifierState("AltGraph")) return false;
+  return event.ctrlKey || event.metaKey || (event.altKey && !"[]".includes(event.key));
+}
+
 function bindKeyboard(actions, gestures) {
   document.addEventListener("keydown", (event) => {
-    if (element("help").open || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (element("help").open || isShortcutOfTheBrowser(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.target.matches("input[type=number]")) return;
     if (event.target.matches("input[type=range]") && key.startsWith("Arrow")) return; // they move the slider
