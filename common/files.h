@@ -54,8 +54,8 @@ class FileBeside {
 
   const std::filesystem::path& temporary() const noexcept { return temporary_; }
 
-  // As write_file_atomically ends: the content reaches the disk, then the file gets its name. The library must
-  // have closed it. Throws OutputError.
+  // As write_file_atomically ends: the content reaches the disk, then the file gets its name. The library
+  // must have closed it. Throws OutputError.
   void commit();
 
  private:

@@ -95,7 +95,8 @@ std::vector<std::byte> encode_png(const Image& image, const PngTexts& texts) {
   const png_infop info = handle.info();
   png_set_write_fn(png, &content, append_to_content, nothing_to_flush);
   if (!guarded(failure, [&] { write_content(png, info, image, chunks); })) {
-    throw common::OutputError(std::string("a picture cannot be written as PNG (libpng: ") + failure.text + ")");
+    throw common::OutputError(std::string("a picture cannot be written as PNG (libpng: ") + failure.text +
+                              ")");
   }
   return content;
 }
