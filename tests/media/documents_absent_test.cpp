@@ -1,0 +1,25 @@
+#include "common/errors.h"
+#include "media/archive_writer.h"
+#include "tests/media/document_test_data.h"
+
+namespace layerpipe::media {
+namespace {
+
+template <typename Call>
+void expect_absent(const Call& call, const std::string& what) {
+  try {
+    call();
+    FAIL() << "it can";
+  } catch (const common::InputError& error) {
+    EXPECT_EQ(error.what(), "this layerpipe was built without libzip and pugixml, and cannot " + what);
+    EXPECT_EQ(error.remedy(), "Install both (Debian: libzip-dev libpugixml-dev) and build layerpipe again.");
+  }
+}
+
+TEST(DocumentsAbsent, SaysWhatThisBuildCannotDo) {
+  expect_absent([] { write_archive("a.zip", {}); }, "write ZIP archives");
+  expect_absent([] { write_zip("a.zip", {}); }, "write ZIP archives");
+}
+
+}  // namespace
+}  // namespace layerpipe::media
