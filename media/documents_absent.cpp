@@ -4,6 +4,8 @@
 
 #include "common/errors.h"
 #include "media/archive_writer.h"
+#include "media/ora_reader.h"
+#include "media/ora_writer.h"
 #include "media/zip_writer.h"
 
 namespace layerpipe::media {
@@ -22,6 +24,18 @@ void write_zip(const std::filesystem::path&, std::span<const ZipEntry>) {
 
 void write_archive(const std::filesystem::path&, std::span<const ArchiveFile>) {
   throw absent("write ZIP archives");
+}
+
+void write_ora(const std::filesystem::path&, const Document&) {
+  throw absent("write OpenRaster documents");
+}
+
+Document read_ora(const PictureFile& file) {
+  throw absent("read the OpenRaster document " + file.name);
+}
+
+Document read_ora(const std::filesystem::path& path) {
+  throw absent("read the OpenRaster document " + path.string());
 }
 
 }  // namespace layerpipe::media
