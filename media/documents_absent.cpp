@@ -6,6 +6,7 @@
 #include "media/archive_writer.h"
 #include "media/ora_reader.h"
 #include "media/ora_writer.h"
+#include "media/pptx_writer.h"
 #include "media/zip_writer.h"
 
 namespace layerpipe::media {
@@ -36,6 +37,10 @@ Document read_ora(const PictureFile& file) {
 
 Document read_ora(const std::filesystem::path& path) {
   throw absent("read the OpenRaster document " + path.string());
+}
+
+void write_pptx(const std::filesystem::path&, const Document&) {
+  throw absent("write presentations");
 }
 
 }  // namespace layerpipe::media

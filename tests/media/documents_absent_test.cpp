@@ -2,6 +2,7 @@
 #include "media/archive_writer.h"
 #include "media/ora_reader.h"
 #include "media/ora_writer.h"
+#include "media/pptx_writer.h"
 #include "tests/media/document_test_data.h"
 
 namespace layerpipe::media {
@@ -21,6 +22,7 @@ void expect_absent(const Call& call, const std::string& what) {
 TEST(DocumentsAbsent, SaysWhatThisBuildCannotDo) {
   const Document document = document_of({{"a", make_image(1, 1)}});
   expect_absent([&] { write_ora("a.ora", document); }, "write OpenRaster documents");
+  expect_absent([&] { write_pptx("a.pptx", document); }, "write presentations");
   expect_absent([] { write_archive("a.zip", {}); }, "write ZIP archives");
   expect_absent([] { write_zip("a.zip", {}); }, "write ZIP archives");
   expect_absent([] { read_ora("a.ora"); }, "read the OpenRaster document a.ora");
