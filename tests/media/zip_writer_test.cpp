@@ -188,11 +188,13 @@ TEST_F(ArchiveWriter, MakesNamesSafeAndKeepsThemApart) {
   const std::vector<ArchiveFile> files = {{"../x\n:1.png", folder_ / "a"},
                                           {"../X\n:1.png", folder_ / "b"},
                                           {"", folder_ / "a"},
+                                          {"out", folder_ / "a"},
                                           {"/out//nul.json", folder_ / "b"}};
   write_archive(folder_ / "a.zip", files);
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "unnamed/x _1.png"), "a");
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "unnamed/X _1-2.png"), "b");
+  EXPECT_EQ(entry_of(folder_ / "a.zip", "x _1.png"), "a");
+  EXPECT_EQ(entry_of(folder_ / "a.zip", "X _1-2.png"), "b");
   EXPECT_EQ(entry_of(folder_ / "a.zip", "unnamed"), "a");
+  EXPECT_EQ(entry_of(folder_ / "a.zip", "out-2"), "a");
   EXPECT_EQ(entry_of(folder_ / "a.zip", "out/_nul.json"), "b");
 }
 
