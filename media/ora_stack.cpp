@@ -48,7 +48,9 @@ class Parser {
     const pugi::xml_node root = image.child("stack");
     if (!root) throw refusal("without an image that has a stack");
     read_size(image);
-    add_stack(root, {});
+    // The specification allows the root stack no attributes, and MyPaint gives it the composite-op of its own
+    // pigments all the same.
+    add_elements(root, {});
     if (stack_.layers.empty())
       throw InputError(file_.name + " has no visible layer", "Make a layer visible and save it again.");
     // The file begins at the top.
@@ -118,13 +120,16 @@ class Parser {
                      kFlatten);
   }
 
-  // The elements of `stack`, from the top.
   void add_stack(const pugi::xml_node& stack, const Surroundings& around) {
-    if (around.depth > kMaxDepth)
+    if (around.depth >= kMaxDepth)
       throw refusal("nested more than " + std::to_string(kMaxDepth) + " stacks deep");
     if (is_hidden(stack)) return;
     check_operator(stack);
-    const Surroundings inside = within(stack, around);
+    add_elements(stack, within(stack, around));
+  }
+
+  // What is in `stack`, from the top.
+  void add_elements(const pugi::xml_node& stack, const Surroundings& inside) {
     for (const pugi::xml_node& element : stack.children()) {
       if (element.type() != pugi::node_element) continue;
       const std::string_view kind = element.name();

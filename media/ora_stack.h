@@ -23,8 +23,9 @@ struct OraStack {
 };
 
 // `file`: the text of stack.xml, and the name of the document in messages. Groups are dissolved: their
-// offsets are added up and their opacities multiplied, which is what one sees unless layers of a translucent
-// group overlap.
+// opacities are multiplied, which is what one sees unless layers of a translucent group overlap; their
+// offsets are added up as MyPaint does it (Krita passes them over; both write none). The root stack has no
+// attributes.
 //
 // Throws InputError that names the document when it is no such XML; when the size is not allowed
 // (check_declared_size); when a visible layer uses a composite-op other than svg:src-over, or a visible
