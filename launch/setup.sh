@@ -24,7 +24,7 @@ missing_packages() {
   for tool in g++ cmake ninja:ninja-build ccache pkg-config mpirun:openmpi-bin mpicxx:libopenmpi-dev; do
     command -v "${tool%%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
   done
-  for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev zlib:zlib1g-dev \
+  for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev libzip:libzip-dev pugixml:libpugixml-dev zlib:zlib1g-dev \
       libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev CLI11:libcli11-dev fmt:libfmt-dev libxxhash:libxxhash-dev \
       yaml-cpp:libyaml-cpp-dev gtest:libgtest-dev gmock:libgmock-dev; do
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
