@@ -43,6 +43,11 @@ class Parser {
     plan_ = app_.add_subcommand("plan", "Show who would hold what, and whether it fits");
     add_plan_options(*plan_);
     inspect_ = app_.add_subcommand("inspect", "Show what a model folder holds");
+    report_ = app_.add_subcommand("report", "Show what a run did, as a page");
+    add_run_file(*report_);
+    const OptionGroup page(*report_, "Output");
+    page.add("--out", "FILE", "The page [default: report.html beside run.json]");
+    report_->footer("Example:\n  layerpipe report layers/run.json");
     const OptionGroup needed(*inspect_, "Needed");
     needed.add("--model", "FOLDER", "Model folder in diffusers layout");
     const OptionGroup output(*inspect_, "Output");
@@ -67,6 +72,7 @@ class Parser {
       return Decompose{std::move(options), std::move(records)};
     }
     if (plan_->parsed()) return PlanOnly{read_plan_options(*plan_)};
+    if (report_->parsed()) return read_report();
     return read_inspect();
   }
 
@@ -115,6 +121,21 @@ class Parser {
                              list + see_help("layerpipe COMMAND"));
   }
 
+  // The run.json of a command, which stands without an option's name.
+  static void add_run_file(CLI::App& command) {
+    OptionGroup(command, "Needed")
+        .add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
+  }
+
+  ReportOptions read_report() const {
+    const OptionValues values(*report_, "layerpipe report");
+    values.require({"run.json"});
+    ReportOptions options;
+    values.read_path("run.json", options.run);
+    values.read_path("--out", options.out);
+    return options;
+  }
+
   Inspect read_inspect() const {
     const OptionValues values(*inspect_, "layerpipe inspect");
     values.require({"--model"});
@@ -128,6 +149,7 @@ class Parser {
   CLI::App* decompose_ = nullptr;
   CLI::App* plan_ = nullptr;
   CLI::App* inspect_ = nullptr;
+  CLI::App* report_ = nullptr;
 };
 
 }  // namespace

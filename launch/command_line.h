@@ -9,6 +9,7 @@
 #include "launch/decompose_options.h"
 #include "launch/inspect_command.h"
 #include "launch/plan_options.h"
+#include "launch/report_command.h"
 #include "runtime/report.h"
 
 namespace layerpipe::launch {
@@ -32,7 +33,7 @@ struct PlanOnly {
   PlanOptions options;
 };
 
-using Command = std::variant<Information, Decompose, PlanOnly, Inspect>;
+using Command = std::variant<Information, Decompose, PlanOnly, Inspect, ReportOptions>;
 
 // `argv` as main gets it. Throws InputError: one line that names the option or the command, and as its remedy
 // where to look. Of the disk, only the file of --partition is looked at.

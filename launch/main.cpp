@@ -67,6 +67,8 @@ void run(int argc, char** argv, std::string& doing) {
   } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
     launch::run_plan(plan->options, std::cout);
     flush_stdout();
+  } else if (const auto* report = std::get_if<launch::ReportOptions>(&command)) {
+    launch::run_report(*report);
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);

@@ -11,6 +11,7 @@
 #include "media/composite.h"
 #include "media/png_writer.h"
 #include "media/resize.h"
+#include "model/fingerprint.h"
 #include "model/latents.h"
 #include "model/weights/safetensors.h"
 
@@ -110,6 +111,17 @@ std::vector<std::string> write_pictures(const std::filesystem::path& folder, con
   return files;
 }
 
+// Of what `layerpipe rerun` compares. `decoded` [layers, 4, height, width] in −1 … 1.
+std::vector<std::string> hash_layers(const at::Tensor& decoded) {
+  std::vector<std::string> hashes;
+  for (const at::Tensor& layer : model::tensor_to_pictures(decoded).unbind(0)) {
+    const at::Tensor pixels = layer.contiguous();
+    hashes.push_back(
+        model::hash_of({static_cast<const std::byte*>(pixels.const_data_ptr()), pixels.nbytes()}));
+  }
+  return hashes;
+}
+
 void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
   // In diffusers' layout: a batch dimension in front of all but the layers.
   std::map<std::string, at::Tensor> tensors{{"init_latents", result.init_latents.unsqueeze(0)},
@@ -162,7 +174,9 @@ void ResultWriter::write(std::size_t index, const runtime::ResultRecord& record,
     dump_latents(*options_.dump_latents, result);
     files.push_back(options_.dump_latents->string());
   }
-  runtime::write_report(folder(index) / "run.json", origin_, record, figures, files);
+  runtime::ResultRecord whole = record;
+  whole.layer_hashes = hash_layers(result.decoded);
+  runtime::write_report(folder(index) / "run.json", origin_, whole, figures, files);
 }
 
 }  // namespace layerpipe::launch

@@ -14,6 +14,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "media/content_box.h"
+#include "media/html_text.h"
 #include "media/png_writer.h"
 #include "media/viewer.h"
 
@@ -48,21 +49,6 @@ class Page {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-// RFC 4648, section 4.
-std::string base64(std::span<const std::byte> bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    unsigned group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (k < count ? static_cast<unsigned>(bytes[i + k]) : 0);
-    for (std::size_t k = 0; k < 4; ++k) text += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
-
 // In lines, so that an editor can open the page; a multiple of 3 bytes each, so that they join to one text.
 void write_base64(Page& page, std::span<const std::byte> bytes) {
   constexpr std::size_t kLineBytes = 3072;
@@ -72,47 +58,11 @@ void write_base64(Page& page, std::span<const std::byte> bytes) {
   }
 }
 
-// "sha256-...", of a hash in hexadecimal.
-std::string policy_source(std::string_view sha256) {
-  std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i + 1 < sha256.size(); i += 2) {
-    bytes.push_back(static_cast<std::byte>(std::stoi(std::string(sha256.substr(i, 2)), nullptr, 16)));
-  }
-  return "'sha256-" + base64(bytes) + "'";
-}
-
 // Nothing is loaded, and only our own script and style count: a text that got into the page as markup after
 // all would still do nothing.
 std::string policy() {
   return "default-src 'none'; img-src data: blob:; style-src " + policy_source(kViewerStyleSha256) +
          "; script-src " + policy_source(kViewerScriptSha256) + "; base-uri 'none'; form-action 'none'";
-}
-
-// `text` as HTML shows it, also within double quotes. A NUL would be an error in the page.
-std::string html_text(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\0':
-        escaped += "\xEF\xBF\xBD";  // U+FFFD
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
 }
 
 // In ASCII, and without the "<" that could end the element around it. What is not UTF-8 becomes U+FFFD.

@@ -85,6 +85,12 @@ Json by_phase(const PerPhase<PhaseFigures>& phases, Value value) {
   return json;
 }
 
+Json seconds_json(const PerPhase<PhaseFigures>& phases) {
+  Json seconds = by_phase(phases, [](const PhaseFigures& phase) { return phase.seconds; });
+  seconds["load"] = by_phase(phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
+  return seconds;
+}
+
 // Seconds of a stage while denoising: at work, waiting for others, and neither.
 Json stage_json(const StageFigures& stage) {
   return {{"seconds", stage.seconds},
@@ -109,6 +115,7 @@ Json ranks_json(const RunFigures& figures) {
           {"denoise", stage.predicted_peak_bytes.denoise},
           {"decode", stage.predicted_peak_bytes.decode}}},
         {"peak_bytes", by_phase(rank.phases, [](const PhaseFigures& phase) { return phase.peak_bytes; })},
+        {"seconds", seconds_json(rank.phases)},
         {"denoise", stage_json(rank.stage)}};
     if (count > 1) {
       json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},
@@ -131,8 +138,7 @@ void write_report(const std::filesystem::path& path, const RunOrigin& origin, co
                   const RunFigures& figures, const std::vector<std::string>& files) {
   Json json = make_origin(origin, result, Paths::kWhole);
   const PerPhase<PhaseFigures>& phases = figures.ranks.at(0).phases;
-  Json seconds = by_phase(phases, [](const PhaseFigures& phase) { return phase.seconds; });
-  seconds["load"] = by_phase(phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
+  Json seconds = seconds_json(phases);
   seconds["steps"] = figures.step_seconds;
   Json weights = Json::object();
   for (const auto& [network, bytes] : figures.weight_bytes) weights[key_of(network)] = bytes;
@@ -143,6 +149,7 @@ void write_report(const std::filesystem::path& path, const RunOrigin& origin, co
       {"host_peak_bytes", figures.host_peak_bytes}};
   json["plan"] = Json::parse(plan_json(figures.plan));
   json["ranks"] = ranks_json(figures);
+  json["layer_hashes"] = result.layer_hashes;
   json["files"] = files;
   common::write_file_atomically(path, dump(json, 2) + "\n");
 }
