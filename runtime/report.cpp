@@ -117,6 +117,8 @@ Json ranks_json(const RunFigures& figures) {
         {"peak_bytes", by_phase(rank.phases, [](const PhaseFigures& phase) { return phase.peak_bytes; })},
         {"seconds", seconds_json(rank.phases)},
         {"denoise", stage_json(rank.stage)}};
+    // When rank 0 writes a result, the others may still be decoding the next one.
+    if (stage.rank != 0) json["seconds"]["decode"] = json["seconds"]["load"]["decode"] = nullptr;
     if (count > 1) {
       json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},
                       {"messages", rank.to_next.messages},

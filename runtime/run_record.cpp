@@ -91,8 +91,9 @@ RecordedRank read_rank(const JsonReader& json) {
                     .predicted_peak_bytes = bytes_by_phase(json.at("predicted_peak_bytes")),
                     .peak_bytes = bytes_by_phase(json.at("peak_bytes"))};
   if (const auto seconds = json.find("seconds")) {
-    rank.seconds = seconds_by_phase(*seconds);
-    rank.load_seconds = seconds_by_phase(seconds->at("load"));
+    const auto known = [](const JsonReader& value) { return value.is_null() ? 0 : value.number(); };
+    rank.seconds = by_phase(*seconds, known);
+    rank.load_seconds = by_phase(seconds->at("load"), known);
   }
   const JsonReader denoise = json.at("denoise");
   rank.denoise_seconds = denoise.at("seconds").number();

@@ -53,7 +53,8 @@ struct RecordedRank {
   std::string device;
   ByPhase<std::uint64_t> predicted_peak_bytes{};
   ByPhase<std::uint64_t> peak_bytes{};
-  // What its phases took, loading included, and of that the loading. Not in files of an earlier layerpipe.
+  // What its phases took, loading included, and of that the loading; 0 where it was not known when
+  // the file was written. Not in files of an earlier layerpipe.
   std::optional<ByPhase<double>> seconds;
   std::optional<ByPhase<double>> load_seconds;
   // While denoising: in all, at work, waiting for others, and neither.

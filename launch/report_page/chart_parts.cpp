@@ -49,7 +49,8 @@ void end_drawing(Markup& page) {
 
 void draw(Markup& page, const ChartRow& row) {
   page.open("div", {{"class", "row"}});
-  page.open("div", {{"class", "name"}}).element("b", row.name);
+  page.open("div", {{"class", "name"}});
+  if (!row.name.empty()) page.element("b", row.name);
   if (!row.detail.empty()) page.element("span", row.detail);
   page.close();
   page.open("div", {{"class", "bars"}});

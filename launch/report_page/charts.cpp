@@ -65,8 +65,10 @@ void write_times_table(Markup& page, const std::vector<RankTimes>& times) {
   for (const RankTimes& rank : times) {
     page.open("tr").element("td", rank.name);
     page.element("td", {{"class", "number"}}, seconds_text(sum(rank.load)));
-    for (std::size_t i = 0; i < kRecordedPhases.size(); ++i)
-      page.element("td", {{"class", "number"}}, seconds_text(std::max(0.0, rank.seconds[i] - rank.load[i])));
+    for (std::size_t i = 0; i < kRecordedPhases.size(); ++i) {
+      const double work = std::max(0.0, rank.seconds[i] - rank.load[i]);
+      page.element("td", {{"class", "number"}}, rank.seconds[i] > 0 ? seconds_text(work) : "–");
+    }
     page.element("td", {{"class", "number"}}, seconds_text(sum(rank.seconds))).close();
   }
   page.close().close().close();
@@ -93,6 +95,11 @@ void draw_timeline(Markup& page, const RunRecord& record) {
     page.element("p", {{"class", "note"}}, "This run.json holds the times of rank 0 alone.");
   }
   write_times_table(page, times);
+  const bool decoding = std::any_of(times.begin(), times.end(), [](const RankTimes& rank) { return rank.seconds[2] <= 0; });
+  if (decoding) {
+    page.element("p", {{"class", "note"}},
+                 "Decoding is timed on rank 0, which writes run.json while the others may still be at it.");
+  }
 }
 
 void draw_shares(Markup& page, const RunRecord& record) {

@@ -44,9 +44,7 @@ std::string steps(const RunRecord& record) {
   if (typical <= 0) return {};
   std::string text = fmt::format("A step took {} in the median", seconds_text(typical));
   if (record.predicted_step_seconds && *record.predicted_step_seconds > 0) {
-    text += fmt::format(", {} of the {} that the plan predicted",
-                        ratio_text(typical / *record.predicted_step_seconds),
-                        seconds_text(*record.predicted_step_seconds));
+    text += fmt::format("; the plan predicted {}", seconds_text(*record.predicted_step_seconds));
   }
   text += '.';
   const auto slowest = std::max_element(record.step_seconds.begin(), record.step_seconds.end());
