@@ -67,6 +67,10 @@ void run(int argc, char** argv, std::string& doing) {
   } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
     launch::run_plan(plan->options, std::cout);
     flush_stdout();
+  } else if (const auto* documents = std::get_if<launch::ExportOptions>(&command)) {
+    launch::run_export(*documents, stop_requested);
+  } else if (const auto* merge = std::get_if<launch::MergeOptions>(&command)) {
+    launch::run_merge(*merge, stop_requested);
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);
