@@ -42,6 +42,10 @@ class Parser {
     add_decompose_options(*decompose_);
     plan_ = app_.add_subcommand("plan", "Show who would hold what, and whether it fits");
     add_plan_options(*plan_);
+    export_ = app_.add_subcommand("export", "Make documents from the layers of a finished run");
+    add_export_options(*export_);
+    merge_ = app_.add_subcommand("merge", "Put layers together again, after edits made elsewhere");
+    add_merge_options(*merge_);
     inspect_ = app_.add_subcommand("inspect", "Show what a model folder holds");
     report_ = app_.add_subcommand("report", "Show what a run did, as a page");
     add_run_file(*report_);
@@ -73,6 +77,8 @@ class Parser {
     }
     if (plan_->parsed()) return PlanOnly{read_plan_options(*plan_)};
     if (report_->parsed()) return read_report();
+    if (export_->parsed()) return read_export_options(*export_);
+    if (merge_->parsed()) return read_merge_options(*merge_);
     return read_inspect();
   }
 
@@ -148,6 +154,8 @@ class Parser {
   CLI::App app_{"Takes a picture apart into RGBA layers with Qwen-Image-Layered.", "layerpipe"};
   CLI::App* decompose_ = nullptr;
   CLI::App* plan_ = nullptr;
+  CLI::App* export_ = nullptr;
+  CLI::App* merge_ = nullptr;
   CLI::App* inspect_ = nullptr;
   CLI::App* report_ = nullptr;
 };

@@ -1,6 +1,6 @@
 #include "launch/decompose_command.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "common/units.h"
 #include "launch/decompose_work.h"
 #include "launch/disk_space.h"
+#include "launch/documents.h"
 #include "launch/dtype.h"
 #include "launch/failed_requests.h"
 #include "launch/failure.h"
@@ -56,12 +57,24 @@ runtime::RunOrigin origin_of(const DecomposeOptions& options,
           .dtype = word_of(machinery.dtype)};
 }
 
-void print_summary(const ResultWriter& writer, const std::vector<runtime::ResultRecord>& records,
-                   const DecomposeOptions& options, double seconds) {
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const runtime::PixelSize& size = records[i].layer_size;
-    say(fmt::format("{}: {} layers of {} × {} pixels and composite.png\n", writer.folder(i).string(),
-                    options.work.layers, size.width, size.height));
+// "2 layers of 640 × 448 pixels and composite.png, layers.psd".
+std::string summary_of(const DecomposeOptions& options, const runtime::PixelSize& size) {
+  std::vector<std::string> files;
+  if (contains(options.formats, Format::kPng)) files.emplace_back(kCompositeName);
+  for (const Format format : options.formats) {
+    if (format != Format::kPng) files.push_back(document_name(format));
+  }
+  return fmt::format("{} layers of {} × {} pixels {} {}", options.work.layers, size.width, size.height,
+                     contains(options.formats, Format::kPng) ? "and" : "in", fmt::join(files, ", "));
+}
+
+// `empty_layers`: of each result.
+void print_summary(const ResultWriter& writer, const Work& work, const DecomposeOptions& options,
+                   const std::vector<std::vector<std::size_t>>& empty_layers, double seconds) {
+  for (std::size_t i = 0; i < work.records.size(); ++i) {
+    const std::string folder = writer.folder(i).string();
+    say(fmt::format("{}: {}\n", folder, summary_of(options, work.records[i].layer_size)));
+    if (!empty_layers[i].empty()) say(fmt::format("{}: {}\n", folder, empty_layers_text(empty_layers[i])));
   }
   say(fmt::format("done in {}\n", common::format_duration(std::chrono::duration<double>(seconds))));
 }
@@ -142,6 +155,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   });
   if (is_first && !options.quiet) say(table);
   FailedRequests failed(work.records);
+  std::vector<std::vector<std::size_t>> empty_layers(work.records.size());
   {
     ProgressDisplay display(
         options.quiet || !is_first ? ProgressStyle::kQuiet : progress_style_for_stderr(),
@@ -155,8 +169,8 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
              },
          .result =
              [&](std::size_t index, const runtime::Result& result) {
-               writer->write(index, work.records[index], result,
-                             make_figures(engine, plan, result, device.device));
+               empty_layers[index] = writer->write(index, work.records[index], result,
+                                                   make_figures(engine, plan, result, device.device));
              },
          .failed = [&](std::size_t index, const std::exception_ptr& reason) { failed.add(index, reason); }},
         stop_requested);
@@ -165,7 +179,7 @@ void run_decompose(const DecomposeOptions& options, const std::vector<runtime::O
   failed.throw_if_any();
   if (!is_first || options.quiet) return;
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  print_summary(*writer, work.records, options, took.count());
+  print_summary(*writer, work, options, empty_layers, took.count());
 }
 
 }  // namespace layerpipe::launch

@@ -69,6 +69,10 @@ void run(int argc, char** argv, std::string& doing) {
     flush_stdout();
   } else if (const auto* report = std::get_if<launch::ReportOptions>(&command)) {
     launch::run_report(*report);
+  } else if (const auto* documents = std::get_if<launch::ExportOptions>(&command)) {
+    launch::run_export(*documents, stop_requested);
+  } else if (const auto* merge = std::get_if<launch::MergeOptions>(&command)) {
+    launch::run_merge(*merge, stop_requested);
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);

@@ -24,9 +24,11 @@ class ResultWriter {
   // a whole result. Throws InputError when something cannot be written: hours of work come behind it.
   ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin);
 
-  // Writes result `index`, run.json last. Throws OutputError.
-  void write(std::size_t index, const runtime::ResultRecord& record, const runtime::Result& result,
-             const runtime::RunFigures& figures) const;
+  // Writes result `index` in all formats, run.json last, and takes away what an earlier run left there in
+  // others. The layers without a visible pixel. Throws OutputError, and InputError when a format cannot hold
+  // the layers.
+  std::vector<std::size_t> write(std::size_t index, const runtime::ResultRecord& record,
+                                 const runtime::Result& result, const runtime::RunFigures& figures) const;
 
   std::filesystem::path folder(std::size_t index) const;
 

@@ -183,7 +183,7 @@ std::string description(const Document& document) {
   std::string text;
   for (const auto& [key, value] : document.parameters) {
     if (!text.empty()) text += "; ";
-    text += key + ": " + value;
+    text.append(key).append(": ").append(value);
   }
   return safe_text(text, kMaxTextBytes);
 }

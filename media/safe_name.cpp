@@ -69,7 +69,7 @@ std::string_view safe_in_file_name(std::uint32_t c) {
              : "";
 }
 
-std::string trimmed(std::string text) {
+std::string trimmed(const std::string& text) {
   const std::size_t first = text.find_first_not_of(" .");
   if (first == std::string::npos) return {};
   return text.substr(first, text.find_last_not_of(" .") + 1 - first);

@@ -175,6 +175,8 @@ void check_names(std::span<const ZipEntry> entries) {
 
 }  // namespace
 
+void check_zip_is_built(const std::string&) {}
+
 void write_zip(const std::filesystem::path& path, std::span<const ZipEntry> entries) {
   check_names(entries);
   common::FileBeside file(path);

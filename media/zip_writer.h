@@ -38,6 +38,10 @@ struct ZipEntry {
 // whatever a content's function throws.
 void write_zip(const std::filesystem::path& path, std::span<const ZipEntry> entries);
 
+// Throws InputError in a build without libzip and pugixml, which says that it cannot `deed` ("write ZIP
+// archives"): for callers who want to know before they work.
+void check_zip_is_built(const std::string& deed);
+
 // A content that is known already.
 ZipContent text_content(std::string_view text);
 

@@ -2,10 +2,11 @@
 
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "common/files.h"
 #include "runtime/plan_json.h"
 
 namespace layerpipe::runtime {
@@ -136,8 +137,8 @@ std::string origin_json(const RunOrigin& origin, const ResultRecord& result) {
   return dump(make_origin(origin, result, Paths::kLastPart), -1);
 }
 
-void write_report(const std::filesystem::path& path, const RunOrigin& origin, const ResultRecord& result,
-                  const RunFigures& figures, const std::vector<std::string>& files) {
+std::string report_json(const RunOrigin& origin, const ResultRecord& result, const RunFigures& figures,
+                        const WrittenFiles& written) {
   Json json = make_origin(origin, result, Paths::kWhole);
   const PerPhase<PhaseFigures>& phases = figures.ranks.at(0).phases;
   Json seconds = seconds_json(phases);
@@ -152,8 +153,9 @@ void write_report(const std::filesystem::path& path, const RunOrigin& origin, co
   json["plan"] = Json::parse(plan_json(figures.plan));
   json["ranks"] = ranks_json(figures);
   json["layer_hashes"] = result.layer_hashes;
-  json["files"] = files;
-  common::write_file_atomically(path, dump(json, 2) + "\n");
+  json["empty_layers"] = written.empty_layers;
+  json["files"] = written.files;
+  return dump(json, 2) + "\n";
 }
 
 }  // namespace layerpipe::runtime
