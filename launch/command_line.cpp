@@ -48,10 +48,9 @@ class Parser {
     add_merge_options(*merge_);
     inspect_ = app_.add_subcommand("inspect", "Show what a model folder holds");
     report_ = app_.add_subcommand("report", "Show what a run did, as a page");
-    add_run_file(*report_);
-    const OptionGroup page(*report_, "Output");
-    page.add("--out", "FILE", "The page [default: report.html beside run.json]");
-    report_->footer("Example:\n  layerpipe report layers/run.json");
+    add_report_options(*report_);
+    rerun_ = app_.add_subcommand("rerun", "Make a picture again, and say whether the bits agree");
+    add_rerun_options(*rerun_);
     const OptionGroup needed(*inspect_, "Needed");
     needed.add("--model", "FOLDER", "Model folder in diffusers layout");
     const OptionGroup output(*inspect_, "Output");
@@ -76,7 +75,8 @@ class Parser {
       return Decompose{std::move(options), std::move(records)};
     }
     if (plan_->parsed()) return PlanOnly{read_plan_options(*plan_)};
-    if (report_->parsed()) return read_report();
+    if (report_->parsed()) return read_report_options(*report_);
+    if (rerun_->parsed()) return read_rerun_options(*rerun_);
     if (export_->parsed()) return read_export_options(*export_);
     if (merge_->parsed()) return read_merge_options(*merge_);
     return read_inspect();
@@ -127,21 +127,6 @@ class Parser {
                              list + see_help("layerpipe COMMAND"));
   }
 
-  // The run.json of a command, which stands without an option's name.
-  static void add_run_file(CLI::App& command) {
-    OptionGroup(command, "Needed")
-        .add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
-  }
-
-  ReportOptions read_report() const {
-    const OptionValues values(*report_, "layerpipe report");
-    values.require({"run.json"});
-    ReportOptions options;
-    values.read_path("run.json", options.run);
-    values.read_path("--out", options.out);
-    return options;
-  }
-
   Inspect read_inspect() const {
     const OptionValues values(*inspect_, "layerpipe inspect");
     values.require({"--model"});
@@ -158,6 +143,7 @@ class Parser {
   CLI::App* merge_ = nullptr;
   CLI::App* inspect_ = nullptr;
   CLI::App* report_ = nullptr;
+  CLI::App* rerun_ = nullptr;
 };
 
 }  // namespace

@@ -69,6 +69,13 @@ void run(int argc, char** argv, std::string& doing) {
     flush_stdout();
   } else if (const auto* report = std::get_if<launch::ReportOptions>(&command)) {
     launch::run_report(*report);
+  } else if (const auto* rerun = std::get_if<launch::RerunOptions>(&command)) {
+    prefer_sleeping_threads(argv);
+    launch::on_all_ranks(rerun->timeout, doing, stop_signal,
+                         [&](layerpipe::comm::Communicator& communicator) {
+                           launch::run_rerun(*rerun, communicator, stop_requested, std::cout, doing);
+                         });
+    flush_stdout();
   } else if (const auto* documents = std::get_if<launch::ExportOptions>(&command)) {
     launch::run_export(*documents, stop_requested);
   } else if (const auto* merge = std::get_if<launch::MergeOptions>(&command)) {

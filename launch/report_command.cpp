@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <set>
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/option_values.h"
 #include "launch/report_page/page.h"
 #include "launch/terminal.h"
 
@@ -72,6 +73,23 @@ void check_out(const fs::path& out, const fs::path& run) {
 }
 
 }  // namespace
+
+void add_report_options(CLI::App& command) {
+  const OptionGroup needed(command, "Needed");
+  needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
+  const OptionGroup page(command, "Output");
+  page.add("--out", "FILE", "The page [default: report.html beside run.json]");
+  command.footer("Example:\n  layerpipe report layers/run.json");
+}
+
+ReportOptions read_report_options(const CLI::App& command) {
+  const OptionValues values(command, "layerpipe report");
+  values.require({"run.json"});
+  ReportOptions options;
+  values.read_path("run.json", options.run);
+  values.read_path("--out", options.out);
+  return options;
+}
 
 void run_report(const ReportOptions& options) {
   ReportSource source{.record = runtime::read_run_record(options.run), .trace = {}, .trace_note = {}};

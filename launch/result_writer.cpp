@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -13,11 +12,9 @@
 #include "common/files.h"
 #include "common/units.h"
 #include "launch/documents.h"
-#include "launch/layer_hashes.h"
-#include "media/bleed.h"
+#include "launch/layer_pixels.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
-#include "media/resize.h"
 #include "model/latents.h"
 #include "model/weights/safetensors.h"
 
@@ -83,16 +80,6 @@ void keep_inputs(const DecomposeOptions& options, const std::filesystem::path& f
   }
 }
 
-// One layer, bytes [height, width, 4], as it is written: at that size, and with colours in what cannot be
-// seen.
-media::Image to_image(const at::Tensor& bytes, const runtime::PixelSize& size) {
-  media::Image image = media::make_image(static_cast<int>(bytes.size(1)), static_cast<int>(bytes.size(0)));
-  std::memcpy(image.pixels.data(), bytes.const_data_ptr(), image.pixels.size());
-  image = media::resize_lanczos(image, static_cast<int>(size.width), static_cast<int>(size.height));
-  media::bleed_colors(image);
-  return image;
-}
-
 // The layers of a result, and the pictures that become PNGs, each with what made it in its text.
 class ResultPictures {
  public:
@@ -101,7 +88,7 @@ class ResultPictures {
       : layers_(model::tensor_to_pictures(decoded).unbind(0)), size_(size), origin_(std::move(origin)) {}
 
   std::size_t count() const { return layers_.size(); }
-  media::Image layer(std::size_t index) const { return to_image(layers_.at(index), size_); }
+  media::Image layer(std::size_t index) const { return layer_image(layers_.at(index), size_); }
   media::Compositor compositor() const {
     return media::Compositor(static_cast<int>(size_.width), static_cast<int>(size_.height));
   }

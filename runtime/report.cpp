@@ -152,6 +152,7 @@ std::string report_json(const RunOrigin& origin, const ResultRecord& result, con
       {"host_peak_bytes", figures.host_peak_bytes}};
   json["plan"] = Json::parse(plan_json(figures.plan));
   json["ranks"] = ranks_json(figures);
+  json["picture_hash"] = result.picture_hash;
   json["layer_hashes"] = result.layer_hashes;
   json["empty_layers"] = written.empty_layers;
   json["files"] = written.files;

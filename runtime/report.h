@@ -45,6 +45,7 @@ struct ResultRecord {
   PixelSize working_size;  // what the model saw
   PixelSize layer_size;    // of the layers that were written
   std::uint64_t seed = 0;
+  std::string picture_hash;  // of the pixels at the working size (model/fingerprint.h)
   // Of each layer's RGBA pixels as they were decoded, before --original-size; known once they are
   // (model/fingerprint.h).
   std::vector<std::string> layer_hashes;

@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <set>
 
+#include "common/files.h"
 #include "runtime/json_reader.h"
 
 namespace layerpipe::runtime {
 namespace {
 
-constexpr std::uint64_t kLargestFile = 16ULL << 20;
 constexpr std::size_t kMostRanks = 4096;
 constexpr std::size_t kMostSteps = 100000;
 constexpr std::size_t kMostEntries = 10000;
+constexpr std::int64_t kLargestSide = 1 << 20;
 constexpr std::int64_t kLargestCount = 1'000'000'000;
 const std::string kRemedy = "Give a run.json as layerpipe decompose wrote it.";
 
@@ -27,7 +28,7 @@ ByPhase<double> seconds_by_phase(const JsonReader& json) {
 }
 
 ByPhase<std::uint64_t> bytes_by_phase(const JsonReader& json) {
-  return by_phase(json, [](const JsonReader& value) { return value.bytes(); });
+  return by_phase(json, [](const JsonReader& value) { return value.count(); });
 }
 
 std::vector<std::string> texts(const JsonReader& json) {
@@ -37,21 +38,21 @@ std::vector<std::string> texts(const JsonReader& json) {
 }
 
 RecordedSize read_size(const JsonReader& json) {
-  return {json.at("width").whole(kLargestCount), json.at("height").whole(kLargestCount)};
+  return {json.at("width").whole(1, kLargestSide), json.at("height").whole(1, kLargestSide)};
 }
 
 std::pair<std::int64_t, std::int64_t> read_range(const JsonReader& json) {
   const auto ends = json.items(2);
-  if (ends.size() != 2) json.refuse("is not a range of two numbers");
-  const std::pair range{ends[0].whole(kLargestCount), ends[1].whole(kLargestCount)};
-  if (range.first > range.second) json.refuse("ends before it begins");
+  if (ends.size() != 2) json.refuse("a range of two numbers");
+  const std::pair range{ends[0].whole(0, kLargestCount), ends[1].whole(0, kLargestCount)};
+  if (range.first > range.second) json.refuse("a range whose end is not before its beginning");
   return range;
 }
 
 std::string read_residency(const JsonReader& json) {
   if (json.is_text()) return json.text();
   std::string text;
-  for (const auto& [component, residency] : json.members(kMostEntries)) {
+  for (const auto& [component, residency] : json.members()) {
     if (!text.empty()) text += ", ";
     text += component + " " + residency.text();
   }
@@ -60,11 +61,12 @@ std::string read_residency(const JsonReader& json) {
 
 std::vector<RecordedOption> read_options(const JsonReader& json) {
   std::vector<RecordedOption> options;
-  for (const auto& [name, record] : json.members(kMostEntries)) {
+  for (const auto& [name, record] : json.members()) {
     const JsonReader value = record.at("value");
     options.push_back({.name = name,
                        .values = value.is_array() ? texts(value) : std::vector{value.text()},
                        .source = record.at("source").text()});
+    if (options.back().values.empty()) value.complain("is empty");
   }
   return options;
 }
@@ -72,20 +74,20 @@ std::vector<RecordedOption> read_options(const JsonReader& json) {
 std::vector<RecordedStage> read_stages(const JsonReader& json) {
   std::vector<RecordedStage> stages;
   for (const JsonReader& stage : json.items(kMostRanks)) {
-    stages.push_back({.stage = stage.at("stage").whole(kMostRanks),
-                      .rank = stage.at("rank").whole(kMostRanks),
+    stages.push_back({.stage = stage.at("stage").whole(0, kMostRanks),
+                      .rank = stage.at("rank").whole(0, kMostRanks),
                       .host = stage.at("host").text(),
                       .blocks = read_range(stage.at("blocks")),
                       .text_layers = read_range(stage.at("text_layers")),
                       .vae_percent = stage.at("vae_percent").number(),
                       .residency = read_residency(stage.at("residency"))});
   }
-  if (stages.empty()) json.refuse("is empty");
+  if (stages.empty()) json.complain("is empty");
   return stages;
 }
 
 RecordedRank read_rank(const JsonReader& json) {
-  RecordedRank rank{.rank = json.at("rank").whole(kMostRanks),
+  RecordedRank rank{.rank = json.at("rank").whole(0, kMostRanks),
                     .host = json.at("host").text(),
                     .device = json.at("device").text(),
                     .predicted_peak_bytes = bytes_by_phase(json.at("predicted_peak_bytes")),
@@ -101,9 +103,9 @@ RecordedRank read_rank(const JsonReader& json) {
   rank.wait_seconds = denoise.at("wait").number();
   rank.idle_seconds = denoise.at("idle").number();
   if (const auto edge = json.find("edge")) {
-    rank.edge = RecordedEdge{.to_rank = edge->at("to_rank").whole(kMostRanks),
-                             .messages = edge->at("messages").whole(kLargestCount),
-                             .bytes = edge->at("bytes").bytes(),
+    rank.edge = RecordedEdge{.to_rank = edge->at("to_rank").whole(0, kMostRanks),
+                             .messages = edge->at("messages").whole(0, kLargestCount),
+                             .bytes = edge->at("bytes").count(),
                              .wait_seconds = edge->at("wait").number()};
   }
   return rank;
@@ -117,13 +119,13 @@ std::vector<RecordedRank> read_ranks(const JsonReader& json, const std::vector<R
     ranks.push_back(read_rank(item));
     const std::size_t place = ranks.size() - 1;
     if (place >= stages.size() || stages[place].rank != ranks.back().rank)
-      item.refuse("is not the rank of the plan's stage in its place");
-    if (!known.insert(ranks.back().rank).second) item.refuse("is there twice");
+      item.at("rank").refuse("the rank of the plan's stage in its place");
+    if (!known.insert(ranks.back().rank).second) item.complain("is there twice");
   }
-  if (ranks.size() != stages.size()) json.refuse("has not a rank for each stage of the plan");
+  if (ranks.size() != stages.size()) json.complain("has not a rank for each stage of the plan");
   for (const RecordedRank& rank : ranks) {
     if (rank.edge && !known.contains(rank.edge->to_rank))
-      json.refuse("has an edge to rank " + std::to_string(rank.edge->to_rank) + ", which there is not");
+      json.complain("has an edge to rank " + std::to_string(rank.edge->to_rank) + ", which there is not");
   }
   return ranks;
 }
@@ -143,12 +145,12 @@ std::string RunRecord::version(std::string_view of) const {
   return {};
 }
 
-RunRecord read_run_record(const std::filesystem::path& file) {
-  const JsonReader::Json text = JsonReader::parse(file, kLargestFile, kRemedy);
-  const JsonReader json(text, file, kRemedy);
+RunRecord parse_run_record(std::string_view text, const std::string& name) {
+  const JsonReader::Json whole = JsonReader::parse(text, name, kRemedy);
+  const JsonReader json(whole, name, kRemedy);
   RunRecord record;
-  for (const auto& [name, version] : json.at("versions").members(kMostEntries))
-    record.versions.emplace_back(name, version.text());
+  for (const auto& [of, version] : json.at("versions").members())
+    record.versions.emplace_back(of, version.text());
   record.command = json.at("command").text();
   record.options = read_options(json.at("options"));
   const JsonReader model = json.at("model");
@@ -162,7 +164,7 @@ RunRecord read_run_record(const std::filesystem::path& file) {
   record.picture_size = read_size(json.at("picture_size"));
   record.working_size = read_size(json.at("working_size"));
   record.layer_size = read_size(json.at("layer_size"));
-  record.seed = json.at("seed").bytes();
+  record.seed = json.at("seed").count();
   const JsonReader seconds = json.at("seconds");
   record.seconds = seconds_by_phase(seconds);
   record.load_seconds = seconds_by_phase(seconds.at("load"));
@@ -176,8 +178,13 @@ RunRecord read_run_record(const std::filesystem::path& file) {
   if (const auto predicted = plan.find("predicted_seconds")) record.predicted_seconds = predicted->number();
   record.ranks = read_ranks(json.at("ranks"), record.stages);
   record.files = texts(json.at("files"));
+  if (const auto hash = json.find("picture_hash")) record.picture_hash = hash->text();
   if (const auto hashes = json.find("layer_hashes")) record.layer_hashes = texts(*hashes);
   return record;
+}
+
+RunRecord read_run_record(const std::filesystem::path& file) {
+  return parse_run_record(common::read_text_file(file, kLargestRunRecord), file.string());
 }
 
 }  // namespace layerpipe::runtime

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,6 +88,8 @@ struct RunRecord {
   std::optional<double> predicted_seconds;
   std::vector<RecordedRank> ranks;  // in the order of the stages
   std::vector<std::string> files;
+  // Of the pixels that the model saw (ResultRecord::picture_hash); empty in files of an earlier layerpipe.
+  std::string picture_hash;
   // Of each layer's pixels as they were decoded (ResultRecord::layer_hashes); empty in files of an earlier
   // layerpipe.
   std::vector<std::string> layer_hashes;
@@ -100,8 +101,15 @@ struct RunRecord {
   std::string version(std::string_view of) const;
 };
 
-// Throws InputError that names the file and the key for everything that a run.json of this program cannot
-// hold: a wrong type, a figure below zero, a rank that the plan does not know, more than 16 MiB.
+// The most bytes that a run.json may have.
+inline constexpr std::uint64_t kLargestRunRecord = 16 << 20;
+
+// Reads the text of a run.json, which messages call `name`. Throws InputError that names the file and the key
+// for everything that a run.json of this program cannot hold: a wrong type, a figure below zero, a rank that
+// the plan does not know. Keys that it does not know are passed over.
+RunRecord parse_run_record(std::string_view text, const std::string& name);
+
+// The same for a file.
 RunRecord read_run_record(const std::filesystem::path& file);
 
 }  // namespace layerpipe::runtime

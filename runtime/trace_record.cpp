@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "common/files.h"
 #include "runtime/json_reader.h"
 
 namespace layerpipe::runtime {
@@ -26,7 +27,7 @@ std::int64_t rank_of(const JsonReader& name) {
   if (text.starts_with(kBefore)) {
     std::from_chars(text.data() + kBefore.size(), text.data() + text.size(), rank);
   }
-  if (rank < 0) name.refuse("names no rank");
+  if (rank < 0) name.refuse("the name of a rank");
   return rank;
 }
 
@@ -59,27 +60,27 @@ class Assembly {
   void name(const JsonReader& event) {
     const JsonReader name = event.at("args").at("name");
     if (event.at("name").text() == "process_name") {
-      places_[event.at("pid").whole(kLargestNumber)] = trace_.ranks.size();
+      places_[event.at("pid").whole(0, kLargestNumber)] = trace_.ranks.size();
       trace_.ranks.push_back({.rank = rank_of(name), .work = {}});
     } else if (const auto row = row_of(name.text())) {
-      rows_[event.at("tid").whole(kLargestNumber)] = *row;
+      rows_[event.at("tid").whole(0, kLargestNumber)] = *row;
     }
   }
 
   void place(const JsonReader& event) {
-    const auto place = places_.find(event.at("pid").whole(kLargestNumber));
-    if (place == places_.end()) event.at("pid").refuse("is of a rank without a name");
-    const auto row = rows_.find(event.at("tid").whole(kLargestNumber));
-    if (row == rows_.end()) event.at("tid").refuse("is of a row without a name");
+    const auto place = places_.find(event.at("pid").whole(0, kLargestNumber));
+    if (place == places_.end()) event.at("pid").complain("is of a rank without a name");
+    const auto row = rows_.find(event.at("tid").whole(0, kLargestNumber));
+    if (row == rows_.end()) event.at("tid").complain("is of a row without a name");
     const JsonReader about = event.at("args");
     const double begin = event.at("ts").number() / 1e6;
     trace_.ranks[place->second].work.push_back({.row = row->second,
                                                 .name = event.at("name").text(),
                                                 .begin = begin,
                                                 .end = begin + event.at("dur").number() / 1e6,
-                                                .request = about.at("request").whole(kLargestNumber),
-                                                .step = about.at("step").whole(kLargestNumber),
-                                                .branch = about.at("branch").whole(kLargestNumber)});
+                                                .request = about.at("request").whole(0, kLargestNumber),
+                                                .step = about.at("step").whole(0, kLargestNumber),
+                                                .branch = about.at("branch").whole(0, kLargestNumber)});
   }
 
   RecordedTrace trace_;
@@ -90,9 +91,10 @@ class Assembly {
 }  // namespace
 
 RecordedTrace read_trace(const std::filesystem::path& file) {
-  const JsonReader::Json text = JsonReader::parse(file, kLargestFile, kRemedy);
+  const std::string name = file.string();
+  const JsonReader::Json whole = JsonReader::parse(common::read_text_file(file, kLargestFile), name, kRemedy);
   Assembly assembly;
-  for (const JsonReader& event : JsonReader(text, file, kRemedy).at("traceEvents").items(kMostEvents))
+  for (const JsonReader& event : JsonReader(whole, name, kRemedy).at("traceEvents").items(kMostEvents))
     assembly.add(event);
   return assembly.take();
 }

@@ -95,7 +95,8 @@ void draw_timeline(Markup& page, const RunRecord& record) {
     page.element("p", {{"class", "note"}}, "This run.json holds the times of rank 0 alone.");
   }
   write_times_table(page, times);
-  const bool decoding = std::any_of(times.begin(), times.end(), [](const RankTimes& rank) { return rank.seconds[2] <= 0; });
+  const bool decoding =
+      std::any_of(times.begin(), times.end(), [](const RankTimes& rank) { return rank.seconds[2] <= 0; });
   if (decoding) {
     page.element("p", {{"class", "note"}},
                  "Decoding is timed on rank 0, which writes run.json while the others may still be at it.");
