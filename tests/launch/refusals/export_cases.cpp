@@ -106,6 +106,14 @@ std::vector<RefusalCase> exports() {
           [](Workplace& w) { w.remove_file("run/layer_1.png"); },
           "cannot open FOLDER/run/layer_1.png: No such file or directory (errno 2)", kCheckFile),
       of_export(
+          "ExportOfALostComposite", "a ZIP without the composite that belongs into it",
+          [](Workplace& w) {
+            w.remove_file("run/composite.png");
+            w.set("--format", "psd,zip");
+          },
+          "FOLDER/run/composite.png, which belongs into the ZIP, is not there",
+          "Make it again: layerpipe merge --in FOLDER/run --out FOLDER/run/composite.png"),
+      of_export(
           "ExportOfALayerOfAnotherSize", "a layer that was saved smaller",
           [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); },
           "FOLDER/run/layer_1.png is 13 × 7 pixels, but run.json says that layers are 64 × 64",
