@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/errors.h"
 #include "common/files.h"
 #include "launch/formats.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
+#include "media/zip_writer.h"
 #include "tests/launch/program.h"
 
 namespace layerpipe::launch {
@@ -36,6 +38,14 @@ std::string content(const std::filesystem::path& file) {
 
 class Export : public ::testing::Test {
  protected:
+  void SetUp() override {
+    try {
+      media::check_zip_is_built("write documents");
+    } catch (const common::InputError& error) {
+      GTEST_SKIP() << error.what();
+    }
+  }
+
   Outcome run(const std::vector<std::string>& arguments) const {
     Outcome outcome = run_program(arguments);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
