@@ -69,8 +69,7 @@ std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::
         bytes += (layers + 1) * picture;  // the composite
         break;
       case Format::kPsd:
-        // Four lengths a row; and the file grows beside a copy of itself (media/psd_output.h).
-        bytes += 2 * (layers + 1) * (picture + 4 * 2 * rows);
+        bytes += (layers + 1) * (picture + 4 * 2 * rows);  // four lengths a row
         break;
       case Format::kPptx:
         bytes += layers * picture + kReportBytes + texts;

@@ -27,6 +27,16 @@ void prepare_folder(const std::filesystem::path& folder) {
   }
 }
 
+// Archives hold it as it is.
+void check_composite(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / kCompositeName;
+  std::error_code error;
+  if (std::filesystem::is_regular_file(file, error)) return;
+  throw common::InputError(
+      fmt::format("{}, which belongs into the ZIP, is not there", file.string()),
+      fmt::format("Make it again: layerpipe merge --in {} --out {}", folder.string(), file.string()));
+}
+
 }  // namespace
 
 void add_export_options(CLI::App& command) {
@@ -55,6 +65,7 @@ ExportOptions read_export_options(const CLI::App& command) {
 
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
   for (const ResultFolder& from : result_folders(options.in)) {
+    if (contains(options.formats, Format::kZip)) check_composite(from.folder);
     const LayeredResult result = read_result(from.folder, stop_requested);
     const std::filesystem::path out = from.number.empty() ? options.out : options.out / from.number;
     prepare_folder(out);

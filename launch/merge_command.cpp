@@ -11,10 +11,12 @@
 #include <system_error>
 
 #include "common/errors.h"
+#include "common/files.h"
 #include "launch/documents.h"
 #include "launch/option_values.h"
 #include "launch/terminal.h"
 #include "media/composite.h"
+#include "media/file_kind.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
@@ -24,6 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kLayersForm =
+    "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
 constexpr const char* kListForm = "Give numbers and ranges with commas between them, such as 0,2-3.";
 
 struct Stack {
@@ -65,9 +69,7 @@ Stack stack_of_folder(const fs::path& folder) {
     throw common::InputError("--in " + folder.string() + " cannot be read: " + error.message(),
                              "Check its rights.");
   if (numbers.empty()) {
-    throw common::InputError(
-        "--in " + folder.string() + " has no layer_0.png",
-        "Give a folder with layers as layerpipe decompose writes them, or an .ora file.");
+    throw common::InputError("--in " + folder.string() + " has no layer_0.png", kLayersForm);
   }
   Stack stack;
   for (const std::size_t number : numbers) {
@@ -83,7 +85,19 @@ Stack stack_of_folder(const fs::path& folder) {
   return stack;
 }
 
+// read_ora would call any other file a damaged archive.
+void check_is_archive(const fs::path& file) {
+  const common::MappedFile mapped(file);
+  const std::string_view content(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
+  if (content.starts_with("PK")) return;
+  const std::string kind = media::describe_file_kind(content);
+  throw common::InputError(
+      "--in " + file.string() + " is " + (kind.empty() ? "" : kind + ", ") + "not an OpenRaster document",
+      kLayersForm);
+}
+
 Stack stack_of_document(const fs::path& file) {
+  check_is_archive(file);
   media::Document document = media::read_ora(file);
   Stack stack;
   for (std::size_t i = 0; i < document.layers.size(); ++i) {
@@ -150,8 +164,7 @@ void add_merge_options(CLI::App& command) {
   const OptionGroup what(command, "What to merge");
   what.add("--layers", "LIST",
            "Only these layers, such as 0,2-3, counted from the back; they keep the order of the stack. "
-           "Hidden layers "
-           "of a document are neither counted nor merged")
+           "Hidden layers of a document are neither counted nor merged")
       ->default_str("all");
   command.footer("Example:\n  layerpipe merge --in layers --layers 0,2-3 --out without-1.png");
 }

@@ -10,6 +10,7 @@
 #include "common/files.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
+#include "media/zip_writer.h"
 #include "tests/launch/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -50,6 +51,13 @@ class WrittenResult : public ::testing::Test {
     decoded_[2].narrow(2, 0, 8)[2] = 1;
     decoded_[2].narrow(2, 0, 8)[3] = 1;
     options_.out = folder_.path() / "out";
+  }
+  void SetUp() override {
+    try {
+      media::check_zip_is_built("write documents");
+    } catch (const common::InputError& error) {
+      GTEST_SKIP() << error.what();
+    }
   }
 
   std::vector<std::size_t> write(std::vector<Format> formats) {

@@ -25,6 +25,7 @@ TEST(DocumentsAbsent, SaysWhatThisBuildCannotDo) {
   expect_absent([&] { write_pptx("a.pptx", document); }, "write presentations");
   expect_absent([] { write_archive("a.zip", {}); }, "write ZIP archives");
   expect_absent([] { write_zip("a.zip", {}); }, "write ZIP archives");
+  expect_absent([] { check_zip_is_built("write --format zip"); }, "write --format zip");
   expect_absent([] { read_ora("a.ora"); }, "read the OpenRaster document a.ora");
 }
 

@@ -10,6 +10,9 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string kFinished = "Give the folder of a finished run, as layerpipe decompose wrote it.";
+const std::string kCheckFile = "Check that the file exists and may be read.";
+const std::string kLayersOrOra =
+    "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
 const std::string kList = "Give numbers and ranges with commas between them, such as 0,2-3.";
 
 // What export needs of run.json.
@@ -100,14 +103,26 @@ std::vector<RefusalCase> exports() {
           "--out OUT may not be written", "Choose another folder."),
       of_export(
           "ExportOfALostLayer", "a layer that is not there any more",
-          [](Workplace& w) { w.remove_file("run/layer_1.png"); }, "X", "X"),
+          [](Workplace& w) { w.remove_file("run/layer_1.png"); },
+          "cannot open FOLDER/run/layer_1.png: No such file or directory (errno 2)", kCheckFile),
+      of_export(
+          "ExportOfALostComposite", "a ZIP without the composite that belongs into it",
+          [](Workplace& w) {
+            w.remove_file("run/composite.png");
+            w.set("--format", "psd,zip");
+          },
+          "FOLDER/run/composite.png, which belongs into the ZIP, is not there",
+          "Make it again: layerpipe merge --in FOLDER/run --out FOLDER/run/composite.png"),
       of_export(
           "ExportOfALayerOfAnotherSize", "a layer that was saved smaller",
-          [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); }, "X",
+          [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); },
+          "FOLDER/run/layer_1.png is 13 × 7 pixels, but run.json says that layers are 64 × 64",
           "Save the layer at its own size again."),
       of_export(
           "ExportOfADamagedLayer", "a layer that ends too early",
-          [](Workplace& w) { w.cut("run/layer_1.png", 100); }, "X", "X"),
+          [](Workplace& w) { w.cut("run/layer_1.png", 100); },
+          "FOLDER/run/layer_1.png is cut short: the PNG in it does not end within its 100 bytes",
+          "Export the picture again, or copy it again from where it came."),
   };
 }
 
@@ -122,7 +137,10 @@ std::vector<RefusalCase> reports() {
       without_pictures,
       of_export(
           "ReportCutShort", "a run.json that ends too early",
-          [](Workplace& w) { w.cut("run/run.json", 100); }, "X"),
+          [](Workplace& w) { w.cut("run/run.json", 100); },
+          "FOLDER/run/run.json is not JSON: parse error at line 2, column 99: syntax error while parsing "
+          "object "
+          "key - unexpected end of input; expected string literal"),
       of_export(
           "ReportOfNothing", "a run.json that holds a list",
           [](Workplace& w) { w.write("run/run.json", "[]"); }, "FOLDER/run/run.json is not a JSON object"),
@@ -174,14 +192,22 @@ std::vector<RefusalCase> merges() {
        "--in, --out are missing", "See layerpipe merge --help."},
       of_merge(
           "MergeOfNothing", "a folder without layers", [](Workplace& w) { w.set("--in", w.model()); },
-          "--in MODEL has no layer_0.png",
-          "Give a folder with layers as layerpipe decompose writes them, or an .ora file."),
+          "--in MODEL has no layer_0.png", kLayersOrOra),
       of_merge(
           "MergeOfWhatIsNotThere", "a folder that is not there",
-          [](Workplace& w) { w.set("--in", w.folder() / "nowhere"); }, "X", "X"),
+          [](Workplace& w) { w.set("--in", w.folder() / "nowhere"); },
+          "cannot open FOLDER/nowhere: No such file or directory (errno 2)", kCheckFile),
       of_merge(
           "MergeOfAPicture", "a picture in place of a document",
-          [](Workplace& w) { w.set("--in", w.picture()); }, "X", "X"),
+          [](Workplace& w) { w.set("--in", w.picture()); },
+          "--in PICTURE is a PNG picture, not an OpenRaster document", kLayersOrOra),
+      of_merge(
+          "MergeOfAText", "a text in place of a document",
+          [](Workplace& w) {
+            w.write("notes.ora", "three layers");
+            w.set("--in", w.folder() / "notes.ora");
+          },
+          "--in FOLDER/notes.ora is not an OpenRaster document", kLayersOrOra),
       of_merge(
           "MergeWithALayerMissing", "a layer that was taken away",
           [](Workplace& w) { w.remove_file("run/layer_0.png"); },
@@ -189,7 +215,8 @@ std::vector<RefusalCase> merges() {
           "Put the missing layer back, or number the layers anew, from 0."),
       of_merge(
           "MergeOfDifferentSizes", "layers of different sizes",
-          [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); }, "X",
+          [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); },
+          "FOLDER/run/layer_1.png is 13 × 7 pixels, but FOLDER/run/layer_0.png is 64 × 64",
           "Save all layers at one size."),
       of_merge(
           "MergeOverALayer", "`--out` over a layer",
