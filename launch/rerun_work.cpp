@@ -14,7 +14,7 @@ namespace {
 using runtime::RecordedOption;
 using runtime::RunRecord;
 
-// Every option of decompose stands in one of these lists: tests/launch/rerun_work_test.cpp.
+// Every option of decompose stands in one of these lists: tests/launch/rerun_test.cpp runs them all.
 constexpr std::array<std::string_view, 8> kValues{"prompt", "negative-prompt", "layers",      "resolution",
                                                   "steps",  "cfg-scale",       "seed-device", "init-latents"};
 constexpr std::array<std::string_view, 4> kFlags{"any-resolution", "cfg-normalize", "no-cfg",
