@@ -68,9 +68,10 @@ void check(const RunRecord& record, const RerunOptions& options) {
 std::vector<std::string> decompose_words(const RunRecord& record, const RerunOptions& options) {
   check(record, options);
   std::vector<std::string> words{"layerpipe", "decompose"};
-  // With its value behind =, a text may begin with a dash.
+  // With its value behind =, a text may begin with a dash; an empty one has to be a word of its own.
   const auto add = [&](std::string_view name, const std::string& value) {
-    words.push_back(fmt::format("--{}={}", name, value));
+    words.push_back(fmt::format("--{}{}{}", name, value.empty() ? "" : "=", value));
+    if (value.empty()) words.emplace_back();
   };
   const auto is_on = [&](std::string_view flag) {
     const RecordedOption* option = record.option(flag);
@@ -89,7 +90,8 @@ std::vector<std::string> decompose_words(const RunRecord& record, const RerunOpt
   const bool is_guided = !is_on("no-cfg");
   for (const std::string_view name : kValues) {
     const RecordedOption* option = record.option(name);
-    if (option == nullptr || option->values.front().empty()) continue;
+    if (option == nullptr) continue;
+    if (name == "init-latents" && option->values.front().empty()) continue;  // there were none
     if (!is_guided && (name == "cfg-scale" || name == "negative-prompt")) continue;
     add(name, option->values.front());
   }

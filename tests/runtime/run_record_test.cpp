@@ -127,9 +127,10 @@ TEST(RunRecord, RefusesAFileThatIsCutShortAnywhere) {
 }
 
 TEST(RunRecord, RefusesAFileWithoutAnyOfItsKeys) {
-  for (const char* key : {"versions", "command", "options", "model", "device", "dtype", "picture", "seed",
-                          "picture_size", "working_size", "layer_size", "seconds", "plan", "ranks", "files"})
-    EXPECT_EQ(refused("/" + std::string(key), nullptr), "FILE: \"" + std::string(key) + "\" is missing");
+  for (const std::string key :
+       {"versions", "command", "options", "model", "device", "dtype", "picture", "seed", "picture_size",
+        "working_size", "layer_size", "seconds", "plan", "ranks", "files"})
+    EXPECT_EQ(refused(std::string("/").append(key), nullptr), "FILE: \"" + key + "\" is missing");
   EXPECT_EQ(refused("/ranks/1/peak_bytes/decode", nullptr),
             "FILE: \"ranks[1].peak_bytes.decode\" is missing");
 }
