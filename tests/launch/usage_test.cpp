@@ -22,7 +22,7 @@ TEST(Usage, VersionGoesToStdout) {
 
 TEST(Usage, HelpNamesTheCommands) {
   const std::string help = asked({"--help"}).out;
-  for (const char* command : {"decompose", "plan", "export", "merge", "inspect"})
+  for (const char* command : {"decompose", "plan", "export", "merge", "inspect", "report", "rerun"})
     EXPECT_THAT(help, HasSubstr(command));
   EXPECT_EQ(asked({"-h"}).out, help);
 }
@@ -54,6 +54,11 @@ TEST(Usage, HelpOfExportSaysWhatBecomesOfEmptyLayers) {
 TEST(Usage, HelpOfMergeHasAnExample) {
   EXPECT_THAT(asked({"merge", "--help"}).out,
               EndsWith("Example:\n  layerpipe merge --in layers --layers 0,2-3 --out without-1.png\n"));
+}
+
+TEST(Usage, HelpOfReportAndRerunHasAnExample) {
+  EXPECT_THAT(asked({"report", "--help"}).out, EndsWith("Example:\n  layerpipe report layers/run.json\n"));
+  EXPECT_THAT(asked({"rerun", "--help"}).out, EndsWith("Example:\n  layerpipe rerun layers/run.json\n"));
 }
 
 TEST(Usage, HelpIsGivenWhateverElseIsWrong) {
