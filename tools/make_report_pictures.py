@@ -20,7 +20,7 @@ from PIL import Image
 
 WIDE, NARROW = (1160, 900), (390, 844)
 VIEWS = {"wide-light": (WIDE, "light"), "wide-dark": (WIDE, "dark"), "narrow-light": (NARROW, "light"), "narrow-dark": (NARROW, "dark")}
-README_HEIGHT = 1500
+MARGIN = 20
 
 
 def picture(started, file, view, media="screen"):
@@ -30,8 +30,10 @@ def picture(started, file, view, media="screen"):
     page.emulate_media(media=media)
     page.goto(pathlib.Path(file).resolve().as_uri())
     shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    # The end of the part with the timeline, which is as much as the README shows.
+    box = page.locator("section", has=page.locator("h3", has_text="The pipeline")).bounding_box()
     context.close()
-    return shot
+    return shot, round(box["y"] + box["height"]) + MARGIN
 
 
 def main():
@@ -41,13 +43,13 @@ def main():
     options = parser.parse_args()
     with browser() as started:
         if options.out.suffix == ".png":
-            shot = picture(started, options.page, "wide-light")
-            shot.crop((0, 0, shot.width, min(README_HEIGHT, shot.height))).quantize(128).save(options.out, optimize=True)
+            shot, height = picture(started, options.page, "wide-light")
+            shot.crop((0, 0, shot.width, min(height, shot.height))).quantize(128).save(options.out, optimize=True)
             return
         options.out.mkdir(parents=True, exist_ok=True)
         for view in VIEWS:
-            picture(started, options.page, view).save(options.out / f"{view}.png")
-        picture(started, options.page, "wide-dark", media="print").save(options.out / "print.png")
+            picture(started, options.page, view)[0].save(options.out / f"{view}.png")
+        picture(started, options.page, "wide-dark", media="print")[0].save(options.out / "print.png")
 
 
 main()

@@ -92,9 +92,7 @@ std::string room_in_the_pipe(const RunRecord& record) {
   const double bound = branches_of(record) == 2 ? 2 / (stages + 1) : 1 / stages;
   return fmt::format(
       "One picture {} keeps {} equal stages at work for {} of the time at most, for a step begins only when "
-      "the "
-      "last one has gone all the way round. More pictures in one run (several --image, or --num-images) fill "
-      "the rest.",
+      "the last one has gone all the way round. More pictures in one run would fill the rest.",
       branches_of(record) == 2 ? "with guidance" : "without guidance", record.stages.size(),
       percent_text(bound, 1));
 }
@@ -149,14 +147,11 @@ std::vector<std::string> findings(const RunRecord& record) {
 std::string peak_meaning(const RunRecord& record) {
   if (record.on_cpu()) {
     return "On a CPU, what is measured is the memory of the whole process: the program, its libraries and "
-           "what "
-           "earlier phases left. The plan predicts the model's share alone, so the measured bar is longer, "
-           "and "
-           "with a small model much longer. It says nothing against the plan.";
+           "what earlier phases left. The plan predicts the model's share alone, so the measured bar is "
+           "longer, and with a small model much longer. It says nothing against the plan.";
   }
   return "Measured is the memory of the device that was in use at the peak, with the driver's context and "
-         "the "
-         "buffers of transfers, which the plan predicts too.";
+         "the buffers of transfers, which the plan predicts too.";
 }
 
 }  // namespace layerpipe::launch

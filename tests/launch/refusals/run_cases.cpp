@@ -72,7 +72,8 @@ std::vector<RefusalCase> pages() {
           "run.json is missing", "See layerpipe report --help."),
       of_report(
           "PageOfTwoRuns", "two files", [](Workplace& w) { w.add({"more.json"}); },
-          "run.json is given 2 times", "See layerpipe report --help."),
+          "\"more.json\" belongs to no option of layerpipe report",
+          "Put a text of several words into quotes. See layerpipe report --help."),
       of_report(
           "PageOfALostRun", "a run.json that is not there",
           [](Workplace& w) { w.remove_file("run/run.json"); },
