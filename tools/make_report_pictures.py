@@ -44,7 +44,7 @@ def main():
     with browser() as started:
         if options.out.suffix == ".png":
             shot, height = picture(started, options.page, "wide-light")
-            shot.crop((0, 0, shot.width, min(height, shot.height))).quantize(128).save(options.out, optimize=True)
+            shot.crop((0, 0, shot.width, min(height, shot.height))).quantize(256).save(options.out, optimize=True)
             return
         options.out.mkdir(parents=True, exist_ok=True)
         for view in VIEWS:
