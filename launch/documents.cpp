@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "common/errors.h"
+#include "launch/archive_report.h"
 #include "launch/layer_names.h"
 #include "media/content_box.h"
 #include "media/html_writer.h"
@@ -37,7 +38,7 @@ std::vector<std::size_t> kept_layers(const LayeredResult& result, EmptyLayers em
 
 // The input at the size of the layers; nothing when the file is not there any more, or holds another picture
 // by now.
-std::optional<media::Image> original_of(const RunRecord& record) {
+std::optional<media::Image> original_of(const runtime::RunRecord& record) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(record.picture, error)) return std::nullopt;
   try {
@@ -51,7 +52,28 @@ std::optional<media::Image> original_of(const RunRecord& record) {
   }
 }
 
-void write_page(const std::filesystem::path& path, const media::Document& document, const RunRecord& record) {
+// What to show to a person, in the order of the command line's groups: ("Seed", "777").
+std::vector<std::pair<std::string, std::string>> parameters_of(const runtime::RunRecord& record) {
+  std::vector<std::pair<std::string, std::string>> parameters;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (value.find_first_not_of(" \t\r\n") != std::string::npos) parameters.emplace_back(name, value);
+  };
+  const auto option = [&](std::string_view name) {
+    const runtime::RecordedOption* found = record.option(name);
+    return found == nullptr ? std::string() : found->values.front();
+  };
+  add("Picture", last_part(record.picture));
+  add("Model", last_part(record.model_folder));
+  add("Seed", std::to_string(record.seed));
+  add("Steps", option("steps"));
+  const bool is_guided = option("no-cfg") != "true";
+  add("Guidance", is_guided ? option("cfg-scale") : "off");
+  if (is_guided) add("Negative prompt", option("negative-prompt"));
+  return parameters;
+}
+
+void write_page(const std::filesystem::path& path, const media::Document& document,
+                const runtime::RunRecord& record) {
   media::Document page = document;
   if (auto original = original_of(record)) {
     page.original = [shared = std::make_shared<const media::Image>(std::move(*original))] { return *shared; };
@@ -70,7 +92,7 @@ void write_layers(const std::filesystem::path& path, const LayeredResult& result
   for (const std::size_t index : kept) add(layer_name(index), result.pngs.at(index));
   add(kCompositeName, result.pngs.back());
   entries.push_back({kReportName, media::ZipMethod::kDeflated,
-                     media::text_content(archive_report(result.record, written))});
+                     media::text_content(archive_report(result.report, written))});
   media::write_zip(path, entries);
 }
 
@@ -94,14 +116,14 @@ std::string empty_layers_text(std::span<const std::size_t> empty_layers) {
 }
 
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers) {
-  const RunRecord& record = result.record;
+  const runtime::RunRecord& record = result.record;
   const bool is_named = record.prompt.find_first_not_of(" \t\r\n") != std::string::npos;
   media::Document document{.width = static_cast<int>(record.layer_size.width),
                            .height = static_cast<int>(record.layer_size.height),
-                           .title = is_named ? record.prompt : record.picture.filename().string(),
+                           .title = is_named ? record.prompt : last_part(record.picture),
                            .generator = "layerpipe " LAYERPIPE_VERSION,
                            .layers = {},
-                           .parameters = record.parameters,
+                           .parameters = parameters_of(record),
                            .original = {}};
   const std::vector<std::string> names = layer_names(record.prompt, result.layers.size());
   for (const std::size_t index : kept_layers(result, empty_layers)) {

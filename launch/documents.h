@@ -8,15 +8,16 @@
 #include <vector>
 
 #include "launch/formats.h"
-#include "launch/run_record.h"
 #include "media/document.h"
 #include "media/zip_writer.h"
+#include "runtime/run_record.h"
 
 namespace layerpipe::launch {
 
 // A result whose layers can be read, any number of times, from the back to the front.
 struct LayeredResult {
-  RunRecord record;
+  runtime::RunRecord record;
+  std::string report;  // the text that `record` was read from
   std::vector<std::function<media::Image()>> layers;
   std::vector<std::size_t> empty_layers;  // those without a visible pixel, ascending
   // The PNG of each layer and, behind them, of the composite; asked for in this order, and only for an

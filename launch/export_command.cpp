@@ -8,6 +8,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/archive_report.h"
 #include "launch/finished_run.h"
 #include "launch/option_values.h"
 #include "launch/terminal.h"

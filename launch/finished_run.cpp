@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <string_view>
 #include <system_error>
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/work_options.h"
 #include "media/bleed.h"
 #include "media/png_reader.h"
 
@@ -27,7 +32,7 @@ bool is_folder(const fs::path& path) {
 }
 
 // Nothing larger than the report says is unpacked.
-media::Image read_layer(const fs::path& file, const runtime::PixelSize& size) {
+media::Image read_layer(const fs::path& file, const runtime::RecordedSize& size) {
   const common::MappedFile mapped(file);
   const auto pixels = static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
   media::Image image =
@@ -39,6 +44,31 @@ media::Image read_layer(const fs::path& file, const runtime::PixelSize& size) {
   }
   media::bleed_colors(image);
   return image;
+}
+
+// How many layer_k.png are there, which count up from 0.
+std::size_t count_layers(const std::vector<std::string>& listed_files, const std::string& name) {
+  const std::set<std::string> files(listed_files.begin(), listed_files.end());
+  std::size_t count = 0;
+  while (files.contains(fmt::format("layer_{}.png", count))) ++count;
+  const auto is_layer = [](const std::string& file) {
+    constexpr std::string_view kBefore = "layer_";
+    constexpr std::string_view kBehind = ".png";
+    if (!file.starts_with(kBefore) || !file.ends_with(kBehind)) return false;
+    std::size_t number = 0;
+    const char* end = file.data() + file.size() - kBehind.size();
+    return std::from_chars(file.data() + kBefore.size(), end, number).ptr == end;
+  };
+  const auto listed = static_cast<std::size_t>(std::count_if(files.begin(), files.end(), is_layer));
+  if (listed != count) {
+    throw common::InputError(
+        fmt::format("{}: \"files\" has {} layers, but no layer_{}.png", name, listed, count), kCure);
+  }
+  if (count > static_cast<std::size_t>(kMostLayers)) {
+    throw common::InputError(
+        fmt::format("{}: \"files\" has {} layers, more than {}", name, count, kMostLayers), kCure);
+  }
+  return count;
 }
 
 }  // namespace
@@ -60,13 +90,20 @@ std::vector<ResultFolder> result_folders(const fs::path& run) {
 
 LayeredResult read_result(const fs::path& folder, const std::atomic<bool>& stop_requested) {
   const fs::path report = folder / kReportName;
-  LayeredResult result{.record = read_run_record(report), .layers = {}, .empty_layers = {}, .pngs = {}};
-  if (result.record.png_layers == 0 || !result.record.has_composite) {
+  std::string text = common::read_text_file(report, runtime::kLargestRunRecord);
+  LayeredResult result{.record = runtime::parse_run_record(text, report.string()),
+                       .report = std::move(text),
+                       .layers = {},
+                       .empty_layers = {},
+                       .pngs = {}};
+  const std::vector<std::string>& files = result.record.files;
+  const std::size_t layers = count_layers(files, report.string());
+  if (layers == 0 || std::find(files.begin(), files.end(), kCompositeName) == files.end()) {
     throw common::InputError(
         report.string() + " lists no PNG files, from which documents are made",
         "Run layerpipe decompose again with --format png, or with the formats that you want.");
   }
-  for (std::size_t i = 0; i < result.record.png_layers; ++i) {
+  for (std::size_t i = 0; i < layers; ++i) {
     const fs::path file = folder / layer_name(i);
     result.layers.emplace_back([file, size = result.record.layer_size, &stop_requested] {
       if (stop_requested.load()) throw common::InterruptedError();

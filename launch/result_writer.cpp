@@ -231,11 +231,12 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, const runtime::R
   const std::filesystem::path report = folder / kReportName;
   if (has_documents(options_.formats)) {
     // From the text of the report, so that documents that are made from it later are the same.
-    LayeredResult layered{
-        .record = parse_run_record(runtime::report_json(origin_, whole, figures, written), report.string()),
-        .layers = {},
-        .empty_layers = written.empty_layers,
-        .pngs = std::move(pngs)};
+    std::string text = runtime::report_json(origin_, whole, figures, written);
+    LayeredResult layered{.record = runtime::parse_run_record(text, report.string()),
+                          .report = std::move(text),
+                          .layers = {},
+                          .empty_layers = written.empty_layers,
+                          .pngs = std::move(pngs)};
     for (std::size_t i = 0; i < pictures.count(); ++i)
       layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
     const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers);

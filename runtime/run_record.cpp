@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kMostRanks = 4096;
 constexpr std::size_t kMostSteps = 100000;
 constexpr std::size_t kMostEntries = 10000;
-constexpr std::int64_t kLargestSide = 1 << 20;
+// Of pictures: media/image.h, which runtime does not know.
+constexpr std::int64_t kLargestSide = 16384;
+constexpr std::int64_t kMostPixels = 178'956'970;
 constexpr std::int64_t kLargestCount = 1'000'000'000;
 const std::string kRemedy = "Give a run.json as layerpipe decompose wrote it.";
 
@@ -38,7 +40,10 @@ std::vector<std::string> texts(const JsonReader& json) {
 }
 
 RecordedSize read_size(const JsonReader& json) {
-  return {json.at("width").whole(1, kLargestSide), json.at("height").whole(1, kLargestSide)};
+  const RecordedSize size{json.at("width").whole(1, kLargestSide), json.at("height").whole(1, kLargestSide)};
+  if (size.width * size.height > kMostPixels)
+    json.refuse("a size of at most " + std::to_string(kMostPixels) + " pixels");
+  return size;
 }
 
 std::pair<std::int64_t, std::int64_t> read_range(const JsonReader& json) {
@@ -153,6 +158,7 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
     record.versions.emplace_back(of, version.text());
   record.command = json.at("command").text();
   record.options = read_options(json.at("options"));
+  record.prompt = json.at("options").at("prompt").at("value").text();
   const JsonReader model = json.at("model");
   record.model_folder = model.at("folder").text();
   record.pipeline = model.at("pipeline").text();
@@ -178,6 +184,8 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   if (const auto predicted = plan.find("predicted_seconds")) record.predicted_seconds = predicted->number();
   record.ranks = read_ranks(json.at("ranks"), record.stages);
   record.files = texts(json.at("files"));
+  if (std::set(record.files.begin(), record.files.end()).size() != record.files.size())
+    json.at("files").refuse("a list of different texts");
   if (const auto hash = json.find("picture_hash")) record.picture_hash = hash->text();
   if (const auto hashes = json.find("layer_hashes")) record.layer_hashes = texts(*hashes);
   return record;

@@ -68,6 +68,7 @@ struct RunRecord {
   std::vector<std::pair<std::string, std::string>> versions;  // "layerpipe", "torch" …
   std::string command;
   std::vector<RecordedOption> options;
+  std::string prompt;  // of the options
   std::string model_folder;
   std::string pipeline;
   std::string fingerprint;
@@ -105,8 +106,8 @@ struct RunRecord {
 inline constexpr std::uint64_t kLargestRunRecord = 16 << 20;
 
 // Reads the text of a run.json, which messages call `name`. Throws InputError that names the file and the key
-// for everything that a run.json of this program cannot hold: a wrong type, a figure below zero, a rank that
-// the plan does not know. Keys that it does not know are passed over.
+// for everything that a run.json of this program cannot hold: a wrong type, a size that no picture may have,
+// a figure below zero, a rank that the plan does not know. Keys that it does not know are passed over.
 RunRecord parse_run_record(std::string_view text, const std::string& name);
 
 // The same for a file.

@@ -73,6 +73,7 @@ class WrittenResult : public ::testing::Test {
     result.decoded = decoded_;
     runtime::RunFigures figures;
     figures.ranks.resize(1);
+    figures.plan.stages.resize(1);
     return ResultWriter(options_, 1, origin).write(0, record, result, figures);
   }
   std::vector<std::string> files() const { return layerpipe::testing::files_below(options_.out); }

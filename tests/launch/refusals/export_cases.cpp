@@ -2,6 +2,7 @@
 // should be, layers that do not belong together.
 #include <nlohmann/json.hpp>
 
+#include "tests/launch/refusals/finished_run.h"
 #include "tests/launch/refusals/refusal_case.h"
 
 namespace layerpipe::testing {
@@ -15,16 +16,9 @@ const std::string kLayersOrOra =
     "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
 const std::string kList = "Give numbers and ranges with commas between them, such as 0,2-3.";
 
-// What export needs of run.json.
-constexpr const char* kReport = R"({
-  "options": {"prompt": {"value": "a fox"}, "steps": {"value": "2"}, "cfg-scale": {"value": "4"}},
-  "model": {"folder": "model"}, "picture": "poster.png", "seed": 7,
-  "picture_size": {"width": 64, "height": 64}, "layer_size": {"width": 64, "height": 64},
-  "files": ["layer_0.png", "layer_1.png", "composite.png"]})";
-
 // A finished run in FOLDER/run, of two layers as large as the picture, which is 64 × 64.
 void make_run(const Workplace& w, const std::string& folder = "run") {
-  w.write(folder + "/run.json", kReport);
+  w.write(folder + "/run.json", kFinishedRun);
   for (const char* name : {"layer_0.png", "layer_1.png", "composite.png"})
     w.copy_here(folder + "/" + name, "parity/plain/input.png");
 }
@@ -46,10 +40,10 @@ RefusalCase of_export(const std::string& name, const std::string& deed,
 
 // `patch` (RFC 7386) of run.json.
 RefusalCase of_report(const std::string& name, const std::string& deed, const std::string& patch,
-                      const std::string& message) {
+                      const std::string& message, const std::string& cure = kGiveARun) {
   return of_export(
       name, deed, [patch](Workplace& w) { w.patch_json("run/run.json", patch); },
-      "FOLDER/run/run.json" + message);
+      "FOLDER/run/run.json" + message, cure);
 }
 
 RefusalCase of_merge(const std::string& name, const std::string& deed,
@@ -138,30 +132,31 @@ std::vector<RefusalCase> reports() {
       of_export(
           "ReportCutShort", "a run.json that ends too early",
           [](Workplace& w) { w.cut("run/run.json", 100); },
-          "FOLDER/run/run.json is not JSON: parse error at line 2, column 99: syntax error while parsing "
-          "object "
-          "key - unexpected end of input; expected string literal"),
+          "FOLDER/run/run.json is not JSON: parse error at line 3, column 37: syntax error while parsing "
+          "value - "
+          "invalid string: missing closing quote; last read: '\"a'",
+          kGiveARun),
       of_export(
           "ReportOfNothing", "a run.json that holds a list",
-          [](Workplace& w) { w.write("run/run.json", "[]"); }, "FOLDER/run/run.json is not a JSON object"),
+          [](Workplace& w) { w.write("run/run.json", "[]"); }, "FOLDER/run/run.json is [], not a JSON object",
+          kGiveARun),
       of_export(
           "ReportNestedDeeply", "a run.json of a thousand levels",
           [](Workplace& w) { w.write("run/run.json", std::string(1000, '[')); },
-          "FOLDER/run/run.json is nested deeper than 64 levels"),
+          "FOLDER/run/run.json is nested deeper than 64 levels", kGiveARun),
       of_export(
           "ReportTooLarge", "a run.json of 17 MiB",
           [](Workplace& w) { w.write("run/run.json", std::string(17 << 20, ' ')); },
           "FOLDER/run/run.json has 17825792 bytes; at most 16777216 are accepted",
           "Check that this is the right file."),
       of_report("ReportWithoutAPrompt", "a run.json without its prompt", R"({"options": {"prompt": null}})",
-                ": \"options\": \"prompt\" is missing"),
+                ": \"options.prompt\" is missing"),
       of_report("ReportWithAPromptOfNumbers", "a number in place of the prompt",
-                R"({"options": {"prompt": {"value": 7}}})",
-                ": \"options\": \"prompt\": \"value\" is 7, not a text"),
+                R"({"options": {"prompt": {"value": 7}}})", ": \"options.prompt.value\" is 7, not a text"),
       of_report("ReportWithAHiddenName", "a path with the character 0 in it", R"({"picture": "a\u0000b"})",
                 ": \"picture\" is \"a\\u0000b\", not a text without the character 0"),
       of_report("ReportOfLayersWithoutWidth", "layers without a width", R"({"layer_size": {"width": 0}})",
-                ": \"layer_size\": \"width\" is 0, not a whole number from 1 to 16384"),
+                ": \"layer_size.width\" is 0, not a whole number from 1 to 16384"),
       of_report(
           "ReportOfHugeLayers", "layers of more pixels than are read",
           R"({"layer_size": {"width": 16384, "height": 16384}})",
@@ -172,7 +167,7 @@ std::vector<RefusalCase> reports() {
                 ": \"files\" is [\"layer_0.png\",\"layer_0.png\"], not a list of different texts"),
       of_report("ReportWithALayerMissing", "a layer missing in the list of files",
                 R"({"files": ["layer_0.png", "layer_2.png", "composite.png"]})",
-                ": \"files\" has 2 layers, but no layer_1.png"),
+                ": \"files\" has 2 layers, but no layer_1.png", kFinished),
   };
 }
 

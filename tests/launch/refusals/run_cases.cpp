@@ -1,35 +1,12 @@
 // `layerpipe report` and `layerpipe rerun`: files that are no run.json, and runs that cannot be made again.
 // tests/runtime/run_record_test.cpp has every key of the file.
+#include "tests/launch/refusals/finished_run.h"
 #include "tests/launch/refusals/refusal_case.h"
 
 namespace layerpipe::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string kGiveARun = "Give a run.json as layerpipe decompose wrote it.";
-
-// What rerun and report need; the picture and the model are those of the workplace, seen from FOLDER.
-constexpr const char* kRun = R"({
-  "versions": {"layerpipe": ")" LAYERPIPE_VERSION R"("}, "command": "decompose",
-  "options": {"prompt": {"value": "a fox", "source": "command line"},
-              "layers": {"value": "2", "source": "command line"},
-              "resolution": {"value": "64", "source": "command line"},
-              "any-resolution": {"value": "true", "source": "command line"},
-              "steps": {"value": "2", "source": "command line"}},
-  "model": {"folder": "model", "pipeline": "QwenImageLayeredPipeline", "fingerprint": "00"},
-  "device": {"id": "cpu", "name": "CPU"}, "dtype": "fp32", "picture": "picture.png",
-  "picture_size": {"width": 64, "height": 64}, "working_size": {"width": 64, "height": 64},
-  "layer_size": {"width": 64, "height": 64}, "seed": 7,
-  "seconds": {"encode": 1, "denoise": 1, "decode": 1,
-              "load": {"encode": 0, "denoise": 0, "decode": 0}, "steps": [0.5, 0.5]},
-  "plan": {"strategy": "balanced", "stages": [{"stage": 0, "rank": 0, "host": "a", "blocks": [0, 2],
-           "text_layers": [0, 2], "vae_percent": 100, "residency": "resident"}]},
-  "ranks": [{"rank": 0, "host": "a", "device": "CPU",
-             "predicted_peak_bytes": {"encode": 1, "denoise": 1, "decode": 1},
-             "peak_bytes": {"encode": 1, "denoise": 1, "decode": 1},
-             "denoise": {"seconds": 1, "busy": 1, "wait": 0, "idle": 0}}],
-  "layer_hashes": ["00", "11"], "files": ["layer_0.png", "layer_1.png", "composite.png"]})";
 
 RefusalCase of_command(const std::string& command, const std::string& name, const std::string& section,
                        const std::string& deed, const std::function<void(Workplace&)>& spoil,
@@ -38,7 +15,7 @@ RefusalCase of_command(const std::string& command, const std::string& name, cons
           section,
           deed,
           [command, spoil](Workplace& w) {
-            w.write("run/run.json", kRun);
+            w.write("run/run.json", kFinishedRun);
             w.patch_json("run/run.json", R"({"picture": ")" + w.picture().string() +
                                              R"(", "model": {"folder": ")" + w.model().string() + "\"}}");
             w.use({command, w.folder() / "run" / "run.json"});
