@@ -25,6 +25,23 @@ std::span<std::byte> length_bytes(Letter& letter) {
 
 }  // namespace
 
+void Endings::add(std::thread thread) {
+  const std::lock_guard lock(mutex_);
+  threads_.push_back(std::move(thread));
+}
+
+void Endings::join() {
+  const std::lock_guard lock(mutex_);
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Endings::abandon() {
+  const std::lock_guard lock(mutex_);
+  for (std::thread& thread : threads_) thread.detach();
+  threads_.clear();
+}
+
 TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transport,
                                              std::chrono::milliseconds timeout)
     : link_{.watch = std::make_shared<Watch>(transport->rank(), transport->size(), timeout),
@@ -34,6 +51,11 @@ TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transpor
 TransportCommunicator::~TransportCommunicator() {
   link_.watch->set_done();
   link_.watch->wait_for_all_done();
+  if (link_.watch->failure()) {
+    link_.endings->abandon();
+  } else {
+    link_.endings->join();
+  }
   heart_.reset();
   link_.transport->close();
 }

@@ -4,7 +4,9 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "comm/communicator.h"
 #include "comm/heart.h"
@@ -13,12 +15,28 @@
 
 namespace layerpipe::comm {
 
+// Threads that channels left behind when they were closed, and that end in their own time.
+class Endings {
+ public:
+  void add(std::thread thread);
+  // Waits for those so far.
+  void join();
+  // Waits no more: they may stand still for good.
+  void abandon();
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;
+};
+
 // What channels share with their communicator. The watch goes last: completions hold it.
 struct Link {
   std::shared_ptr<Watch> watch;
   std::shared_ptr<Transport> transport;
-  // Held while this rank connects an edge over NCCL (nccl_worker.h).
+  // Of channels over NCCL (nccl_worker.h): held while this rank connects an edge; and the threads of those
+  // that are closed.
   std::shared_ptr<std::timed_mutex> connecting = std::make_shared<std::timed_mutex>();
+  std::shared_ptr<Endings> endings = std::make_shared<Endings>();
 };
 
 // Messages to all go through a star around rank 0: they are rare and small, and a star names the rank that

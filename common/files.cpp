@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "common/errors.h"
 
@@ -69,16 +70,12 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
-[[noreturn]] void throw_output_error(const std::filesystem::path& path, int error_number) {
-  throw OutputError("cannot write " + path.string() + ": " + system_error_text(error_number),
-                    error_number == ENOSPC ? "Free some space on that disk, or write to another one."
-                                           : "Check that the folder exists and may be written.");
-}
-
 struct OpenTemporary {
   Descriptor descriptor;
   TemporaryFile file;
 };
+
+constexpr const char* kPartPrefix = ".layerpipe-";
 
 // A new file in the folder of `path`, open for writing. Its name is short whatever the length of that of
 // `path`.
@@ -87,13 +84,13 @@ OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
   std::random_device random;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     char name[32];
-    std::snprintf(name, sizeof name, ".layerpipe-%08x%08x", random(), random());
+    std::snprintf(name, sizeof name, "%s%08x%08x", kPartPrefix, random(), random());
     const std::filesystem::path beside = path.parent_path() / name;
     const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor >= 0) return {Descriptor(descriptor), TemporaryFile(beside)};
-    if (errno != EEXIST) throw_output_error(path, errno);
+    if (errno != EEXIST) throw output_error(path, errno);
   }
-  throw_output_error(path, EEXIST);
+  throw output_error(path, EEXIST);
 }
 
 }  // namespace
@@ -155,19 +152,51 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   while (done < content.size()) {
     const ssize_t count = ::write(descriptor.get(), content.data() + done, content.size() - done);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw_output_error(path, errno);
+    if (count < 0) throw output_error(path, errno);
     done += static_cast<std::size_t>(count);
   }
   // Without this, a machine that stops may remember the new name and not the content.
-  if (::fsync(descriptor.get()) != 0) throw_output_error(path, errno);
+  if (::fsync(descriptor.get()) != 0) throw output_error(path, errno);
   // close() is where a network file system reports a full disk.
-  if (::close(descriptor.release()) != 0) throw_output_error(path, errno);
-  if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw_output_error(path, errno);
+  if (::close(descriptor.release()) != 0) throw output_error(path, errno);
+  if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw output_error(path, errno);
   temporary.keep();
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
   write_file_atomically(path, std::as_bytes(std::span(content)));
+}
+
+FileBeside::FileBeside(std::filesystem::path path) : path_(std::move(path)) {
+  OpenTemporary made = make_temporary_beside(path_);
+  temporary_ = made.file.path();
+  made.file.keep();
+}
+
+FileBeside::~FileBeside() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void FileBeside::commit() {
+  Descriptor descriptor(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) throw output_error(path_, errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw output_error(path_, errno);
+  temporary_.clear();
+}
+
+OutputError output_error(const std::filesystem::path& path, int error_number) {
+  return OutputError("cannot write " + path.string() + ": " + system_error_text(error_number),
+                     error_number == ENOSPC ? "Free some space on that disk, or write to another one."
+                                            : "Check that the folder exists and may be written.");
+}
+
+void remove_parts(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::vector<std::filesystem::path> parts;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().starts_with(kPartPrefix)) parts.push_back(entry.path());
+  }
+  for (const auto& part : parts) std::filesystem::remove(part, error);
 }
 
 }  // namespace layerpipe::common

@@ -42,7 +42,15 @@ class Parser {
     add_decompose_options(*decompose_);
     plan_ = app_.add_subcommand("plan", "Show who would hold what, and whether it fits");
     add_plan_options(*plan_);
+    export_ = app_.add_subcommand("export", "Make documents from the layers of a finished run");
+    add_export_options(*export_);
+    merge_ = app_.add_subcommand("merge", "Put layers together again, after edits made elsewhere");
+    add_merge_options(*merge_);
     inspect_ = app_.add_subcommand("inspect", "Show what a model folder holds");
+    report_ = app_.add_subcommand("report", "Show what a run did, as a page");
+    add_report_options(*report_);
+    rerun_ = app_.add_subcommand("rerun", "Make a picture again, and say whether the bits agree");
+    add_rerun_options(*rerun_);
     const OptionGroup needed(*inspect_, "Needed");
     needed.add("--model", "FOLDER", "Model folder in diffusers layout");
     const OptionGroup output(*inspect_, "Output");
@@ -67,6 +75,10 @@ class Parser {
       return Decompose{std::move(options), std::move(records)};
     }
     if (plan_->parsed()) return PlanOnly{read_plan_options(*plan_)};
+    if (report_->parsed()) return read_report_options(*report_);
+    if (rerun_->parsed()) return read_rerun_options(*rerun_);
+    if (export_->parsed()) return read_export_options(*export_);
+    if (merge_->parsed()) return read_merge_options(*merge_);
     return read_inspect();
   }
 
@@ -127,7 +139,11 @@ class Parser {
   CLI::App app_{"Takes a picture apart into RGBA layers with Qwen-Image-Layered.", "layerpipe"};
   CLI::App* decompose_ = nullptr;
   CLI::App* plan_ = nullptr;
+  CLI::App* export_ = nullptr;
+  CLI::App* merge_ = nullptr;
   CLI::App* inspect_ = nullptr;
+  CLI::App* report_ = nullptr;
+  CLI::App* rerun_ = nullptr;
 };
 
 }  // namespace

@@ -7,8 +7,12 @@
 #include <vector>
 
 #include "launch/decompose_options.h"
+#include "launch/export_command.h"
 #include "launch/inspect_command.h"
+#include "launch/merge_command.h"
 #include "launch/plan_options.h"
+#include "launch/report_command.h"
+#include "launch/rerun_command.h"
 #include "runtime/report.h"
 
 namespace layerpipe::launch {
@@ -32,7 +36,8 @@ struct PlanOnly {
   PlanOptions options;
 };
 
-using Command = std::variant<Information, Decompose, PlanOnly, Inspect>;
+using Command = std::variant<Information, Decompose, PlanOnly, Inspect, ExportOptions, MergeOptions,
+                             ReportOptions, RerunOptions>;
 
 // `argv` as main gets it. Throws InputError: one line that names the option or the command, and as its remedy
 // where to look. Of the disk, only the file of --partition is looked at.

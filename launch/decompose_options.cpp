@@ -59,6 +59,10 @@ void record_setting(const runtime::FileSetting& setting, std::vector<runtime::Op
 
 // Checks what concerns several options, or is more than a range.
 void check(const DecomposeOptions& options) {
+  if (options.empty_layers == EmptyLayers::kDrop && !has_documents(options.formats)) {
+    throw common::InputError("--drop-empty has no effect on PNG files, which keep their numbers",
+                             "Leave it out, or add a document: --format png,psd.");
+  }
   if (is_blank(options.prompt)) {
     throw common::InputError("--prompt is missing: this version of layerpipe does not caption pictures",
                              "Describe the picture in a sentence: --prompt \"a red kite over the sea\".");
@@ -108,7 +112,12 @@ void add_decompose_options(CLI::App& command) {
   guidance.add_flag("--no-cfg", "No guidance: half the time, weaker adherence to the prompt");
 
   const OptionGroup files(command, "Files");
-  files.add("--format", "FORMAT", "Format of the results")->default_str(defaults.format);
+  files
+      .add(
+          "--format", "FORMATS",
+          fmt::format("What to write the layers as: {}; several with commas between them", list_of(kFormats)))
+      ->default_str(to_string(defaults.formats.front()));
+  files.add_flag("--drop-empty", kDropEmptyHelp);
   files.add_flag("--original-size",
                  "Write the layers at the picture's own size instead of the one that the model works at");
   files.add("--init-latents", "FILE", "Start from these packed latents instead of noise");
@@ -142,7 +151,9 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   values.read_number("--cfg-scale", options.cfg_scale, 0, kLargestCfgScale);
   options.cfg_normalize = values.given("--cfg-normalize");
   options.no_cfg = values.given("--no-cfg");
-  values.read_choice("--format", options.format, {"png"});
+  read_formats(values, "--format", kFormats, options.formats);
+  check_built(options.formats);
+  if (values.given("--drop-empty")) options.empty_layers = EmptyLayers::kDrop;
   options.original_size = values.given("--original-size");
   read_optional_path(values, "--init-latents", options.init_latents);
   read_optional_path(values, "--dump-latents", options.dump_latents);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "launch/formats.h"
 #include "launch/work_options.h"
 #include "runtime/config/run_config.h"
 #include "runtime/report.h"
@@ -31,7 +32,8 @@ struct DecomposeOptions {
   std::int64_t num_images = 1;
   std::uint64_t seed = 777;
   std::string seed_device = "cpu";
-  std::string format = "png";
+  std::vector<Format> formats{Format::kPng};  // in the order of kFormats
+  EmptyLayers empty_layers = EmptyLayers::kKeep;
   std::string device = "auto";
   bool random_weights = false;
   std::optional<std::filesystem::path> init_latents;

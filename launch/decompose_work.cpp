@@ -8,6 +8,7 @@
 #include "comm/together.h"
 #include "comm/wire.h"
 #include "common/errors.h"
+#include "launch/layer_pixels.h"
 #include "launch/terminal.h"
 #include "media/picture_reader.h"
 #include "media/resize.h"
@@ -152,7 +153,8 @@ Work make_work(const DecomposeOptions& options, comm::Communicator& communicator
     request.picture = pictures[i].pixels;
     runtime::ResultRecord record{.picture = options.images[i].string(),
                                  .picture_size = pictures[i].size,
-                                 .working_size = {request.picture.size(1), request.picture.size(0)}};
+                                 .working_size = {request.picture.size(1), request.picture.size(0)},
+                                 .picture_hash = pixel_hash(request.picture)};
     record.layer_size = options.original_size ? record.picture_size : record.working_size;
     for (std::int64_t n = 0; n < options.num_images; ++n) {
       request.seed = record.seed = options.seed + static_cast<std::uint64_t>(n);

@@ -14,6 +14,7 @@ namespace layerpipe::launch {
 namespace {
 
 constexpr std::uint64_t kReportBytes = 256 << 10;  // run.json without the prompts
+constexpr std::uint64_t kPageBytes = 1 << 20;      // of the HTML without pictures and prompts
 constexpr std::uint64_t kEscapedByte = 6;          // "\u0001"
 constexpr std::uint64_t kHeaderBytes = 64 << 10;   // of a PNG without the prompts, or of a safetensors file
 constexpr std::uint64_t kWidestElement = 4;        // bytes of a value in the compute dtype
@@ -52,14 +53,40 @@ void check_room(const std::string& option, const std::filesystem::path& path, co
 
 }  // namespace
 
-std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size) {
+std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size,
+                                std::span<const Format> formats) {
   const auto rows = static_cast<std::uint64_t>(layer_size.height);
   // Noise does not compress: then deflate stores the bytes, and adds less than a hundredth.
   const std::uint64_t pixel_bytes = 4 * rows * static_cast<std::uint64_t>(layer_size.width) + rows;
   const std::uint64_t texts =
       kEscapedByte * (request.prompt.size() + request.negative_prompt.value_or("").size());
-  const auto pictures = static_cast<std::uint64_t>(request.layers + 1);  // the composite
-  return pictures * (pixel_bytes + pixel_bytes / 100 + kHeaderBytes + texts) + kReportBytes + texts;
+  const std::uint64_t picture = pixel_bytes + pixel_bytes / 100 + kHeaderBytes + texts;
+  const auto layers = static_cast<std::uint64_t>(request.layers);
+  std::uint64_t bytes = kReportBytes + texts;
+  for (const Format format : formats) {
+    switch (format) {
+      case Format::kPng:
+        bytes += (layers + 1) * picture;  // the composite
+        break;
+      case Format::kPsd:
+        bytes += (layers + 1) * (picture + 4 * 2 * rows);  // four lengths a row
+        break;
+      case Format::kPptx:
+        bytes += layers * picture + kReportBytes + texts;
+        break;
+      case Format::kOra:
+        bytes += (layers + 2) * picture + kReportBytes;  // the composite, large and small
+        break;
+      case Format::kZip:
+        bytes += (layers + 1) * picture + kReportBytes + texts;
+        break;
+      case Format::kHtml:
+        // Three bytes become four letters; lines end after 4096 letters. And the original.
+        bytes += (layers + 1) * (picture * 4 / 3 + picture / 1000) + kPageBytes + 2 * texts;
+        break;
+    }
+  }
+  return bytes;
 }
 
 std::uint64_t most_dump_bytes(const runtime::Request& request, const model::ModelConfig& model) {
@@ -78,7 +105,7 @@ void check_disk_space(const DecomposeOptions& options, const std::vector<runtime
                       const std::vector<runtime::ResultRecord>& records, const model::ModelConfig& model) {
   std::uint64_t needed = 0;
   for (std::size_t i = 0; i < requests.size(); ++i)
-    needed += most_result_bytes(requests[i], records[i].layer_size);
+    needed += most_result_bytes(requests[i], records[i].layer_size, options.formats);
   const std::optional<Disk> disk = disk_of(options.out);
   if (options.dump_latents) {
     const std::uint64_t dump_bytes = most_dump_bytes(requests.front(), model);

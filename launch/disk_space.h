@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "launch/decompose_options.h"
@@ -12,8 +13,10 @@
 
 namespace layerpipe::launch {
 
-// At least as many bytes as one result's pictures and run.json take, whatever is in the pictures.
-std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size);
+// At least as many bytes as one result's files in these formats and its run.json take, also while they are
+// written, whatever is in the pictures.
+std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size,
+                                std::span<const Format> formats);
 
 // At least as many bytes as the dumped latents and embeddings of a result take.
 std::uint64_t most_dump_bytes(const runtime::Request& request, const model::ModelConfig& model);

@@ -57,6 +57,9 @@ int end_with(const launch::Failure& failure) {
 // which call agree_on_the_command_line() in the course of their command.
 constexpr std::chrono::seconds kAgreeing{20};
 
+// How long the others wait for the first rank to write documents.
+constexpr std::chrono::minutes kAlone{30};
+
 void agree_on_the_command_line(layerpipe::comm::Communicator& communicator, const std::exception_ptr& wrong) {
   layerpipe::comm::together(communicator, "reading the command line", [&] {
     if (wrong) std::rethrow_exception(wrong);
@@ -75,31 +78,50 @@ launch::Command parse(int argc, char** argv, const std::string& doing) {
   }
 }
 
-// Runs the command that was asked for and notes in `doing` what it is at. Throws.
-void run(int argc, char** argv, std::string& doing) {
-  const launch::Command command = parse(argc, argv, doing);
+// The commands that one process carries out. Throws.
+void run_alone(const launch::Command& command) {
   if (const auto* information = std::get_if<launch::Information>(&command)) {
     std::cout << information->text;
-    flush_stdout();
-  } else if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
-    prefer_sleeping_threads(argv);
-    launch::on_all_ranks(decompose->options.run_config.comm.timeout, doing, stop_signal,
-                         [&](layerpipe::comm::Communicator& communicator) {
-                           agree_on_the_command_line(communicator, nullptr);
-                           launch::run_decompose(decompose->options, decompose->records, communicator,
-                                                 stop_requested, doing);
-                         });
-  } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
-    launch::on_all_ranks(plan->options.run_config.comm.timeout, doing, stop_signal,
-                         [&](layerpipe::comm::Communicator& communicator) {
-                           agree_on_the_command_line(communicator, nullptr);
-                           launch::run_plan(plan->options, communicator, std::cout);
-                           flush_stdout();
-                         });
+  } else if (const auto* report = std::get_if<launch::ReportOptions>(&command)) {
+    launch::run_report(*report);
+  } else if (const auto* documents = std::get_if<launch::ExportOptions>(&command)) {
+    launch::run_export(*documents, stop_requested);
+  } else if (const auto* merge = std::get_if<launch::MergeOptions>(&command)) {
+    launch::run_merge(*merge, stop_requested);
   } else {
     const auto& inspect = std::get<launch::Inspect>(command);
     launch::run_inspect(inspect.model, inspect.format, std::cout);
-    flush_stdout();
+  }
+}
+
+// Runs the command that was asked for and notes in `doing` what it is at. Throws.
+void run(int argc, char** argv, std::string& doing) {
+  const launch::Command command = parse(argc, argv, doing);
+  const auto on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
+    launch::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+      agree_on_the_command_line(communicator, nullptr);
+      body(communicator);
+      flush_stdout();
+    });
+  };
+  if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
+    prefer_sleeping_threads(argv);
+    on_all_ranks(decompose->options.run_config.comm.timeout, [&](auto& communicator) {
+      launch::run_decompose(decompose->options, decompose->records, communicator, stop_requested, doing);
+    });
+  } else if (const auto* rerun = std::get_if<launch::RerunOptions>(&command)) {
+    prefer_sleeping_threads(argv);
+    on_all_ranks(rerun->timeout, [&](auto& communicator) {
+      launch::run_rerun(*rerun, communicator, stop_requested, std::cout, doing);
+    });
+  } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
+    on_all_ranks(plan->options.run_config.comm.timeout,
+                 [&](auto& communicator) { launch::run_plan(plan->options, communicator, std::cout); });
+  } else {
+    // Of several ranks the first one does it.
+    on_all_ranks(kAlone, [&](auto& communicator) {
+      if (communicator.rank() == 0) run_alone(command);
+    });
   }
 }
 

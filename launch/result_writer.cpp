@@ -4,13 +4,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
+#include <memory>
+#include <optional>
 
 #include "common/errors.h"
+#include "common/files.h"
 #include "common/units.h"
+#include "launch/documents.h"
+#include "launch/layer_pixels.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
-#include "media/resize.h"
 #include "model/latents.h"
 #include "model/weights/safetensors.h"
 
@@ -33,7 +37,8 @@ void prepare_folder(const std::filesystem::path& folder) {
   if (::access(folder.c_str(), W_OK) != 0) {
     throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
   }
-  std::filesystem::remove(folder / "run.json", error);
+  std::filesystem::remove(folder / kReportName, error);
+  common::remove_parts(folder);
 }
 
 // Of --dump-latents or --trace. `out` will be there when the file is written.
@@ -60,7 +65,10 @@ void keep_inputs(const DecomposeOptions& options, const std::filesystem::path& f
   for (const auto& input : inputs) {
     std::error_code error;
     const std::string name = input.filename().string();
-    const bool is_result = name == "composite.png" || (name.starts_with("layer_") && name.ends_with(".png"));
+    const bool is_document = std::any_of(kDocumentFormats.begin(), kDocumentFormats.end(),
+                                         [&](Format format) { return name == document_name(format); });
+    const bool is_result =
+        is_document || name == kCompositeName || (name.starts_with("layer_") && name.ends_with(".png"));
     const bool lies_there = is_result && std::filesystem::equivalent(input, folder / name, error);
     const bool is_dump =
         options.dump_latents && std::filesystem::equivalent(input, *options.dump_latents, error);
@@ -73,41 +81,102 @@ void keep_inputs(const DecomposeOptions& options, const std::filesystem::path& f
   }
 }
 
-// One layer, bytes [height, width, 4], at the size that it is written in.
-media::Image to_image(const at::Tensor& bytes, const runtime::PixelSize& size) {
-  media::Image image = media::make_image(static_cast<int>(bytes.size(1)), static_cast<int>(bytes.size(0)));
-  std::memcpy(image.pixels.data(), bytes.const_data_ptr(), image.pixels.size());
-  return media::resize_lanczos(image, static_cast<int>(size.width), static_cast<int>(size.height));
+// The layers of a result, and the pictures that become PNGs, each with what made it in its text.
+class ResultPictures {
+ public:
+  // `decoded` [layers, 4, height, width] in −1 … 1; `origin` as origin_json gives it. `asked` is called
+  // whenever a layer is asked for.
+  ResultPictures(const at::Tensor& decoded, const runtime::PixelSize& size, std::string origin,
+                 const std::function<void()>& asked)
+      : layers_(model::tensor_to_pictures(decoded).unbind(0)),
+        size_(size),
+        origin_(std::move(origin)),
+        asked_(asked) {}
+
+  std::size_t count() const { return layers_.size(); }
+  media::Image layer(std::size_t index) const {
+    asked_();
+    return layer_image(layers_.at(index), size_);
+  }
+  media::Compositor compositor() const {
+    return media::Compositor(static_cast<int>(size_.width), static_cast<int>(size_.height));
+  }
+
+  media::PngTexts layer_texts(std::size_t index) const {
+    return texts(fmt::format("Layer {} of {}", index, layers_.size()));
+  }
+  media::PngTexts composite_texts() const { return texts("Composite"); }
+
+ private:
+  media::PngTexts texts(const std::string& title) const {
+    return {{"Title", title}, {"Software", "layerpipe " LAYERPIPE_VERSION}, {"layerpipe", origin_}};
+  }
+
+  std::vector<at::Tensor> layers_;  // [height, width, 4], bytes
+  runtime::PixelSize size_;
+  std::string origin_;
+  const std::function<void()>& asked_;
+};
+
+std::vector<std::size_t> find_empty_layers(const ResultPictures& pictures) {
+  std::vector<std::size_t> empty;
+  for (std::size_t i = 0; i < pictures.count(); ++i) {
+    if (is_empty(pictures.layer(i))) empty.push_back(i);
+  }
+  return empty;
 }
 
-std::string layer_name(std::size_t index) {
-  return fmt::format("layer_{}.png", index);
-}
-
-// Writes one result's pictures, one after another, each with what made it in its text; their names, in the
-// order of writing. `decoded` [layers, 4, height, width] in −1 … 1.
-std::vector<std::string> write_pictures(const std::filesystem::path& folder, const at::Tensor& decoded,
-                                        const runtime::PixelSize& size, const std::string& origin) {
-  const auto write = [&](const std::string& name, const media::Image& image, const std::string& title) {
-    media::write_png(folder / name, image,
-                     {{"Title", title}, {"Software", "layerpipe " LAYERPIPE_VERSION}, {"layerpipe", origin}});
-  };
-  const std::vector<at::Tensor> layers = model::tensor_to_pictures(decoded).unbind(0);
-  media::Compositor compositor(static_cast<int>(size.width), static_cast<int>(size.height));
+// Writes the PNGs, one after another; their names, in the order of writing. `contents` gets them too.
+std::vector<std::string> write_pngs(const std::filesystem::path& folder, const ResultPictures& pictures,
+                                    std::vector<media::ZipContent>& contents) {
   std::vector<std::string> files;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const media::Image layer = to_image(layers[i], size);
+  const auto write = [&](const std::string& name, const media::Image& image, const media::PngTexts& texts) {
+    media::write_png(folder / name, image, texts);
+    files.push_back(name);
+    contents.emplace_back(folder / name);
+  };
+  media::Compositor compositor = pictures.compositor();
+  for (std::size_t i = 0; i < pictures.count(); ++i) {
+    const media::Image layer = pictures.layer(i);
     compositor.add(layer);
-    files.push_back(layer_name(i));
-    write(files.back(), layer, fmt::format("Layer {} of {}", i, layers.size()));
+    write(layer_name(i), layer, pictures.layer_texts(i));
   }
-  files.emplace_back("composite.png");
-  write(files.back(), compositor.picture(), "Composite");
-  // An earlier run with more layers must not seem to belong to this one.
-  std::error_code error;
-  for (std::size_t i = layers.size(); std::filesystem::remove(folder / layer_name(i), error); ++i) {
-  }
+  write(kCompositeName, compositor.picture(), pictures.composite_texts());
   return files;
+}
+
+// The same pictures for an archive, when they are not written as files. `pictures` must outlive them.
+std::vector<media::ZipContent> encoded_pngs(const ResultPictures& pictures) {
+  // Begun with the first layer that is asked for and let go with the last.
+  const auto compositor = std::make_shared<std::optional<media::Compositor>>();
+  std::vector<media::ZipContent> contents;
+  for (std::size_t i = 0; i < pictures.count(); ++i) {
+    contents.emplace_back([&pictures, compositor, i] {
+      const media::Image layer = pictures.layer(i);
+      if (!*compositor) *compositor = pictures.compositor();
+      (*compositor)->add(layer);
+      return media::encode_png(layer, pictures.layer_texts(i));
+    });
+  }
+  contents.emplace_back([&pictures, compositor] {
+    const media::Image composite = (*compositor)->picture();
+    compositor->reset();
+    return media::encode_png(composite, pictures.composite_texts());
+  });
+  return contents;
+}
+
+// What an earlier run wrote there must not seem to belong to this one: more layers, other formats.
+void remove_leftovers(const std::filesystem::path& folder, std::span<const Format> formats,
+                      std::size_t layers) {
+  std::error_code error;
+  for (const Format format : kDocumentFormats) {
+    if (!contains(formats, format)) std::filesystem::remove(folder / document_name(format), error);
+  }
+  const bool has_pngs = contains(formats, Format::kPng);
+  if (!has_pngs) std::filesystem::remove(folder / kCompositeName, error);
+  for (std::size_t i = has_pngs ? layers : 0; std::filesystem::remove(folder / layer_name(i), error); ++i) {
+  }
 }
 
 void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
@@ -127,8 +196,9 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
 
 void check_writing_memory(const std::vector<runtime::ResultRecord>& records,
                           const runtime::MemoryUse& machine) {
-  // The compositor's 16 bytes a pixel, and the layer that is written, or their composite.
-  constexpr std::uint64_t kBytesOfAPixel = 16 + 4;
+  // The compositor's 16 bytes a pixel, the layer that is written, or their composite, and its PNG, which
+  // packs nothing at worst, or what it is resized from. Documents take no more.
+  constexpr std::uint64_t kBytesOfAPixel = 16 + 4 + 4;
   for (const runtime::ResultRecord& record : records) {
     const auto [width, height] = record.layer_size;
     const std::uint64_t needed =
@@ -154,15 +224,43 @@ std::filesystem::path ResultWriter::folder(std::size_t index) const {
   return results_ == 1 ? options_.out : options_.out / std::to_string(index);
 }
 
-void ResultWriter::write(std::size_t index, const runtime::ResultRecord& record,
-                         const runtime::Result& result, const runtime::RunFigures& figures) const {
-  std::vector<std::string> files =
-      write_pictures(folder(index), result.decoded, record.layer_size, runtime::origin_json(origin_, record));
+std::vector<std::size_t> ResultWriter::write(std::size_t index, const runtime::ResultRecord& record,
+                                             const runtime::Result& result,
+                                             const runtime::RunFigures& figures,
+                                             const std::function<void()>& moved) const {
+  const std::filesystem::path folder = this->folder(index);
+  runtime::ResultRecord whole = record;
+  whole.layer_hashes = layer_hashes(result.decoded);
+  const ResultPictures pictures(result.decoded, record.layer_size, runtime::origin_json(origin_, record),
+                                moved);
+  runtime::WrittenFiles written{.files = {}, .empty_layers = find_empty_layers(pictures)};
+  std::vector<media::ZipContent> pngs;
+  if (contains(options_.formats, Format::kPng)) {
+    written.files = write_pngs(folder, pictures, pngs);
+  } else if (contains(options_.formats, Format::kZip)) {
+    pngs = encoded_pngs(pictures);
+  }
+  const std::filesystem::path report = folder / kReportName;
+  if (has_documents(options_.formats)) {
+    // From the text of the report, so that documents that are made from it later are the same.
+    std::string text = runtime::report_json(origin_, whole, figures, written);
+    LayeredResult layered{.record = runtime::parse_run_record(text, report.string()),
+                          .report = std::move(text),
+                          .layers = {},
+                          .empty_layers = written.empty_layers,
+                          .pngs = std::move(pngs)};
+    for (std::size_t i = 0; i < pictures.count(); ++i)
+      layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
+    const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers);
+    written.files.insert(written.files.end(), documents.begin(), documents.end());
+  }
+  remove_leftovers(folder, options_.formats, pictures.count());
   if (options_.dump_latents) {
     dump_latents(*options_.dump_latents, result);
-    files.push_back(options_.dump_latents->string());
+    written.files.push_back(options_.dump_latents->string());
   }
-  runtime::write_report(folder(index) / "run.json", origin_, record, figures, files);
+  common::write_file_atomically(report, runtime::report_json(origin_, whole, figures, written));
+  return written.empty_layers;
 }
 
 }  // namespace layerpipe::launch

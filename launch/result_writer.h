@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,13 @@ class ResultWriter {
   // a whole result. Throws InputError when something cannot be written: hours of work come behind it.
   ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin);
 
-  // Writes result `index`, run.json last. Throws OutputError.
-  void write(std::size_t index, const runtime::ResultRecord& record, const runtime::Result& result,
-             const runtime::RunFigures& figures) const;
+  // Writes result `index` in all formats, run.json last, and takes away what an earlier run left there in
+  // others. The layers without a visible pixel. Calls `moved` with every layer. Throws OutputError,
+  // InputError when a format cannot hold the layers, and what `moved` throws; the file at hand is taken away
+  // then.
+  std::vector<std::size_t> write(
+      std::size_t index, const runtime::ResultRecord& record, const runtime::Result& result,
+      const runtime::RunFigures& figures, const std::function<void()>& moved = [] {}) const;
 
   std::filesystem::path folder(std::size_t index) const;
 

@@ -68,6 +68,10 @@ void add_partition_options(const OptionGroup& group) {
 
 void add_run_options(const OptionGroup& group) {
   add_partition_options(group);
+  add_timeout_option(group);
+}
+
+void add_timeout_option(const OptionGroup& group) {
   group.add("--timeout", "TIME", "Give up when another rank has been silent for so long")
       ->default_str("120s");
 }
@@ -87,8 +91,14 @@ RunOptions read_partition_options(const OptionValues& values) {
 
 RunOptions read_run_options(const OptionValues& values) {
   RunOptions options = read_partition_options(values);
-  values.read_duration("--timeout", options.timeout, runtime::kShortestTimeout, runtime::kLongestTimeout);
+  options.timeout = read_timeout(values);
   return options;
+}
+
+std::optional<std::chrono::milliseconds> read_timeout(const OptionValues& values) {
+  std::optional<std::chrono::milliseconds> timeout;
+  values.read_duration("--timeout", timeout, runtime::kShortestTimeout, runtime::kLongestTimeout);
+  return timeout;
 }
 
 runtime::RunConfig merge(const RunOptions& options, runtime::RunConfig file) {

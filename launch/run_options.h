@@ -30,10 +30,13 @@ struct RunOptions {
 void add_partition_options(const OptionGroup& group);
 // These and --timeout.
 void add_run_options(const OptionGroup& group);
+// --timeout alone.
+void add_timeout_option(const OptionGroup& group);
 
 // Reads them. Throws InputError naming the option.
 RunOptions read_partition_options(const OptionValues& values);
 RunOptions read_run_options(const OptionValues& values);
+std::optional<std::chrono::milliseconds> read_timeout(const OptionValues& values);
 
 // Command line over file over default. What the command line overrides leaves `file_settings` as well: the
 // stages with an explicit strategy, every component with a residency. Throws InputError when the strategy is

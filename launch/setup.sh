@@ -5,7 +5,8 @@
 #
 #   launch/setup.sh [--reference] [--dev]
 #
-#   --reference   also diffusers, transformers and what else the parity tests compare with, into .venv
+#   --reference   also diffusers, transformers and what else the parity tests compare with, into .venv; on Debian also chromium, which
+#                 a test drives through the viewer's page
 #   --dev         also clang-format and shellcheck, which the checks of the sources use
 #   --help        this text
 #
@@ -17,18 +18,22 @@ set -euo pipefail
 TORCH=torch==2.11.0
 REFERENCE="$CHECKOUT/tools/requirements-reference.txt"
 
-# What is missing, by the names of Debian's packages. Asked of the tools themselves, so that it holds on any distribution.
+# What is missing, by the names of Debian's packages; $1 and $2 say whether the tools of --dev and --reference count. Asked of the tools themselves, so that it holds on any distribution.
 missing_packages() {
   local tool library
   for tool in g++ cmake ninja:ninja-build ccache pkg-config mpirun:openmpi-bin mpicxx:libopenmpi-dev; do
     command -v "${tool%%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
   done
-  for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev zlib:zlib1g-dev \
+  for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev libzip:libzip-dev pugixml:libpugixml-dev zlib:zlib1g-dev \
       libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev CLI11:libcli11-dev fmt:libfmt-dev libxxhash:libxxhash-dev \
       yaml-cpp:libyaml-cpp-dev gtest:libgtest-dev gmock:libgmock-dev; do
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
   done
   python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3-venv
+  # Elsewhere chromium is no plain package, or has another name; the one test that wants a browser is skipped without.
+  if [[ -n "$2" ]] && grep -qs '^ID=debian$' /etc/os-release; then
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || printf '%s\n' chromium
+  fi
   if [[ -n "$1" ]]; then
     command -v clang-format-14 >/dev/null || printf '%s\n' clang-format-14
     command -v shellcheck >/dev/null || printf '%s\n' shellcheck
@@ -105,7 +110,7 @@ for argument in "$@"; do
   esac
 done
 
-mapfile -t packages < <(missing_packages "$dev")
+mapfile -t packages < <(missing_packages "$dev" "$reference")
 ((${#packages[@]} == 0)) || install_packages "${packages[@]}"
 cmake_version="$(cmake --version | sed -n '1s/[^0-9]*//p')"
 version_at_least "$cmake_version" 3.25 ||

@@ -85,7 +85,7 @@ void write_content(png_structp png, png_infop info, const Image& image, std::spa
 
 }  // namespace
 
-void write_png(const std::filesystem::path& path, const Image& image, const PngTexts& texts) {
+std::vector<std::byte> encode_png(const Image& image, const PngTexts& texts) {
   common::ensure(is_valid(image), "a picture to be written as PNG has no valid size");
   const std::vector<png_text> chunks = chunks_of(texts);
   std::vector<std::byte> content;
@@ -95,9 +95,14 @@ void write_png(const std::filesystem::path& path, const Image& image, const PngT
   const png_infop info = handle.info();
   png_set_write_fn(png, &content, append_to_content, nothing_to_flush);
   if (!guarded(failure, [&] { write_content(png, info, image, chunks); })) {
-    throw common::OutputError("cannot write " + path.string() + " (libpng: " + failure.text + ")");
+    throw common::OutputError(std::string("a picture cannot be written as PNG (libpng: ") + failure.text +
+                              ")");
   }
-  common::write_file_atomically(path, content);
+  return content;
+}
+
+void write_png(const std::filesystem::path& path, const Image& image, const PngTexts& texts) {
+  common::write_file_atomically(path, encode_png(image, texts));
 }
 
 }  // namespace layerpipe::media

@@ -1,6 +1,7 @@
 // Writing PNG pictures.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -13,9 +14,13 @@ namespace layerpipe::media {
 // Keyword and text, both without NUL. A keyword has 1 to 79 printable ASCII characters; a text is UTF-8.
 using PngTexts = std::vector<std::pair<std::string, std::string>>;
 
-// Writes `image` as RGBA of 8 bits, with each text as tEXt, or as iTXt when it is not pure ASCII. The same
-// image and texts give the same bytes (with the same versions of libpng and zlib): nothing of time or place
-// goes into the file.
+// The PNG of `image` as RGBA of 8 bits, with each text as tEXt, or as iTXt when it is not pure ASCII. The
+// same image and texts give the same bytes (with the same versions of libpng and zlib): nothing of time or
+// place goes into them. Throws InternalError when the image is not valid or a keyword not allowed,
+// OutputError when libpng gives up.
+std::vector<std::byte> encode_png(const Image& image, const PngTexts& texts = {});
+
+// Writes what encode_png gives.
 //
 // The file appears under its name when it is complete. Throws OutputError when it cannot be written,
 // InternalError when the image is not valid or a keyword not allowed.

@@ -1,30 +1,18 @@
 #include "media/psd_output.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/errors.h"
-#include "common/files.h"
-#include "common/units.h"
 
 namespace layerpipe::media {
 namespace {
 
 using common::OutputError;
-
-// In the words of common::write_file_atomically, which fails for the same reasons a moment later.
-[[noreturn]] void throw_output_error(const std::filesystem::path& path, int error_number) {
-  throw OutputError("cannot write " + path.string() + ": " + common::system_error_text(error_number),
-                    error_number == ENOSPC ? "Free some space on that disk, or write to another one."
-                                           : "Check that the folder exists and may be written.");
-}
 
 std::array<std::uint8_t, 2> bytes_of(std::uint16_t value) {
   return {static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)};
@@ -48,22 +36,11 @@ std::vector<std::uint8_t> bytes_of_all(const Units& units) {
 }  // namespace
 
 PsdOutput::PsdOutput(std::filesystem::path path, std::uint64_t most_bytes)
-    : path_(std::move(path)), most_bytes_(most_bytes) {
-  std::string name = (path_.parent_path() / ".layerpipe-XXXXXX").string();
-  const int descriptor = ::mkstemp(name.data());
-  if (descriptor < 0) throw_output_error(path_, errno);
-  file_.reset(::fdopen(descriptor, "wb"));
-  if (!file_) {
-    const int error_number = errno;
-    ::close(descriptor);
-    ::unlink(name.c_str());
-    throw_output_error(path_, error_number);
-  }
-  scratch_ = name;
-}
-
-PsdOutput::~PsdOutput() {
-  ::unlink(scratch_.c_str());
+    : path_(std::move(path)),
+      most_bytes_(most_bytes),
+      beside_(path_),
+      file_(std::fopen(beside_.temporary().c_str(), "wb")) {
+  if (!file_) throw common::output_error(path_, errno);
 }
 
 void PsdOutput::put(std::span<const std::uint8_t> bytes) {
@@ -73,7 +50,7 @@ void PsdOutput::put(std::span<const std::uint8_t> bytes) {
         "Write the layers as OpenRaster (.ora), which has no such limit, or make the picture smaller.");
   }
   if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) {
-    throw_output_error(path_, errno);
+    throw common::output_error(path_, errno);
   }
   size_ += bytes.size();
 }
@@ -113,7 +90,7 @@ void PsdOutput::replace(std::uint64_t place, std::span<const std::uint8_t> bytes
   if (::fseeko(file_.get(), static_cast<off_t>(place), SEEK_SET) != 0 ||
       std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size() ||
       ::fseeko(file_.get(), 0, SEEK_END) != 0) {
-    throw_output_error(path_, errno);
+    throw common::output_error(path_, errno);
   }
 }
 
@@ -139,13 +116,8 @@ void PsdOutput::end_section(std::uint64_t place, std::uint64_t alignment) {
 }
 
 void PsdOutput::finish() {
-  if (std::fflush(file_.get()) != 0) throw_output_error(path_, errno);
-  try {
-    const common::MappedFile content(scratch_);
-    common::write_file_atomically(path_, content.bytes());
-  } catch (const common::InputError& error) {  // about a file of ours, so not the user's input
-    throw OutputError("cannot write " + path_.string() + ": " + error.what(), error.remedy());
-  }
+  if (std::fclose(file_.release()) != 0) throw common::output_error(path_, errno);
+  beside_.commit();
 }
 
 }  // namespace layerpipe::media

@@ -8,26 +8,23 @@
 #include <span>
 #include <string_view>
 
+#include "common/files.h"
+
 namespace layerpipe::media {
 
 // Where Photoshop stops, and where readers that count in 31 bits do.
 inline constexpr std::uint64_t kMaxPsdBytes = (std::uint64_t{1} << 31) - 1;
 
 // Collects a file, most significant bytes first, of which earlier places may be changed while it grows: PSD
-// has lengths in front of what they count. What has been put lies in a scratch file in the folder of the
-// result, not in memory; finish() copies it from there with common::write_file_atomically, so that the result
-// appears whole or not at all. The scratch file goes with the object; one that a killed process leaves is
-// called .layerpipe-XXXXXX. What finish() maps for the copy counts as resident memory while it lasts, but the
-// system can take these pages back at any time: they are those of the scratch file.
+// has lengths in front of what they count. What has been put lies in a file beside the result
+// (common::FileBeside), not in memory; finish() gives it its name, so that the result appears whole or not at
+// all.
 //
 // Every function but the destructor throws OutputError when it cannot write, or when the file would grow
 // beyond `most_bytes`. One thread.
 class PsdOutput {
  public:
   explicit PsdOutput(std::filesystem::path path, std::uint64_t most_bytes = kMaxPsdBytes);
-  ~PsdOutput();
-  PsdOutput(const PsdOutput&) = delete;
-  PsdOutput& operator=(const PsdOutput&) = delete;
 
   std::uint64_t size() const noexcept { return size_; }  // so far
 
@@ -54,14 +51,14 @@ class PsdOutput {
 
  private:
   struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
   void replace(std::uint64_t place, std::span<const std::uint8_t> bytes);
 
   std::filesystem::path path_;
   std::uint64_t most_bytes_;
   std::uint64_t size_ = 0;
-  std::filesystem::path scratch_;
+  common::FileBeside beside_;
   std::unique_ptr<std::FILE, Close> file_;
 };
 

@@ -36,6 +36,13 @@ std::vector<std::filesystem::path> files_that_count(const std::filesystem::path&
   return files;
 }
 
+std::string digits(const XXH128_hash_t& hash) {
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return text;
+}
+
 class Hash {
  public:
   Hash() : state_(XXH3_createState()) { XXH3_128bits_reset(state_.get()); }
@@ -45,13 +52,7 @@ class Hash {
     XXH3_128bits_update(state_.get(), &size, sizeof size);
     XXH3_128bits_update(state_.get(), data, size);
   }
-  std::string hex() const {
-    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
-    char text[33];
-    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                  static_cast<unsigned long long>(hash.low64));
-    return text;
-  }
+  std::string hex() const { return digits(XXH3_128bits_digest(state_.get())); }
 
  private:
   struct Free {
@@ -83,6 +84,10 @@ std::string fingerprint(const std::filesystem::path& folder) {
     hash.add(&size, sizeof size);
   }
   return hash.hex();
+}
+
+std::string hash_of(std::span<const std::byte> bytes) {
+  return digits(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace layerpipe::model

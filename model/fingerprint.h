@@ -1,7 +1,9 @@
 // A short name for exactly one model folder.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 
 namespace layerpipe::model {
@@ -12,5 +14,8 @@ namespace layerpipe::model {
 // one fingerprint. A guard against mix-ups, not against malice. Throws InputError for a file that cannot be
 // read.
 std::string fingerprint(const std::filesystem::path& folder);
+
+// 32 hexadecimal digits (XXH3, 128 bits) of exactly these bytes.
+std::string hash_of(std::span<const std::byte> bytes);
 
 }  // namespace layerpipe::model

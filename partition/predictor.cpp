@@ -55,7 +55,10 @@ std::uint64_t Predictor::Chain::weights(UnitRange range) const {
 
 std::uint64_t Predictor::Chain::activations(UnitRange range) const {
   if (range.size() <= 0) return 0;
-  const std::int64_t boundaries = 1 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1);
+  // The one that is worked on, one that comes, one that goes; and, by what is measured on GPUs, one more,
+  // that has gone but is not given back yet.
+  const bool is_whole = is_first(range) && is_last(range);
+  const std::int64_t boundaries = is_whole ? 1 : 2 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1);
   const std::uint64_t state = sum(cost_.state_bytes, is_first(range) ? cost_.first_state_bytes : 0,
                                   is_last(range) ? cost_.last_state_bytes : 0);
   return sum(cost_.workspace_bytes, product(cost_.boundary_bytes, boundaries), product(state, in_flight_));
@@ -70,7 +73,8 @@ Predictor::Predictor(const ModelCost& cost, std::int64_t stages, const PerCompon
                      std::int64_t in_flight)
     : cost_(cost),
       residency_(residency),
-      always_(sum(cost.overhead.context_bytes, stages > 1 ? cost.overhead.channel_bytes : 0)),
+      always_(cost.overhead.context_bytes),
+      channels_(stages > 1 ? cost.overhead.channel_bytes : 0),
       transformer_(cost.transformer, in_flight),
       text_encoder_(cost.text_encoder, in_flight) {}
 
@@ -93,8 +97,9 @@ PhaseBytes Predictor::peaks(const Share& share) const {
       std::max(share.has_strips ? cost_.vae.encode_bytes : 0, sees_whole ? cost_.vae.encode_whole_bytes : 0));
   return {
       .encode = sum(always_, transformer_stays, std::max(encode_text, encode_picture)),
-      .denoise = sum(always_, text_stays, vae_stays, transformer, transformer_.activations(share.blocks)),
-      .decode = sum(always_, transformer_stays, text_stays, std::max(vae_stays, decoder),
+      .denoise =
+          sum(always_, channels_, text_stays, vae_stays, transformer, transformer_.activations(share.blocks)),
+      .decode = sum(always_, channels_, transformer_stays, text_stays, std::max(vae_stays, decoder),
                     share.has_strips ? cost_.vae.decode_bytes : 0),
   };
 }

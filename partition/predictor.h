@@ -57,7 +57,8 @@ class Predictor {
 
   const ModelCost& cost_;
   PerComponent<Residency> residency_;
-  std::uint64_t always_;  // whatever the stage computes
+  std::uint64_t always_;    // whatever the stage computes
+  std::uint64_t channels_;  // from the denoise phase on
   Chain transformer_;
   Chain text_encoder_;
 };

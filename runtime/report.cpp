@@ -2,10 +2,11 @@
 
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "common/files.h"
 #include "runtime/plan_json.h"
 
 namespace layerpipe::runtime {
@@ -90,6 +91,12 @@ Json peak_json(const PhaseFigures& phase) {
   return phase.peak_bytes == 0 ? Json() : Json(phase.peak_bytes);
 }
 
+Json seconds_json(const PerPhase<PhaseFigures>& phases) {
+  Json seconds = by_phase(phases, [](const PhaseFigures& phase) { return phase.seconds; });
+  seconds["load"] = by_phase(phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
+  return seconds;
+}
+
 // Seconds of a stage while denoising: at work, waiting for others, and neither.
 Json stage_json(const StageFigures& stage) {
   return {{"seconds", stage.seconds},
@@ -113,7 +120,10 @@ Json ranks_json(const RunFigures& figures) {
                 {"denoise", stage.predicted_peak_bytes.denoise},
                 {"decode", stage.predicted_peak_bytes.decode}}},
               {"peak_bytes", by_phase(rank.phases, peak_json)},
+              {"seconds", seconds_json(rank.phases)},
               {"denoise", stage_json(rank.stage)}};
+    // When rank 0 writes a result, the others may still be decoding the next one.
+    if (stage.rank != 0) json["seconds"]["decode"] = json["seconds"]["load"]["decode"] = nullptr;
     if (count > 1) {
       json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},
                       {"messages", rank.to_next.messages},
@@ -131,12 +141,11 @@ std::string origin_json(const RunOrigin& origin, const ResultRecord& result) {
   return dump(make_origin(origin, result, Paths::kLastPart), -1);
 }
 
-void write_report(const std::filesystem::path& path, const RunOrigin& origin, const ResultRecord& result,
-                  const RunFigures& figures, const std::vector<std::string>& files) {
+std::string report_json(const RunOrigin& origin, const ResultRecord& result, const RunFigures& figures,
+                        const WrittenFiles& written) {
   Json json = make_origin(origin, result, Paths::kWhole);
   const PerPhase<PhaseFigures>& phases = figures.ranks.at(0).phases;
-  Json seconds = by_phase(phases, [](const PhaseFigures& phase) { return phase.seconds; });
-  seconds["load"] = by_phase(phases, [](const PhaseFigures& phase) { return phase.load_seconds; });
+  Json seconds = seconds_json(phases);
   seconds["steps"] = figures.step_seconds;
   Json weights = Json::object();
   for (const auto& [network, bytes] : figures.weight_bytes) weights[key_of(network)] = bytes;
@@ -147,8 +156,11 @@ void write_report(const std::filesystem::path& path, const RunOrigin& origin, co
       {"host_peak_bytes", figures.host_peak_bytes}};
   json["plan"] = Json::parse(plan_json(figures.plan));
   json["ranks"] = ranks_json(figures);
-  json["files"] = files;
-  common::write_file_atomically(path, dump(json, 2) + "\n");
+  json["picture_hash"] = result.picture_hash;
+  json["layer_hashes"] = result.layer_hashes;
+  json["empty_layers"] = written.empty_layers;
+  json["files"] = written.files;
+  return dump(json, 2) + "\n";
 }
 
 }  // namespace layerpipe::runtime

@@ -1,7 +1,7 @@
 // run.json: everything that made a picture, beside the picture.
 #pragma once
 
-#include <filesystem>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -45,6 +45,10 @@ struct ResultRecord {
   PixelSize working_size;  // what the model saw
   PixelSize layer_size;    // of the layers that were written
   std::uint64_t seed = 0;
+  std::string picture_hash;  // of the pixels at the working size (model/fingerprint.h)
+  // Of each layer's RGBA pixels as they were decoded, before --original-size; known once they are
+  // (model/fingerprint.h).
+  std::vector<std::string> layer_hashes;
 };
 
 // What was measured.
@@ -56,13 +60,18 @@ struct RunFigures {
   std::uint64_t host_peak_bytes = 0;
 };
 
+// What was written of a result.
+struct WrittenFiles {
+  std::vector<std::string> files;         // relative to run.json; those elsewhere by their paths
+  std::vector<std::size_t> empty_layers;  // without a visible pixel, counted from the back, from 0
+};
+
 // What made the result, as one line of JSON for a picture's text: no times, so that the same run gives the
 // same bytes, and of paths only the last part, since pictures are handed on.
 std::string origin_json(const RunOrigin& origin, const ResultRecord& result);
 
-// Writes run.json, indented: what made the result, what was measured, and the files that were written, by
-// their names relative to it (those elsewhere by their paths). Throws OutputError.
-void write_report(const std::filesystem::path& path, const RunOrigin& origin, const ResultRecord& result,
-                  const RunFigures& figures, const std::vector<std::string>& files);
+// The text of run.json, indented: what made the result, what was measured, and what was written.
+std::string report_json(const RunOrigin& origin, const ResultRecord& result, const RunFigures& figures,
+                        const WrittenFiles& written);
 
 }  // namespace layerpipe::runtime

@@ -34,9 +34,10 @@ class NcclSendChannel : public SendChannel {
   NcclSendChannel(Link link, int to, const ChannelOptions& options)
       : state_(std::make_shared<State>(std::move(link), to, options)) {}
   ~NcclSendChannel() override {
-    // The worker ends here; what the receiver asks for later finds nobody.
+    // What the receiver asks for later finds nobody.
     std::shared_ptr<NcclWorker> worker;
     state_->link.watch->update([&] { worker = std::move(state_->worker); });
+    worker->close();
   }
 
   void send(Boundary boundary) override {
@@ -75,7 +76,7 @@ class NcclSendChannel : public SendChannel {
         : link(shared),
           to(peer),
           options(given),
-          worker(std::make_shared<NcclWorker>(shared, peer, NcclEdge::End::kSend, given)) {}
+          worker(NcclWorker::start(shared, peer, NcclEdge::End::kSend, given)) {}
 
     // `bytes` live until `taken` goes.
     void post(std::span<const std::byte> bytes, std::function<void()> taken) {
@@ -141,9 +142,9 @@ class NcclReceiveChannel : public ReceiveChannel {
     state_->ask_if_there_is_room();
   }
   ~NcclReceiveChannel() override {
-    // The worker ends here; descriptions that come later find nobody.
+    // Descriptions that come later find nobody.
     state_->link.watch->update([&] { state_->closed = true; });
-    state_->worker.reset();
+    state_->worker->close();
   }
 
   Boundary receive() override {
@@ -181,7 +182,7 @@ class NcclReceiveChannel : public ReceiveChannel {
         : link(shared),
           from(peer),
           options(given),
-          worker(std::make_unique<NcclWorker>(shared, peer, NcclEdge::End::kReceive, given)) {}
+          worker(NcclWorker::start(shared, peer, NcclEdge::End::kReceive, given)) {}
 
     // Keeps the worker while `use` runs: its owner may be going.
     void with_worker(const std::function<void(NcclWorker&)>& use) {

@@ -17,6 +17,8 @@ constexpr std::chrono::milliseconds kIdle{50};
 // Between looks at whether it is this edge's turn to be connected.
 constexpr std::chrono::milliseconds kBetweenTurns{2};
 
+struct Closed {};  // thrown where an edge is made that nobody wants any more
+
 }  // namespace
 
 NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOptions& options)
@@ -26,17 +28,23 @@ NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOpti
       device_(options.device),
       invitation_tag_(invitation_tag(options.channel, (end == NcclEdge::End::kSend) == invites())),
       stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {
-  if (!invites()) expect_invitation();
-  thread_ = std::thread([this] { run(); });
+  if (!invites()) expect(invitation_->id);
 }
 
-NcclWorker::~NcclWorker() {
+std::shared_ptr<NcclWorker> NcclWorker::start(Link link, int peer, NcclEdge::End end,
+                                              const ChannelOptions& options) {
+  std::shared_ptr<NcclWorker> worker(new NcclWorker(std::move(link), peer, end, options));
+  worker->thread_ = std::thread([worker] { worker->run(); });
+  return worker;
+}
+
+void NcclWorker::close() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  link_.endings->add(std::move(thread_));
 }
 
 void NcclWorker::submit(Task task) {
@@ -52,53 +60,61 @@ void NcclWorker::run() {
   const c10::cuda::CUDAStreamGuard stream(stream_);
   try {
     const std::unique_ptr<NcclEdge> edge = make_edge();
-    if (edge == nullptr) return;
     work(*edge);
     if (link_.watch->failure() || !transfers_.empty()) {
       edge->abort();
     } else {
       edge->finish();
     }
+  } catch (const Closed&) {
   } catch (...) {
     link_.watch->connection_failed(peer_, std::current_exception());
   }
+  // Whoever submitted them holds this worker.
+  transfers_.clear();
+  const std::lock_guard lock(mutex_);
+  tasks_.clear();
 }
 
-void NcclWorker::expect_invitation() {
+void NcclWorker::expect(std::span<std::byte> message) {
   link_.transport->post_receive(
-      peer_, invitation_tag_, invitation_->id,
+      peer_, invitation_tag_, message,
       [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
         if (delivery.error != nullptr) return watch->connection_failed(peer, delivery.error);
         invitation->came.store(true);
       });
 }
 
-void NcclWorker::invite() {
-  invitation_->id = NcclEdge::make_id();
+void NcclWorker::send(std::span<const std::byte> message) {
   link_.transport->post_send(
-      peer_, invitation_tag_, invitation_->id,
+      peer_, invitation_tag_, message,
       [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
         if (delivery.error != nullptr) watch->connection_failed(peer, delivery.error);
       });
 }
 
-// The channel went, or the ranks failed.
-bool NcclWorker::is_over() {
+void NcclWorker::check_wanted() {
   const std::lock_guard lock(mutex_);
-  return stop_ || link_.watch->failure();
+  if (stop_ || link_.watch->failure()) throw Closed();
 }
 
-// Nothing when it was over before the peer came.
+void NcclWorker::wait_for_the_other() {
+  for (; !invitation_->came.load(); std::this_thread::sleep_for(kBetweenTurns)) check_wanted();
+}
+
+// Waits for the other end for as long as it takes: whoever needs the edge has a deadline.
 std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
-  while (!invites() && !invitation_->came.load()) {
-    if (is_over()) return nullptr;
-    std::this_thread::sleep_for(kBetweenTurns);
-  }
+  if (!invites()) wait_for_the_other();
   std::unique_lock turn(*link_.connecting, std::defer_lock);
-  while (!turn.try_lock_for(kBetweenTurns)) {
-    if (is_over()) return nullptr;
+  while (!turn.try_lock_for(kBetweenTurns)) check_wanted();
+  if (invites()) {
+    invitation_->id = NcclEdge::make_id();
+    expect({});
+    send(invitation_->id);
+    wait_for_the_other();
+  } else {
+    send({});
   }
-  if (invites()) invite();
   auto edge = std::make_unique<NcclEdge>(
       invitation_->id, end_,
       [this, told = Clock::now()](Clock::duration waited) mutable { be_patient(waited, told); });
@@ -107,7 +123,7 @@ std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
 }
 
 void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
-  link_.watch->check();
+  check_wanted();
   if (waited > kJoining) throw common::PeerFailedError("NCCL did not connect the ranks in a minute");
   // Connecting counts as moving: it may take longer than a short timeout.
   if (Clock::now() - told < kIdle) return;

@@ -26,11 +26,15 @@ namespace layerpipe::comm {
 // the peer's, all of which can wait for each other: two edges between two ranks, connected by each in another
 // order, would stand still for good. The lower of the two ranks takes its turn, and invites the higher one,
 // which takes its own: whoever holds a turn waits for a higher rank only, so there is no circle.
-class NcclWorker {
+//
+// NCCL gives back what an edge took only when both ends ask for it, and holds the caller until then. Two
+// ranks may close their edges in different orders, so the thread does that after close(), in its own time.
+class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
  public:
-  NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOptions& options);
-  // Transfers that are still under way are ended.
-  ~NcclWorker();
+  static std::shared_ptr<NcclWorker> start(Link link, int peer, NcclEdge::End end,
+                                           const ChannelOptions& options);
+  // Nothing may be submitted any more; transfers that are still under way are ended.
+  void close();
   NcclWorker(const NcclWorker&) = delete;
   NcclWorker& operator=(const NcclWorker&) = delete;
 
@@ -48,15 +52,18 @@ class NcclWorker {
   const c10::cuda::CUDAStream& stream() const { return stream_; }
 
  private:
-  // The edge's name, from the rank that invites. Shared with the completion that brings it.
+  NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOptions& options);
+
+  // The edge's name, from the rank that invites, and the other one's empty answer. Shared with completions.
   struct Invitation {
     NcclEdge::Id id;
-    std::atomic<bool> came{false};
+    std::atomic<bool> came{false};  // the invitation, or the answer to it
   };
   bool invites() const { return link_.watch->rank() < peer_; }
-  void expect_invitation();
-  void invite();
-  bool is_over();
+  void expect(std::span<std::byte> message);
+  void send(std::span<const std::byte> message);
+  void wait_for_the_other();
+  void check_wanted();
 
   void run();
   std::unique_ptr<NcclEdge> make_edge();

@@ -151,6 +151,7 @@ TEST_P(Channels, RefuseWhatCannotTravelAndGoOn) {
     EXPECT_THROW(ranks.open_receive(0, channel_options(3, 0)), common::InternalError) << "depth 0";
     out->send(mine(2));
     const Boundary came = in->receive();
+    out->flush();
     expect_same(came, numbered(2));
     EXPECT_THROW(came.at("absent"), common::InternalError);
     EXPECT_THROW(came.at("hidden_states", at::kHalf, {7, 7}), common::InternalError);

@@ -12,7 +12,7 @@ namespace layerpipe::testing {
 comm::ChannelOptions channel_options(int channel, int depth) {
   const char* rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
   const auto gpu = static_cast<at::DeviceIndex>(rank == nullptr ? 0 : std::atoi(rank));
-  if (std::getenv("NO_SET_DEVICE") == nullptr) at::accelerator::setDeviceIndex(gpu);
+  at::accelerator::setDeviceIndex(gpu);
   return {.channel = channel,
           .kind = comm::ChannelKind::kNccl,
           .device = at::Device(at::kCUDA, gpu),

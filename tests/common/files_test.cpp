@@ -92,6 +92,29 @@ TEST_F(FilesTest, WritesTheLongestNames) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(FilesTest, AFileBesideGetsItsNameWhenItIsCommitted) {
+  const mode_t before = ::umask(027);
+  {
+    FileBeside file(folder_ / "a.txt");
+    std::ofstream(file.temporary()) << "content";
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "a.txt"));
+    file.commit();
+  }
+  ::umask(before);
+  EXPECT_EQ(read_text_file(folder_ / "a.txt"), "content");
+  EXPECT_EQ(std::filesystem::status(folder_ / "a.txt").permissions(), std::filesystem::perms(0640));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(FilesTest, AFileBesideIsRemovedUnlessItIsCommitted) {
+  { const FileBeside file(folder_ / "a.txt"); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  std::filesystem::create_directories(folder_ / "target" / "full");
+  EXPECT_THROW(FileBeside(folder_ / "target").commit(), OutputError);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+  EXPECT_THROW(FileBeside(folder_ / "missing" / "a.txt"), OutputError);
+}
+
 TEST_F(FilesTest, WritesIntoTheWorkingFolder) {
   const auto before = std::filesystem::current_path();
   std::filesystem::current_path(folder_);
@@ -152,6 +175,16 @@ TEST_F(FilesTest, RefusesLargerThanTheLimit) {
   write_file_atomically(folder_ / "a.txt", std::string_view("12345"));
   EXPECT_EQ(read_text_file(folder_ / "a.txt", 5), "12345");
   EXPECT_THROW(read_text_file(folder_ / "a.txt", 4), InputError);
+}
+
+TEST_F(FilesTest, RemovesTheNamelessPartsOfKilledWriters) {
+  { std::ofstream(folder_ / ".layerpipe-0123456789abcdef") << "half of a pict"; }
+  write_file_atomically(folder_ / "layer_0.png", std::string_view("whole"));
+  write_file_atomically(folder_ / ".hidden", std::string_view("another's"));
+  remove_parts(folder_);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / ".layerpipe-0123456789abcdef"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
+  EXPECT_NO_THROW(remove_parts(folder_ / "none"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "common/files.h"
 #include "media/png_writer.h"
 #include "model/text_encoder/prompt.h"
 #include "model/weights/safetensors.h"
@@ -13,6 +14,8 @@
 
 namespace layerpipe::launch {
 namespace {
+
+const std::vector<Format> kPng{Format::kPng};
 
 runtime::Request request_of(std::int64_t height, std::int64_t width, std::int64_t layers) {
   runtime::Request request;
@@ -45,12 +48,13 @@ TEST_P(DiskSpaceTest, PicturesOfNoiseFit) {
   figures.plan.stages.resize(16);
   figures.ranks.resize(16);
   const std::vector<std::string> files(33, "layer_31.png");
-  const std::uint64_t json =
-      size_of("run.json", [&](const auto& path) { write_report(path, {}, {}, figures, files); });
+  const std::uint64_t json = size_of("run.json", [&](const auto& path) {
+    common::write_file_atomically(path, report_json({}, {}, figures, {.files = files, .empty_layers = {}}));
+  });
   const auto written = static_cast<std::uint64_t>(request.layers + 1) * picture + json;
-  EXPECT_GE(most_result_bytes(request, {GetParam()[1], GetParam()[0]}), written);
+  EXPECT_GE(most_result_bytes(request, {GetParam()[1], GetParam()[0]}, kPng), written);
   // Not so much more that a disk with room is refused.
-  EXPECT_LE(most_result_bytes(request, {GetParam()[1], GetParam()[0]}),
+  EXPECT_LE(most_result_bytes(request, {GetParam()[1], GetParam()[0]}, kPng),
             written * 5 / 4 + (std::uint64_t{3} << 20));
 }
 

@@ -133,6 +133,7 @@ TEST(Plan, TakesTheDevicesOfTheMachineWithoutAList) {
 struct Cards {
   const char* config;
   const char* devices;  // what cards of the sizes in its name have free
+  const char* resolution;
 };
 
 class PlanOfConfig : public ::testing::TestWithParam<Cards> {};
@@ -151,12 +152,12 @@ TEST_P(PlanOfConfig, FitsTheCardsInItsName) {
 
 INSTANTIATE_TEST_SUITE_P(
     Configs, PlanOfConfig,
-    ::testing::Values(Cards{"2x24gb.yaml", "22.3GiB,22.3GiB"},
-                      Cards{"3x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB"},
-                      Cards{"4x16gb.yaml", "15.5GiB,15.5GiB,15.5GiB,15.5GiB"},
-                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB"},
-                      Cards{"8x24gb.yaml",
-                            "22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB"}),
+    ::testing::Values(Cards{"2x24gb.yaml", "22.3GiB,22.3GiB", "1024"},
+                      Cards{"3x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB", "1024"},
+                      Cards{"4x16gb.yaml", "15.5GiB,15.5GiB,15.5GiB,15.5GiB", "1024"},
+                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB", "640"},
+                      Cards{"8x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB",
+                            "1024"}),
     [](const auto& info) {
       std::string name = info.param.config;
       name.resize(name.find('.'));

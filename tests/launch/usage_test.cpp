@@ -22,7 +22,8 @@ TEST(Usage, VersionGoesToStdout) {
 
 TEST(Usage, HelpNamesTheCommands) {
   const std::string help = asked({"--help"}).out;
-  for (const char* command : {"decompose", "plan", "inspect"}) EXPECT_THAT(help, HasSubstr(command));
+  for (const char* command : {"decompose", "plan", "export", "merge", "inspect", "report", "rerun"})
+    EXPECT_THAT(help, HasSubstr(command));
   EXPECT_EQ(asked({"-h"}).out, help);
 }
 
@@ -41,6 +42,23 @@ TEST(Usage, HelpOfDecomposeHasGroupsDefaultsAndAnExample) {
 TEST(Usage, HelpOfInspectHasAnExample) {
   EXPECT_THAT(asked({"inspect", "--help"}).out,
               EndsWith("Example:\n  layerpipe inspect --model Qwen-Image-Layered\n"));
+}
+
+TEST(Usage, HelpOfExportSaysWhatBecomesOfEmptyLayers) {
+  const std::string help = asked({"export", "--help"}).out;
+  EXPECT_THAT(help, HasSubstr("psd, pptx, ora, zip or html"));
+  EXPECT_THAT(help, HasSubstr("PNG files keep their"));
+  EXPECT_THAT(help, EndsWith("Example:\n  layerpipe export --in layers --format psd,html\n"));
+}
+
+TEST(Usage, HelpOfMergeHasAnExample) {
+  EXPECT_THAT(asked({"merge", "--help"}).out,
+              EndsWith("Example:\n  layerpipe merge --in layers --layers 0,2-3 --out without-1.png\n"));
+}
+
+TEST(Usage, HelpOfReportAndRerunHasAnExample) {
+  EXPECT_THAT(asked({"report", "--help"}).out, EndsWith("Example:\n  layerpipe report layers/run.json\n"));
+  EXPECT_THAT(asked({"rerun", "--help"}).out, EndsWith("Example:\n  layerpipe rerun layers/run.json\n"));
 }
 
 TEST(Usage, HelpIsGivenWhateverElseIsWrong) {

@@ -1,61 +1,23 @@
 // What pillow_parity.py runs: reads a picture, resizes it, writes the pixels as they are or as PNG.
 //   media_tool IN OUT.rgba|OUT.png [WIDTH HEIGHT]
-// Prints the size of the result.
-//
-// What psd_parity.py runs: writes layers, from the back to the front, as a document or put together.
-//   media_tool psd OUT.psd NAME LAYER.png [NAME LAYER.png ...]
-//   media_tool composite OUT.png LAYER.png [LAYER.png ...]
+// Prints the size of the result. What else it does: document_commands.h.
 #include <cstdlib>
 #include <iostream>
 #include <span>
-#include <string_view>
-#include <vector>
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "media/composite.h"
 #include "media/picture_reader.h"
 #include "media/png_writer.h"
-#include "media/psd_writer.h"
 #include "media/resize.h"
-
-namespace {
-
-using namespace layerpipe;
-
-int write_psd_of(const char* out, std::span<char*> names_and_layers) {
-  media::Document document;
-  const media::Image back = media::read_picture(names_and_layers[1]).image;
-  document.width = back.width;
-  document.height = back.height;
-  document.generator = "media_tool";
-  for (std::size_t i = 0; i + 1 < names_and_layers.size(); i += 2) {
-    const std::filesystem::path file = names_and_layers[i + 1];
-    document.layers.push_back({names_and_layers[i], [file] { return media::read_picture(file).image; }});
-  }
-  media::write_psd(out, document);
-  return 0;
-}
-
-int write_composite_of(const char* out, std::span<char*> layers) {
-  std::vector<media::Image> images;
-  for (const char* layer : layers) images.push_back(media::read_picture(layer).image);
-  media::write_png(out, media::composite(images));
-  return 0;
-}
-
-}  // namespace
+#include "tests/media/document_commands.h"
 
 int main(int argc, char** argv) {
-  const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
-  const std::string_view command = argc > 1 ? argv[1] : "";
+  using namespace layerpipe;
   try {
-    if (command == "psd" && argc >= 5) return write_psd_of(argv[2], arguments.subspan(3));
-    if (command == "composite" && argc >= 4) return write_composite_of(argv[2], arguments.subspan(3));
-    if (argc != 3 && argc != 5) {
-      std::cerr << "usage: see the head of media_tool.cpp\n";
-      return static_cast<int>(common::ExitCode::kInput);
-    }
+    if (const auto done = media::run_document_command(std::span(argv + 1, argv + argc))) return *done;
+    if (argc != 3 && argc != 5)
+      throw common::InputError("usage: media_tool IN OUT.rgba|OUT.png [WIDTH HEIGHT]");
     media::Image image = media::read_picture(argv[1]).image;
     if (argc == 5) image = media::resize_lanczos(image, std::atoi(argv[3]), std::atoi(argv[4]));
     const std::filesystem::path out = argv[2];

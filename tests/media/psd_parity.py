@@ -94,8 +94,9 @@ class Case:
         for i, layer in enumerate(self.layers):
             files.append(folder / f"{i}.png")
             Image.fromarray(layer).save(files[-1])
-        run(tool, "psd", self.file, *(part for pair in zip(self.names, files) for part in pair))
-        run(tool, "composite", folder / "composite.png", *files)
+        words = [word for name, file in zip(self.names, files) for word in ("layer", name, file)]
+        run(tool, "psd", self.file, "generator", "media_tool", *words)
+        run(tool, "composite", folder / "composite.png", *words)
         with Image.open(folder / "composite.png") as picture:
             self.composite = np.asarray(picture)
 

@@ -33,9 +33,9 @@ TEST(Predict, CountsWhatTheFirstAMiddleAndTheLastStageHoldWhileDenoising) {
   const auto denoise = [&](StagePlan stage, std::int64_t stages) {
     return predict_peaks(cost, stage, stages, kAllPhased, 3).denoise;
   };
-  EXPECT_EQ(denoise({.stage = 0, .blocks = {0, 2}}, 3), 1'100'033'210'112u);
-  EXPECT_EQ(denoise({.stage = 1, .blocks = {2, 3}}, 3), 1'100'003'310'011u);
-  EXPECT_EQ(denoise({.stage = 2, .blocks = {3, 4}}, 3), 1'100'003'211'011u);
+  EXPECT_EQ(denoise({.stage = 0, .blocks = {0, 2}}, 3), 1'100'033'310'112u);
+  EXPECT_EQ(denoise({.stage = 1, .blocks = {2, 3}}, 3), 1'100'003'410'011u);
+  EXPECT_EQ(denoise({.stage = 2, .blocks = {3, 4}}, 3), 1'100'003'311'011u);
   EXPECT_EQ(denoise({.stage = 0, .blocks = {0, 4}}, 1), 100'033'111'114u);
 }
 
@@ -50,12 +50,12 @@ TEST(Predict, CountsResidentWeightsInEveryPhaseAndPhasedOnesInTheirOwn) {
   const ModelCost cost = digits();
   const StagePlan stage{.stage = 1, .blocks = {1, 2}, .text_layers = {1, 3}, .vae_percent = 50};
   const PhaseBytes resident = predict_peaks(cost, stage, 2, kAllResident, 1);
-  EXPECT_EQ(resident.encode, 1'111'200'000'011u);
-  EXPECT_EQ(resident.denoise, 1'111'201'310'011u);
+  EXPECT_EQ(resident.encode, 111'200'000'011u);
+  EXPECT_EQ(resident.denoise, 1'111'201'410'011u);
   EXPECT_EQ(resident.decode, 1'111'200'000'011u);
   const PhaseBytes phased = predict_peaks(cost, stage, 2, kAllPhased, 1);
-  EXPECT_EQ(phased.encode, 1'101'000'000'000u);  // the VAE's encoder alone, larger than the text layers
-  EXPECT_EQ(phased.denoise, 1'100'001'310'011u);
+  EXPECT_EQ(phased.encode, 101'000'000'000u);  // the VAE's encoder alone, larger than the text layers
+  EXPECT_EQ(phased.denoise, 1'100'001'410'011u);
   EXPECT_EQ(phased.decode, 1'110'000'000'000u);
 }
 

@@ -23,7 +23,9 @@ class PixelDifference:
 
 
 def pixels(ours: torch.Tensor, truth: torch.Tensor) -> PixelDifference:
+    """Of bytes [..., RGBA]. The colour of what both show nothing of does not count: layerpipe gives it the neighbours' colour."""
     if ours.shape != truth.shape:
         return PixelDifference(1.0, 255)
-    difference = (ours.int() - truth.int()).abs()
+    seen = (ours[..., 3:] > 0) | (truth[..., 3:] > 0)
+    difference = (ours.int() - truth.int()).abs() * seen
     return PixelDifference((difference > 0).float().mean().item(), int(difference.max()))

@@ -136,6 +136,25 @@ TEST_F(Ranks, PlanForTheDevicesOfAll) {
   EXPECT_GT(plan.at("predicted_step_seconds"), 0) << "the speeds of the ranks' devices were measured";
 }
 
+TEST_F(Ranks, MakeAPictureAgainHoweverManyTheyWere) {
+  ASSERT_EQ(run_ranks(3, decompose("out")).exit_code, 0);
+  const std::string run = folder_.path() / "out" / "run.json";
+  for (const int ranks : {1, 2}) {
+    const Outcome outcome = run_ranks(ranks, {"rerun", run, "--quiet"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "layer 0: the same bits\nlayer 1: the same bits\n" + run +
+                               ": made again, with the same bits in all layers\n");
+  }
+  std::string text = report("out").dump();
+  const std::string hash = report("out").at("layer_hashes").at(0);
+  text.replace(text.find(hash), hash.size(), std::string(hash.size(), '0'));
+  write("out/run.json", text);
+  const Outcome outcome = run_ranks(2, {"rerun", run, "--quiet"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.out, ::testing::HasSubstr("layer 1: the same bits\n"));
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr(run + ": made again, layer 0 of 2 has other bits\n"));
+}
+
 TEST_F(Ranks, TellWhatTheyDidInReportAndTrace) {
   const auto trace = folder_.path() / "trace.json";
   const Outcome outcome = run_ranks(2, decompose("out", {"--trace", trace.string()}));

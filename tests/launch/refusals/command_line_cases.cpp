@@ -7,7 +7,11 @@ namespace {
 const std::string kCommands =
     "decompose  Take a picture apart into layers\n"
     "  plan       Show who would hold what, and whether it fits\n"
+    "  export     Make documents from the layers of a finished run\n"
+    "  merge      Put layers together again, after edits made elsewhere\n"
     "  inspect    Show what a model folder holds\n"
+    "  report     Show what a run did, as a page\n"
+    "  rerun      Make a picture again, and say whether the bits agree\n"
     "  See layerpipe COMMAND --help.";
 const std::string kSeeHelp = "See layerpipe decompose --help.";
 
@@ -154,6 +158,10 @@ std::vector<RefusalCase> combinations() {
          w.add({"--no-cfg", "--negative-prompt", "text"});
        },
        "--no-cfg switches off the guidance that --negative-prompt is for", "Leave one of the two out."},
+      {"DropEmptyOfPictures", section, "`--drop-empty` without a document",
+       [](Workplace& w) { w.add({"--drop-empty"}); },
+       "--drop-empty has no effect on PNG files, which keep their numbers",
+       "Leave it out, or add a document: --format png,psd."},
       {"DumpOfSeveralResults", section, "`--dump-latents` with several results",
        [](Workplace& w) {
          w.add({"--dump-latents", w.folder() / "d.safetensors", "--num-images", "2"});

@@ -84,7 +84,7 @@ std::vector<RefusalCase> memory() {
        .section = kSection,
        .deed = "`--original-size` with a picture that is too large for the machine",
        .prepare = {},
-       .message = "writing layers of 12000 × 10000 pixels takes 2.24 GiB; this machine has 2.00 GiB of 4.00 "
+       .message = "writing layers of 12000 × 10000 pixels takes 2.68 GiB; this machine has 2.00 GiB of 4.00 "
                   "GiB free",
        .cure = "Close other programs, or leave out --original-size.",
        .exit_code = 3,

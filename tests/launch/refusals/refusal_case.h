@@ -48,6 +48,8 @@ std::vector<RefusalCase> weight_cases();
 std::vector<RefusalCase> tokenizer_cases();
 std::vector<RefusalCase> picture_cases();
 std::vector<RefusalCase> output_cases();
+std::vector<RefusalCase> export_cases();
+std::vector<RefusalCase> run_cases();
 std::vector<RefusalCase> machine_cases();
 
 // All of them, in the order of the page, and those that the program can be run for.

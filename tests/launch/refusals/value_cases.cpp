@@ -4,12 +4,14 @@
 namespace layerpipe::testing {
 namespace {
 
+const std::string kSection = "Values of options";
+const std::string kFormats = "Take png, psd, pptx, ora, zip or html, or several with commas between them.";
 const std::string kSeeHelp = "See layerpipe decompose --help.";
 
 RefusalCase value(const std::string& name, const std::string& deed, const std::string& option,
                   const std::string& text, const std::string& problem, const std::string& cure = kSeeHelp) {
   return {name,
-          "Values of options",
+          kSection,
           deed,
           [option, text](Workplace& w) { w.set(option, text); },
           option + " " + (text.empty() ? "" : text + " ") + problem,
@@ -73,7 +75,15 @@ std::vector<RefusalCase> choices() {
   return {
       value("UnknownDtype", "a precision that there is not", "--dtype", "fp8", "is not known",
             "Take bf16 or fp32."),
-      value("UnknownFormat", "a format that there is not", "--format", "gif", "is not known", "Take png."),
+      value("UnknownFormat", "a format that there is not", "--format", "gif", "is not known", kFormats),
+      value("FormatInCapitals", "a format in capitals", "--format", "PSD", "is not known", kFormats),
+      {"OneUnknownFormat", kSection, "a format that there is not among others",
+       [](Workplace& w) { w.set("--format", "png,psb"); }, "--format psb is not known", kFormats},
+      {"FormatTwice", kSection, "a format twice", [](Workplace& w) { w.set("--format", "psd,ora,psd"); },
+       "--format names psd twice", kFormats},
+      value("FormatMissing", "a comma too many between formats", "--format", "png,", "has a comma too many",
+            kFormats),
+      value("NoFormat", "an empty list of formats", "--format", "", "is empty", kFormats),
       value("UnknownDevice", "a device that there is not", "--device", "gpu", "is not known",
             "Take auto or cuda or cpu."),
       value("UnknownSeedDevice", "another device for the noise", "--seed-device", "gpu", "is not known",

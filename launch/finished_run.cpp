@@ -1,0 +1,119 @@
+#include "launch/finished_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "launch/work_options.h"
+#include "media/bleed.h"
+#include "media/png_reader.h"
+
+namespace layerpipe::launch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCure = "Give the folder of a finished run, as layerpipe decompose wrote it.";
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+// Nothing larger than the report says is unpacked.
+media::Image read_layer(const fs::path& file, const runtime::RecordedSize& size) {
+  const common::MappedFile mapped(file);
+  const auto pixels = static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
+  media::Image image =
+      media::read_png({.bytes = mapped.bytes(), .name = file.string(), .max_pixels = pixels}).image;
+  if (image.width != size.width || image.height != size.height) {
+    throw common::InputError(fmt::format("{} is {} × {} pixels, but run.json says that layers are {} × {}",
+                                         file.string(), image.width, image.height, size.width, size.height),
+                             "Save the layer at its own size again.");
+  }
+  media::bleed_colors(image);
+  return image;
+}
+
+// How many layer_k.png are there, which count up from 0.
+std::size_t count_layers(const std::vector<std::string>& listed_files, const std::string& name) {
+  const std::set<std::string> files(listed_files.begin(), listed_files.end());
+  std::size_t count = 0;
+  while (files.contains(fmt::format("layer_{}.png", count))) ++count;
+  const auto is_layer = [](const std::string& file) {
+    constexpr std::string_view kBefore = "layer_";
+    constexpr std::string_view kBehind = ".png";
+    if (!file.starts_with(kBefore) || !file.ends_with(kBehind)) return false;
+    std::size_t number = 0;
+    const char* end = file.data() + file.size() - kBehind.size();
+    return std::from_chars(file.data() + kBefore.size(), end, number).ptr == end;
+  };
+  const auto listed = static_cast<std::size_t>(std::count_if(files.begin(), files.end(), is_layer));
+  if (listed != count) {
+    throw common::InputError(
+        fmt::format("{}: \"files\" has {} layers, but no layer_{}.png", name, listed, count), kCure);
+  }
+  if (count > static_cast<std::size_t>(kMostLayers)) {
+    throw common::InputError(
+        fmt::format("{}: \"files\" has {} layers, more than {}", name, count, kMostLayers), kCure);
+  }
+  return count;
+}
+
+}  // namespace
+
+std::vector<ResultFolder> result_folders(const fs::path& run) {
+  if (!is_folder(run)) throw common::InputError("--in " + run.string() + " is not a folder", kCure);
+  if (is_there(run / kReportName)) return {{run, {}}};
+  std::vector<ResultFolder> folders;
+  for (std::size_t i = 0; is_folder(run / std::to_string(i)); ++i) {
+    folders.push_back({run / std::to_string(i), std::to_string(i)});
+    if (is_there(folders.back().folder / kReportName)) continue;
+    throw common::InputError(
+        "--in " + run.string() + ": result " + std::to_string(i) + " has no run.json, so it was not finished",
+        "Run layerpipe decompose again, or give the folder of one result.");
+  }
+  if (folders.empty()) throw common::InputError("--in " + run.string() + " has no run.json", kCure);
+  return folders;
+}
+
+LayeredResult read_result(const fs::path& folder, const std::atomic<bool>& stop_requested) {
+  const fs::path report = folder / kReportName;
+  std::string text = common::read_text_file(report, runtime::kLargestRunRecord);
+  LayeredResult result{.record = runtime::parse_run_record(text, report.string()),
+                       .report = std::move(text),
+                       .layers = {},
+                       .empty_layers = {},
+                       .pngs = {}};
+  const std::vector<std::string>& files = result.record.files;
+  const std::size_t layers = count_layers(files, report.string());
+  if (layers == 0 || std::find(files.begin(), files.end(), kCompositeName) == files.end()) {
+    throw common::InputError(
+        report.string() + " lists no PNG files, from which documents are made",
+        "Run layerpipe decompose again with --format png, or with the formats that you want.");
+  }
+  for (std::size_t i = 0; i < layers; ++i) {
+    const fs::path file = folder / layer_name(i);
+    result.layers.emplace_back([file, size = result.record.layer_size, &stop_requested] {
+      if (stop_requested.load()) throw common::InterruptedError();
+      return read_layer(file, size);
+    });
+    result.pngs.emplace_back(file);
+    if (is_empty(result.layers.back()())) result.empty_layers.push_back(i);
+  }
+  result.pngs.emplace_back(folder / kCompositeName);
+  return result;
+}
+
+}  // namespace layerpipe::launch

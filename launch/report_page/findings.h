@@ -1,0 +1,17 @@
+// What a run's figures mean, in sentences.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/run_record.h"
+
+namespace layerpipe::launch {
+
+// Only what follows from the figures, the most important first.
+std::vector<std::string> findings(const runtime::RunRecord& record);
+
+// What the measured peaks are of, and so what the comparison with the prediction says.
+std::string peak_meaning(const runtime::RunRecord& record);
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,266 @@
+// `layerpipe export` and `layerpipe merge`: folders that are no finished run, reports that are not as they
+// should be, layers that do not belong together.
+#include <nlohmann/json.hpp>
+
+#include "tests/launch/refusals/finished_run.h"
+#include "tests/launch/refusals/refusal_case.h"
+
+namespace layerpipe::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kFinished = "Give the folder of a finished run, as layerpipe decompose wrote it.";
+const std::string kCheckFile = "Check that the file exists and may be read.";
+const std::string kLayersOrOra =
+    "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
+const std::string kList = "Give numbers and ranges with commas between them, such as 0,2-3.";
+
+// A finished run in FOLDER/run, of two layers as large as the picture, which is 64 × 64.
+void make_run(const Workplace& w, const std::string& folder = "run") {
+  w.write(folder + "/run.json", kFinishedRun);
+  for (const char* name : {"layer_0.png", "layer_1.png", "composite.png"})
+    w.copy_here(folder + "/" + name, "parity/plain/input.png");
+}
+
+RefusalCase of_export(const std::string& name, const std::string& deed,
+                      const std::function<void(Workplace&)>& spoil, const std::string& message,
+                      const std::string& cure = kFinished) {
+  return {name,
+          "Documents from a finished run",
+          deed,
+          [spoil](Workplace& w) {
+            make_run(w);
+            w.use({"export", "--in", w.folder() / "run", "--out", w.out(), "--format", "psd"});
+            spoil(w);
+          },
+          message,
+          cure};
+}
+
+// `patch` (RFC 7386) of run.json.
+RefusalCase of_report(const std::string& name, const std::string& deed, const std::string& patch,
+                      const std::string& message, const std::string& cure = kGiveARun) {
+  return of_export(
+      name, deed, [patch](Workplace& w) { w.patch_json("run/run.json", patch); },
+      "FOLDER/run/run.json" + message, cure);
+}
+
+RefusalCase of_merge(const std::string& name, const std::string& deed,
+                     const std::function<void(Workplace&)>& spoil, const std::string& message,
+                     const std::string& cure) {
+  return {name,
+          "Layers put together",
+          deed,
+          [spoil](Workplace& w) {
+            make_run(w);
+            w.use({"merge", "--in", w.folder() / "run", "--out", w.folder() / "merged.png"});
+            spoil(w);
+          },
+          message,
+          cure};
+}
+
+std::vector<RefusalCase> exports() {
+  const std::string formats = "Take psd, pptx, ora, zip or html, or several with commas between them.";
+  return {
+      {"ExportAlone", "Documents from a finished run", "`layerpipe export` alone",
+       [](Workplace& w) { w.use({"export"}); }, "--in, --format are missing", "See layerpipe export --help."},
+      of_export(
+          "ExportOfPictures", "`--format png`, which the run has",
+          [](Workplace& w) { w.set("--format", "png"); }, "--format png is not known", formats),
+      of_export(
+          "ExportOfAFile", "a file in place of the run's folder",
+          [](Workplace& w) { w.set("--in", w.picture()); }, "--in PICTURE is not a folder"),
+      of_export(
+          "ExportOfNoRun", "a folder without run.json", [](Workplace& w) { w.set("--in", w.model()); },
+          "--in MODEL has no run.json"),
+      of_export(
+          "ExportOfUnfinishedResults", "several results, one of them not finished",
+          [](Workplace& w) {
+            make_run(w, "runs/0");
+            fs::create_directories(w.folder() / "runs" / "1");
+            w.set("--in", w.folder() / "runs");
+          },
+          "--in FOLDER/runs: result 1 has no run.json, so it was not finished",
+          "Run layerpipe decompose again, or give the folder of one result."),
+      of_export(
+          "ExportToAFile", "`--out` is a file", [](Workplace& w) { w.write("out", "kept"); },
+          "--out OUT cannot be made a folder", "Choose another folder."),
+      of_export(
+          "ExportWhereNothingMayBeWritten", "`--out` may not be written",
+          [](Workplace& w) {
+            fs::create_directories(w.out());
+            w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
+            w.set_environment("LAYERPIPE_TEST_FORBIDDEN=" + w.out().string());
+          },
+          "--out OUT may not be written", "Choose another folder."),
+      of_export(
+          "ExportOfALostLayer", "a layer that is not there any more",
+          [](Workplace& w) { w.remove_file("run/layer_1.png"); },
+          "cannot open FOLDER/run/layer_1.png: No such file or directory (errno 2)", kCheckFile),
+      of_export(
+          "ExportOfALostComposite", "a ZIP without the composite that belongs into it",
+          [](Workplace& w) {
+            w.remove_file("run/composite.png");
+            w.set("--format", "psd,zip");
+          },
+          "FOLDER/run/composite.png, which belongs into the ZIP, is not there",
+          "Make it again: layerpipe merge --in FOLDER/run --out FOLDER/run/composite.png"),
+      of_export(
+          "ExportOfALayerOfAnotherSize", "a layer that was saved smaller",
+          [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); },
+          "FOLDER/run/layer_1.png is 13 × 7 pixels, but run.json says that layers are 64 × 64",
+          "Save the layer at its own size again."),
+      of_export(
+          "ExportOfADamagedLayer", "a layer that ends too early",
+          [](Workplace& w) { w.cut("run/layer_1.png", 100); },
+          "FOLDER/run/layer_1.png is cut short: the PNG in it does not end within its 100 bytes",
+          "Export the picture again, or copy it again from where it came."),
+  };
+}
+
+std::vector<RefusalCase> reports() {
+  const std::string no_png =
+      "Run layerpipe decompose again with --format png, or with the formats that you want.";
+  RefusalCase without_pictures =
+      of_report("ReportWithoutPictures", "a run that wrote no PNG files", R"({"files": ["layers.psd"]})",
+                " lists no PNG files, from which documents are made");
+  without_pictures.cure = no_png;
+  return {
+      without_pictures,
+      of_export(
+          "ReportCutShort", "a run.json that ends too early",
+          [](Workplace& w) { w.cut("run/run.json", 100); },
+          "FOLDER/run/run.json is not JSON: parse error at line 3, column 37: syntax error while parsing "
+          "value - "
+          "invalid string: missing closing quote; last read: '\"a'",
+          kGiveARun),
+      of_export(
+          "ReportOfNothing", "a run.json that holds a list",
+          [](Workplace& w) { w.write("run/run.json", "[]"); }, "FOLDER/run/run.json is [], not a JSON object",
+          kGiveARun),
+      of_export(
+          "ReportNestedDeeply", "a run.json of a thousand levels",
+          [](Workplace& w) { w.write("run/run.json", std::string(1000, '[')); },
+          "FOLDER/run/run.json is nested deeper than 64 levels", kGiveARun),
+      of_export(
+          "ReportTooLarge", "a run.json of 17 MiB",
+          [](Workplace& w) { w.write("run/run.json", std::string(17 << 20, ' ')); },
+          "FOLDER/run/run.json has 17825792 bytes; at most 16777216 are accepted",
+          "Check that this is the right file."),
+      of_report("ReportWithoutAPrompt", "a run.json without its prompt", R"({"options": {"prompt": null}})",
+                ": \"options.prompt\" is missing"),
+      of_report("ReportWithAPromptOfNumbers", "a number in place of the prompt",
+                R"({"options": {"prompt": {"value": 7}}})", ": \"options.prompt.value\" is 7, not a text"),
+      of_report("ReportWithAHiddenName", "a path with the character 0 in it", R"({"picture": "a\u0000b"})",
+                ": \"picture\" is \"a\\u0000b\", not a text without the character 0"),
+      of_report("ReportOfLayersWithoutWidth", "layers without a width", R"({"layer_size": {"width": 0}})",
+                ": \"layer_size.width\" is 0, not a whole number from 1 to 16384"),
+      of_report(
+          "ReportOfHugeLayers", "layers of more pixels than are read",
+          R"({"layer_size": {"width": 16384, "height": 16384}})",
+          ": \"layer_size\" is {\"height\":16384,\"width\":16384}, not a size of at most 178956970 pixels"),
+      of_report("ReportWithoutASeed", "a negative seed", R"({"seed": -1})",
+                ": \"seed\" is -1, not a whole number from 0"),
+      of_report("ReportOfFilesTwice", "a file listed twice", R"({"files": ["layer_0.png", "layer_0.png"]})",
+                ": \"files\" is [\"layer_0.png\",\"layer_0.png\"], not a list of different texts"),
+      of_report("ReportWithALayerMissing", "a layer missing in the list of files",
+                R"({"files": ["layer_0.png", "layer_2.png", "composite.png"]})",
+                ": \"files\" has 2 layers, but no layer_1.png", kFinished),
+  };
+}
+
+std::vector<RefusalCase> merges() {
+  const auto list = [](const std::string& name, const std::string& deed, const std::string& layers,
+                       const std::string& message, const std::string& cure = kList) {
+    return of_merge(
+        name, deed,
+        [layers](Workplace& w) {
+          w.add({"--layers", layers});
+        },
+        message, cure);
+  };
+  const std::string no_number = " is not a layer or a range of layers";
+  return {
+      {"MergeAlone", "Layers put together", "`layerpipe merge` alone", [](Workplace& w) { w.use({"merge"}); },
+       "--in, --out are missing", "See layerpipe merge --help."},
+      of_merge(
+          "MergeOfNothing", "a folder without layers", [](Workplace& w) { w.set("--in", w.model()); },
+          "--in MODEL has no layer_0.png", kLayersOrOra),
+      of_merge(
+          "MergeOfWhatIsNotThere", "a folder that is not there",
+          [](Workplace& w) { w.set("--in", w.folder() / "nowhere"); },
+          "cannot open FOLDER/nowhere: No such file or directory (errno 2)", kCheckFile),
+      of_merge(
+          "MergeOfAPicture", "a picture in place of a document",
+          [](Workplace& w) { w.set("--in", w.picture()); },
+          "--in PICTURE is a PNG picture, not an OpenRaster document", kLayersOrOra),
+      of_merge(
+          "MergeOfAText", "a text in place of a document",
+          [](Workplace& w) {
+            w.write("notes.ora", "three layers");
+            w.set("--in", w.folder() / "notes.ora");
+          },
+          "--in FOLDER/notes.ora is not an OpenRaster document", kLayersOrOra),
+      of_merge(
+          "MergeWithALayerMissing", "a layer that was taken away",
+          [](Workplace& w) { w.remove_file("run/layer_0.png"); },
+          "--in FOLDER/run has layer_1.png, but no layer_0.png",
+          "Put the missing layer back, or number the layers anew, from 0."),
+      of_merge(
+          "MergeOfDifferentSizes", "layers of different sizes",
+          [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); },
+          "FOLDER/run/layer_1.png is 13 × 7 pixels, but FOLDER/run/layer_0.png is 64 × 64",
+          "Save all layers at one size."),
+      of_merge(
+          "MergeOverALayer", "`--out` over a layer",
+          [](Workplace& w) { w.set("--out", w.folder() / "run" / "layer_1.png"); },
+          "the composite would be written over FOLDER/run/layer_1.png", "Choose another file for --out."),
+      of_merge(
+          "MergeIntoAFolder", "`--out` is a folder",
+          [](Workplace& w) {
+            fs::create_directories(w.folder() / "a.png");
+            w.set("--out", w.folder() / "a.png");
+          },
+          "--out FOLDER/a.png is a folder", "Give the name of a file in it."),
+      of_merge(
+          "MergeIntoAnotherFormat", "`--out` with the name of another format",
+          [](Workplace& w) { w.set("--out", w.folder() / "merged.jpg"); },
+          "--out FOLDER/merged.jpg does not end in .png", "The composite is written as PNG."),
+      of_merge(
+          "MergeIntoNowhere", "`--out` in a folder that is not there",
+          [](Workplace& w) { w.set("--out", w.folder() / "nowhere" / "a.png"); },
+          "--out FOLDER/nowhere/a.png: there is no folder FOLDER/nowhere",
+          "Make it, or choose another file."),
+      of_merge(
+          "MergeWhereNothingMayBeWritten", "`--out` in a folder that may not be written",
+          [](Workplace& w) {
+            w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
+            w.set_environment("LAYERPIPE_TEST_FORBIDDEN=" + w.folder().string());
+          },
+          "--out FOLDER/merged.png: the folder FOLDER may not be written", "Choose another file."),
+      list("NoLayers", "an empty list of layers", "", "--layers: \"\"" + no_number),
+      list("LayersWithACommaTooMany", "a comma too many", "0,", "--layers: \"\"" + no_number),
+      list("LayersByName", "a word in the list of layers", "back", "--layers: \"back\"" + no_number),
+      list("NegativeLayer", "a negative layer", "-1", "--layers: \"-1\"" + no_number),
+      list("LayersWithoutAnEnd", "a range without an end", "0-", "--layers: \"0-\"" + no_number),
+      list("LayersBeyondAllNumbers", "a layer beyond 64 bits", "99999999999999999999",
+           "--layers: \"99999999999999999999\"" + no_number),
+      list("LayersBackwards", "a range that runs backwards", "1-0", "--layers: 1-0 runs backwards",
+           "Write 0-1; layers keep the order of the stack."),
+      list("LayersOutOfBounds", "a layer beyond the last one", "0-2",
+           "--layers: 0-2 is beyond the last layer, 1, of FOLDER/run"),
+      list("LayerTwice", "a layer twice", "0-1,1", "--layers names layer 1 twice"),
+  };
+}
+
+}  // namespace
+
+std::vector<RefusalCase> export_cases() {
+  std::vector<RefusalCase> all = exports();
+  for (const auto& cases : {reports(), merges()}) all.insert(all.end(), cases.begin(), cases.end());
+  return all;
+}
+
+}  // namespace layerpipe::testing
