@@ -7,6 +7,8 @@
 # held back: by a second when it knows the cause, by two when another rank was the cause, and by SECONDS when it was killed or
 # broke, so that the others notice, say which rank it was, and end by themselves.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 grace=$1
 shift
@@ -40,8 +42,9 @@ while true; do
 done
 child=""
 
-# Waits without a process that could be left behind.
-pause() { read -rt "$1" <> <(:) || true; }
+# Tells run.sh, if it is on this host. An empty file, so that it is there at once and whole.
+tell_the_end() { [[ ! -d "${LAYERPIPE_ENDS:-}" || -e "$LAYERPIPE_ENDS/$1" ]] || : >"$LAYERPIPE_ENDS/$1" || true; }
+
 case "$code" in
   0) ;;
   2 | 3 | 6 | 130 | 143) pause 1 ;;
@@ -54,4 +57,5 @@ case "$code" in
     code=4
     ;;
 esac
+tell_the_end "$code"
 exit "$code"

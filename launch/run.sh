@@ -57,7 +57,14 @@ grace_of() {
   printf '%s\n' $((10#$value + 15))
 }
 
-options=(--quiet --bind-to none --oversubscribe)
+# Where the ranks of this host tell that they ended, and with which code.
+ends="$(mktemp -d)"
+trap 'rm -rf -- "$ends"' EXIT
+export LAYERPIPE_ENDS="$ends"
+
+# A daemon of mpirun that has lost the others ends by itself after two minutes.
+options=(--quiet --bind-to none --oversubscribe -x LAYERPIPE_ENDS
+  --mca oob_tcp_keepalive_time 60 --mca oob_tcp_keepalive_intvl 10 --mca oob_tcp_keepalive_probes 6)
 ((EUID != 0)) || options+=(--allow-run-as-root)
 [[ -z "$ranks" ]] || options+=(-n "$ranks")
 [[ -z "$hostfile" ]] || options+=(--hostfile "$hostfile")
@@ -79,11 +86,26 @@ mpirun=$!
 trap 'ask 130 USR1' INT
 trap 'ask 143 USR2' TERM HUP
 
+# mpirun waits for the ranks of a host that is lost, for a quarter of an hour. So it is given ten seconds from where a rank of this
+# host has ended with an error.
+first_error() { find "$ends" -type f ! -name 0 -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '1s/.* //p'; }
+watch_the_end() {
+  until [[ -n "$(first_error)" ]]; do pause 1; done
+  pause 10
+  say "mpirun does not end, so it is killed: it waits for a host that does not answer"
+  kill -s KILL "$mpirun" 2>/dev/null || true
+}
+watch_the_end &
+watcher=$!
+
 code=0
 while true; do
   wait "$mpirun" 2>/dev/null && code=0 || code=$?
   kill -0 "$mpirun" 2>/dev/null || break
 done
+kill "$watcher" 2>/dev/null || true
+wait "$watcher" 2>/dev/null || true
+((code != 137)) || code="$(first_error)"
 case "$code" in
   0 | 2 | 3 | 4 | 5 | 6 | 130 | 143) exit "$code" ;;
 esac

@@ -3,6 +3,7 @@
 #include <c10/cuda/CUDAGuard.h>
 
 #include <array>
+#include <deque>
 
 #include "comm/host_channel.h"
 #include "comm/nccl/nccl_worker.h"
@@ -11,6 +12,11 @@
 
 namespace layerpipe::comm {
 namespace {
+
+// Boundaries go through NCCL, so a channel's payloads leave their tag to the receiver's requests.
+constexpr Tag request_tag(int channel) {
+  return payload_tag(channel);
+}
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -22,50 +28,41 @@ c10::Event recorded(c10::cuda::CUDAStream stream) {
   return event;
 }
 
-// The sender goes first: its kernel stands ready before the description leaves, so a receive that is posted
-// when the description has come finds its data at once and takes no multiprocessor from the computation.
+// A rendezvous: the sender tells what is ready, the receiver posts its receive as soon as it has room and
+// says so, and only then does the sender post. Neither end's kernel stands waiting while the other end
+// computes, which would take multiprocessors from the computation and, until all kernels of the process have
+// been loaded, can stop it for good: loading one waits for those that run (CUDA's lazy loading).
 class NcclSendChannel : public SendChannel {
  public:
   NcclSendChannel(Link link, int to, const ChannelOptions& options)
-      : link_(std::move(link)),
-        to_(to),
-        options_(options),
-        state_(std::make_shared<State>()),
-        worker_(link_, to, NcclEdge::End::kSend, options.device) {
+      : state_(std::make_shared<State>(std::move(link), to, options)) {
     const auto id = std::make_shared<const NcclEdge::Id>(NcclEdge::make_id());
-    post(description_tag(options_.channel), *id, [id] {});
-    worker_.set_id(*id);
+    state_->post(*id, [id] {});
+    state_->worker->set_id(*id);
+  }
+  ~NcclSendChannel() override {
+    // The worker ends here; what the receiver asks for later finds nobody.
+    std::shared_ptr<NcclWorker> worker;
+    state_->link.watch->update([&] { worker = std::move(state_->worker); });
   }
 
   void send(Boundary boundary) override {
+    const at::Device device = state_->options.device;
     for (const auto& [name, tensor] : boundary.tensors) {
-      common::ensure(tensor.device() == options_.device,
-                     "a boundary's tensor is not on the channel's device");
+      common::ensure(tensor.device() == device, "a boundary's tensor is not on the channel's device");
     }
-    const auto description =
-        std::make_shared<const std::vector<std::byte>>(describe(boundary, static_cast<std::uint64_t>(sent_)));
-    ++sent_;
-    wait_until([this] { return state_->under_way < options_.depth; });
+    const auto description = std::make_shared<const std::vector<std::byte>>(
+        describe(boundary, static_cast<std::uint64_t>(figures_.messages)));
+    wait_until([this] { return state_->under_way < state_->options.depth; });
     figures_.messages += 1;
     figures_.bytes += boundary.bytes();
-    link_.watch->update([&] { ++state_->under_way; });
-
-    const auto given =
-        std::make_shared<c10::Event>(recorded(c10::cuda::getCurrentCUDAStream(options_.device.index())));
-    // Room is made when the GPU is through and the receiver has taken the description: small messages lie in
-    // NCCL's buffers and would be through at once.
-    const auto open = std::make_shared<int>(2);
-    const auto ended = [watch = link_.watch, state = state_, open] {
-      watch->update([&] {
-        if (--*open == 0) --state->under_way;
-      });
-    };
-    worker_.submit([=, this, boundary = std::move(boundary)](NcclEdge& edge, c10::cuda::CUDAStream stream) {
-      given->block(stream.unwrap());
-      edge.send(boundary, stream);
-      post(description_tag(options_.channel), *description, [description, ended] { ended(); });
-      return NcclWorker::Transfer{boundary, recorded(stream), ended, Clock::now()};
+    auto given = std::make_shared<c10::Event>(recorded(c10::cuda::getCurrentCUDAStream(device.index())));
+    state_->link.watch->update([&] {
+      ++state_->under_way;
+      state_->announced.push_back({std::move(boundary), std::move(given)});
     });
+    state_->expect_request();
+    state_->post(*description, [description] {});
   }
 
   void flush() override {
@@ -74,32 +71,74 @@ class NcclSendChannel : public SendChannel {
   ChannelFigures figures() const override { return figures_; }
 
  private:
-  // Guarded by the watch's lock.
-  struct State {
+  struct Announced {
+    Boundary boundary;
+    std::shared_ptr<c10::Event> given;  // the boundary is computed
+  };
+
+  // Shared with completions.
+  struct State : std::enable_shared_from_this<State> {
+    State(Link shared, int peer, const ChannelOptions& given)
+        : link(shared),
+          to(peer),
+          options(given),
+          worker(std::make_shared<NcclWorker>(shared, peer, NcclEdge::End::kSend, given.device)) {}
+
+    // `bytes` live until `taken` goes.
+    void post(std::span<const std::byte> bytes, std::function<void()> taken) {
+      link.transport->post_send(
+          to, description_tag(options.channel), bytes,
+          [watch = link.watch, to = to, taken = std::move(taken)](const Delivery& delivery) {
+            if (delivery.error != nullptr) watch->connection_failed(to, delivery.error);
+          });
+    }
+
+    // The receiver asks for each boundary with an empty message.
+    void expect_request() {
+      link.transport->post_receive(to, request_tag(options.channel), {},
+                                   [self = shared_from_this()](const Delivery& delivery) {
+                                     if (delivery.error != nullptr)
+                                       return self->link.watch->connection_failed(self->to, delivery.error);
+                                     self->post_next();
+                                   });
+    }
+
+    void post_next() {
+      std::shared_ptr<NcclWorker> held;  // its owner may be going
+      Announced next;
+      link.watch->update([&] {
+        held = worker;
+        next = std::move(announced.front());
+        announced.pop_front();
+      });
+      if (held == nullptr) return;
+      held->submit(
+          [self = shared_from_this(), next = std::move(next)](NcclEdge& edge, c10::cuda::CUDAStream stream) {
+            next.given->block(stream.unwrap());
+            edge.send(next.boundary, stream);
+            return NcclWorker::Transfer{next.boundary, recorded(stream),
+                                        [self] { self->link.watch->update([&] { --self->under_way; }); },
+                                        Clock::now()};
+          });
+    }
+
+    const Link link;
+    const int to;
+    const ChannelOptions options;
+    // Guarded by the watch's lock.
     int under_way = 0;
+    std::deque<Announced> announced;  // and not asked for yet
+    std::shared_ptr<NcclWorker> worker;
   };
 
   void wait_until(const std::function<bool()>& ready) {
     const auto begin = Clock::now();
-    link_.watch->wait(to_, "sending a boundary", ready);
+    state_->link.watch->wait(state_->to, "sending a boundary", ready);
     figures_.wait_seconds += seconds_since(begin);
   }
 
-  void post(Tag tag, std::span<const std::byte> bytes, std::function<void()> taken) {
-    link_.transport->post_send(
-        to_, tag, bytes, [watch = link_.watch, to = to_, taken = std::move(taken)](const Delivery& delivery) {
-          if (delivery.error != nullptr) return watch->connection_failed(to, delivery.error);
-          taken();
-        });
-  }
-
-  const Link link_;
-  const int to_;
-  const ChannelOptions options_;
   const std::shared_ptr<State> state_;
-  std::int64_t sent_ = 0;
   ChannelFigures figures_;
-  NcclWorker worker_;  // its thread uses the above
 };
 
 class NcclReceiveChannel : public ReceiveChannel {
@@ -198,6 +237,15 @@ class NcclReceiveChannel : public ReceiveChannel {
       ask_if_there_is_room();
     }
 
+    // Both ends post together: see NcclSendChannel.
+    void request() {
+      link.transport->post_send(from, request_tag(options.channel), {},
+                                [watch = link.watch, from = from](const Delivery& delivery) {
+                                  if (delivery.error != nullptr)
+                                    watch->connection_failed(from, delivery.error);
+                                });
+    }
+
     // On the worker's thread. The memory comes from the transfer's own stream; receive() adds the reader's.
     NcclWorker::Transfer post_receive(Slot& slot, NcclEdge& edge, c10::cuda::CUDAStream stream) {
       Boundary boundary;
@@ -205,6 +253,7 @@ class NcclReceiveChannel : public ReceiveChannel {
       try {
         boundary = allocate(std::span(slot.description).first(slot.length), numbered++,
                             at::TensorOptions(options.device));
+        request();
         edge.receive(boundary, stream);
       } catch (const common::PeerFailedError&) {
         throw;  // ends the worker

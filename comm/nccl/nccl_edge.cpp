@@ -55,8 +55,9 @@ NcclEdge::~NcclEdge() {
 }
 
 void NcclEdge::settle(ncclResult_t result, const char* call) {
+  const auto begin = std::chrono::steady_clock::now();
   while (result == ncclInProgress) {
-    patience_();
+    patience_(std::chrono::steady_clock::now() - begin);
     std::this_thread::sleep_for(kBetweenLooks);
     ncclResult_t state = ncclSuccess;
     result = ncclCommGetAsyncError(comm_, &state);
@@ -110,8 +111,8 @@ void NcclEdge::abort() noexcept {
 
 void NcclEdge::finish() noexcept {
   if (comm_ == nullptr) return;
-  patience_ = [until = std::chrono::steady_clock::now() + kFinishing] {
-    if (std::chrono::steady_clock::now() > until) throw common::PeerFailedError("the other end is slow");
+  patience_ = [](std::chrono::steady_clock::duration waited) {
+    if (waited > kFinishing) throw common::PeerFailedError("the other end is slow");
   };
   try {
     settle(ncclCommFinalize(comm_), "ncclCommFinalize");

@@ -27,8 +27,9 @@ class NcclEdge {
  public:
   using Id = std::array<std::byte, NCCL_UNIQUE_ID_BYTES>;
   enum class End : int { kSend = 0, kReceive = 1 };
-  // Called again and again while NCCL has not settled a call; throws to give up.
-  using Patience = std::function<void()>;
+  // Called again and again while NCCL has not settled a call, with how long that has taken; throws to give
+  // up.
+  using Patience = std::function<void(std::chrono::steady_clock::duration waited)>;
 
   static Id make_id();
   // Comes back when both ends are there. Throws PeerFailedError with NCCL's own text.

@@ -1,5 +1,6 @@
 #include "comm/nccl/nccl_worker.h"
 
+#include <ATen/Functions.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include "common/errors.h"
@@ -72,18 +73,38 @@ std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
     while (!id_ && !stop_ && !link_.watch->failure()) changed_.wait_for(lock, kIdle);
     if (!id_) return nullptr;
   }
+  auto edge = std::make_unique<NcclEdge>(
+      *id_, end_, [this, told = Clock::now()](Clock::duration waited) mutable { be_patient(waited, told); });
+  connect(*edge);
+  return edge;
+}
+
+void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
+  link_.watch->check();
+  if (waited > kJoining) throw common::PeerFailedError("NCCL did not connect the ranks in a minute");
+  // Connecting counts as moving: it may take longer than a short timeout.
+  if (Clock::now() - told < kIdle) return;
+  link_.watch->moved();
+  told = Clock::now();
+}
+
+// NCCL connects two ranks at their first message, which takes longer than any other and allocates memory: one
+// byte, before there is anything to compute.
+void NcclWorker::connect(NcclEdge& edge) {
+  Boundary byte;
+  byte.tensors.push_back({"connect", at::zeros({1}, at::TensorOptions(device_).dtype(at::kByte))});
+  if (end_ == NcclEdge::End::kSend) {
+    edge.send(byte, stream_);
+  } else {
+    edge.receive(byte, stream_);
+  }
+  c10::Event ended(at::kCUDA);
+  ended.record(stream_.unwrap());
   const auto begin = Clock::now();
-  auto told = begin;
-  return std::make_unique<NcclEdge>(*id_, end_, [this, begin, told]() mutable {
-    const auto now = Clock::now();
-    link_.watch->check();
-    if (now - begin > kJoining) throw common::PeerFailedError("NCCL did not connect the ranks in a minute");
-    // Connecting counts as moving: it may take longer than a short timeout.
-    if (now - told > kIdle) {
-      link_.watch->moved();
-      told = now;
-    }
-  });
+  for (auto told = begin; !ended.query(); std::this_thread::sleep_for(kBusy)) {
+    edge.check();
+    be_patient(Clock::now() - begin, told);
+  }
 }
 
 void NcclWorker::work(NcclEdge& edge) {
@@ -110,10 +131,8 @@ void NcclWorker::look_at_transfers(NcclEdge&) {
     transfers_.pop_front();
     ended.then();
   }
-  // Both ends have posted by now, so only a broken connection takes so long. A sender waits for its receiver
-  // to take what was announced: for that the receiver's own waits have their deadlines.
-  if (end_ == NcclEdge::End::kReceive && !transfers_.empty() &&
-      Clock::now() - transfers_.front().since > link_.watch->timeout()) {
+  // Both ends have posted by now, so only a broken connection takes so long.
+  if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.watch->timeout()) {
     throw common::PeerFailedError("a transfer over NCCL did not end within the timeout",
                                   "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.");
   }

@@ -47,6 +47,8 @@ class NcclWorker {
  private:
   void run();
   std::unique_ptr<NcclEdge> make_edge();
+  void be_patient(Clock::duration waited, Clock::time_point& told);
+  void connect(NcclEdge& edge);
   void work(NcclEdge& edge);
   void look_at_transfers(NcclEdge& edge);
 

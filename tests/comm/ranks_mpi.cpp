@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
     return layerpipe::testing::kSkipped;  // ranks are of one machine here, so all say the same
   }
   const int failed = RUN_ALL_TESTS();
-  const auto communicator = session.connect(kMeeting);
+  const auto communicator = session.connect(layerpipe::testing::kMeeting);
   int any = 0;
   for (const auto& one : communicator->all_gather(std::as_bytes(std::span(&failed, 1)), "ending the tests")) {
     any |= std::to_integer<int>(one.at(0));

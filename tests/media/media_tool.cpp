@@ -1,26 +1,56 @@
-// What the Python tests of media/ run.
+// What pillow_parity.py runs: reads a picture, resizes it, writes the pixels as they are or as PNG.
 //   media_tool IN OUT.rgba|OUT.png [WIDTH HEIGHT]
-// reads a picture, resizes it, writes the pixels as they are or as PNG, and prints the size of the result.
+// Prints the size of the result.
+//
+// What psd_parity.py runs: writes layers, from the back to the front, as a document or put together.
+//   media_tool psd OUT.psd NAME LAYER.png [NAME LAYER.png ...]
+//   media_tool composite OUT.png LAYER.png [LAYER.png ...]
+//
+// What viewer_browser.py runs: writes a document, whose layers come from the back to the front.
 //   media_tool html OUT.html { layer NAME FILE | original FILE | title TEXT | generator TEXT | parameter NAME
 //   TEXT }
-// writes a document, whose layers come from the back to the front.
 #include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "media/composite.h"
 #include "media/document.h"
 #include "media/html_writer.h"
 #include "media/picture_reader.h"
 #include "media/png_writer.h"
+#include "media/psd_writer.h"
 #include "media/resize.h"
 
-namespace layerpipe {
 namespace {
+
+using namespace layerpipe;
+
+int write_psd_of(const char* out, std::span<char*> names_and_layers) {
+  media::Document document;
+  const media::Image back = media::read_picture(names_and_layers[1]).image;
+  document.width = back.width;
+  document.height = back.height;
+  document.generator = "media_tool";
+  for (std::size_t i = 0; i + 1 < names_and_layers.size(); i += 2) {
+    const std::filesystem::path file = names_and_layers[i + 1];
+    document.layers.push_back({names_and_layers[i], [file] { return media::read_picture(file).image; }});
+  }
+  media::write_psd(out, document);
+  return 0;
+}
+
+int write_composite_of(const char* out, std::span<char*> layers) {
+  std::vector<media::Image> images;
+  for (const char* layer : layers) images.push_back(media::read_picture(layer).image);
+  media::write_png(out, media::composite(images));
+  return 0;
+}
 
 std::function<media::Image()> reader_of(const std::string& file) {
   return [file] { return media::read_picture(file).image; };
@@ -61,19 +91,20 @@ media::Document document_of(std::span<char*> words) {
 }
 
 }  // namespace
-}  // namespace layerpipe
 
 int main(int argc, char** argv) {
-  using namespace layerpipe;
-  const bool html = argc >= 3 && std::string_view(argv[1]) == "html";
-  if (!html && argc != 3 && argc != 5) {
-    std::cerr << "usage: media_tool IN OUT.rgba|OUT.png [WIDTH HEIGHT]\n";
-    return static_cast<int>(common::ExitCode::kInput);
-  }
+  const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
+  const std::string_view command = argc > 1 ? argv[1] : "";
   try {
-    if (html) {
-      media::write_html(argv[2], document_of(std::span(argv, static_cast<std::size_t>(argc)).subspan(3)));
+    if (command == "psd" && argc >= 5) return write_psd_of(argv[2], arguments.subspan(3));
+    if (command == "composite" && argc >= 4) return write_composite_of(argv[2], arguments.subspan(3));
+    if (command == "html" && argc >= 4) {
+      media::write_html(argv[2], document_of(arguments.subspan(3)));
       return 0;
+    }
+    if (argc != 3 && argc != 5) {
+      std::cerr << "usage: see the head of media_tool.cpp\n";
+      return static_cast<int>(common::ExitCode::kInput);
     }
     media::Image image = media::read_picture(argv[1]).image;
     if (argc == 5) image = media::resize_lanczos(image, std::atoi(argv[3]), std::atoi(argv[4]));

@@ -9,9 +9,11 @@
 #include "runtime/request_state.h"
 #include "runtime/whole_plan.h"
 #include "tests/support/local_ranks.h"
+#include "tests/support/model_copy.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/run_engine.h"
 #include "tests/support/split_plan.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/thread_count.h"
 
 namespace layerpipe::runtime {
@@ -69,12 +71,11 @@ const DeepCase& deep_case() {
   return made;
 }
 
-std::vector<Result> run_split(const Split& split, at::ScalarType dtype, std::span<const Request> requests,
-                              WeightOrigin weights = WeightOrigin::kFiles) {
+std::vector<Result> run_split(const Split& split, const EngineConfig& config,
+                              std::span<const Request> requests) {
   std::vector<Result> results;
   on_local_ranks(static_cast<int>(split.blocks.size()), [&](comm::Communicator& communicator) {
-    Engine engine({.model_folder = deep_case().parity.model(), .dtype = dtype, .weights = weights},
-                  communicator);
+    Engine engine(config, communicator);
     const std::atomic<bool> stop{false};
     engine.run(requests, split_plan(split),
                {.progress = {},
@@ -83,6 +84,10 @@ std::vector<Result> run_split(const Split& split, at::ScalarType dtype, std::spa
                stop);
   });
   return results;
+}
+
+std::vector<Result> run_split(const Split& split, at::ScalarType dtype, std::span<const Request> requests) {
+  return run_split(split, {.model_folder = deep_case().parity.model(), .dtype = dtype}, requests);
 }
 
 void expect_same(const std::vector<Result>& ours, const std::vector<Result>& expected) {
@@ -131,6 +136,21 @@ TEST_P(EngineRanks, EvenSplitsGiveTheSameBits) {
       expect_same(run_split(split, dtype(), deep_case().requests), alone());
     }
   }
+}
+
+// More ranks than the committed models have blocks: a model of eight with random weights.
+TEST_P(EngineRanks, SevenRanksGiveTheSameBits) {
+  const layerpipe::testing::TemporaryFolder folder;
+  const EngineConfig config{.model_folder = layerpipe::testing::copy_with_blocks(deep_case().parity.model(),
+                                                                                 folder.path() / "model", 8),
+                            .dtype = dtype(),
+                            .weights = WeightOrigin::kRandom};
+  const auto model = model::load_model_config(config.model_folder);
+  ASSERT_EQ(model.transformer.num_layers, 8);
+  Split split = even_split(model, 7);
+  split.in_flight = 3;
+  const std::span<const Request> requests = std::span(deep_case().requests).first(3);
+  expect_same(run_split(split, config, requests), run_split(even_split(model, 1), config, requests));
 }
 
 TEST_P(EngineRanks, VeryUnequalSplitsGiveTheSameBits) {

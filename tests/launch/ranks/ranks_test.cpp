@@ -6,6 +6,7 @@
 
 #include "model/weights/safetensors.h"
 #include "tests/launch/program.h"
+#include "tests/support/model_copy.h"
 #include "tests/support/parity_case.h"
 
 namespace layerpipe::testing {
@@ -64,6 +65,21 @@ TEST_P(RanksOfDtype, GiveTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, RanksOfDtype, ::testing::Values("fp32", "bf16"),
                          [](const auto& info) { return std::string(info.param); });
+
+// More ranks than the demo's model has blocks: eight with random weights.
+TEST_F(Ranks, SevenGiveTheSameBits) {
+  const auto model = copy_with_blocks(demo_model(), folder_.path() / "model", 8);
+  const auto arguments = [&](const std::string& name) {
+    auto all = decompose(name, {"--random-weights"});
+    *(std::find(all.begin(), all.end(), "--model") + 1) = model.string();
+    return all;
+  };
+  ASSERT_EQ(run_ranks(1, arguments("one")).exit_code, 0);
+  const Outcome outcome = run_ranks(7, arguments("seven"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_same_bits("seven", "one");
+  EXPECT_EQ(report("seven").at("ranks").size(), 7U);
+}
 
 TEST_F(Ranks, GiveTheSameBitsHoweverTheModelIsSplit) {
   ASSERT_EQ(run_ranks(1, decompose("one")).exit_code, 0);

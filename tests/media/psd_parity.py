@@ -1,0 +1,221 @@
+"""Writes random documents as PSD and compares what another program reads with what went in.
+
+    python3 tests/media/psd_parity.py BUILD/tests/media_tool [--reader psd-tools|imagemagick] [--cases N] [--seed N]
+
+psd-tools is asked for everything; ImageMagick for the pixels and places of the layers and for the merged picture.
+Exit code 1 and a line for each difference; 77 when ImageMagick is asked for and not there. Needs psd-tools, numpy and Pillow.
+"""
+
+import argparse
+import io
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image, ImageCms
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from make_srgb_profile import srgb_profile  # noqa: E402
+
+NAMES = ["Hintergrund", "Höhle/\"1\" 'a' \\ é", "🎈 図層", "two\nlines\r\n\ttab\x01\x7f\x85\u2028", "", " \n", "a:b|c<d>e*?", "-1",
+         "</Layer group>", "x" * 10_000, "🎈" * 5_000, "y" + "🎈" * 5_000]
+COMPOSITE_LEVELS = 2  # what psd-tools' own sums, in float and of colours that are not premultiplied, may differ by
+
+
+def run(*command):
+    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=120)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stderr.decode().strip()}")
+    return done.stdout
+
+
+def random_layer(rng, width, height):
+    layer = np.zeros((height, width, 4), np.uint8)
+    if rng.integers(6) == 0:
+        return layer
+    left, top = rng.integers(width), rng.integers(height)
+    right, bottom = rng.integers(left, width) + 1, rng.integers(top, height) + 1
+    if rng.integers(4) == 0:
+        left, top, right, bottom = 0, 0, width, height
+    pixels = rng.integers(0, 256, (bottom - top, right - left, 4))
+    style = rng.integers(5)
+    if style == 0:
+        pixels[..., 3] = 255
+    elif style == 1:
+        pixels[..., 3] = 255 * (pixels[..., 3] > 200)
+    elif style == 2:  # flat colours: long runs
+        pixels[...] = rng.integers(0, 256, 4)
+        pixels[..., 3] |= 1
+    elif style == 3:  # smooth
+        pixels[...] = (np.arange(right - left)[:, None] * 3 + rng.integers(0, 256, 4)) % 256
+    layer[top:bottom, left:right] = pixels
+    return layer
+
+
+def content_box(layer):
+    """left, top, right, bottom."""
+    rows, columns = np.nonzero(layer[..., 3].any(1))[0], np.nonzero(layer[..., 3].any(0))[0]
+    return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if rows.size else (0, 0, 0, 0)
+
+
+def safe_name(name, index):
+    """What psd_names.h and psd_writer.h say."""
+    name = "".join(" " if ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2028\u2029" else c for c in name)
+    while len(name.encode("utf-16-be")) > 2 * 255:
+        name = name[:-1]
+    return name if name.strip(" ") else f"Layer {index + 1}"
+
+
+def on_white(picture):
+    """What psd_preview.h says."""
+    color, alpha = picture[..., :3].astype(int), picture[..., 3:].astype(int)
+    return np.dstack([np.floor((color * alpha + 255 * (255 - alpha)) / 255 + 0.5).astype(np.uint8), picture[..., 3:]])
+
+
+def off_white(stored):
+    """What readers make of on_white(): exact to half a level of what was stored."""
+    alpha = stored[..., 3:].astype(float)
+    return (stored[..., :3] - (255 - alpha)) * 255 / np.maximum(alpha, 1)
+
+
+class Case:
+    """A random document, written."""
+
+    def __init__(self, rng, tool, folder, number):
+        self.file = folder / "out.psd"
+        self.width, self.height = (int(v) for v in rng.integers(1, 400 if number % 8 == 0 else 90, 2))
+        self.layers = [random_layer(rng, self.width, self.height) for _ in range(rng.integers(1, 7))]
+        self.names = [NAMES[i] for i in rng.integers(0, len(NAMES), len(self.layers))]
+        self.title = f"case {number}: {self.width} x {self.height}, {len(self.layers)} layers"
+        files = []
+        for i, layer in enumerate(self.layers):
+            files.append(folder / f"{i}.png")
+            Image.fromarray(layer).save(files[-1])
+        run(tool, "psd", self.file, *(part for pair in zip(self.names, files) for part in pair))
+        run(tool, "composite", folder / "composite.png", *files)
+        with Image.open(folder / "composite.png") as picture:
+            self.composite = np.asarray(picture)
+
+    def boxes(self):
+        return [content_box(layer) for layer in self.layers]
+
+    def content(self, index):
+        left, top, right, bottom = content_box(self.layers[index])
+        return self.layers[index][top:bottom, left:right]
+
+
+def levels_apart(a, b):
+    """The most that two pictures differ by where somebody sees it: as they look on white and on black, and in alpha."""
+    a, b = a.astype(float), b.astype(float)
+    seen = [np.dstack([p[..., :3] * p[..., 3:] / 255, 255 - p[..., 3]]) for p in (a, b)]
+    return np.abs(seen[0] - seen[1]).max()
+
+
+def profile_moves_colors(profile):
+    colors = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    moved = ImageCms.profileToProfile(Image.fromarray(colors), source, ImageCms.createProfile("sRGB"))
+    return np.abs(np.asarray(moved).astype(int) - colors).max() > 1
+
+
+def differences_by_psd_tools(case, _):
+    from psd_tools import PSDImage
+    from psd_tools.constants import BlendMode, ChannelID, Resource
+
+    psd = PSDImage.open(case.file)
+    if (psd.width, psd.height, psd.channels, psd.depth) != (case.width, case.height, 4, 8):
+        yield f"the picture is {psd}"
+    if [layer.name for layer in psd] != [safe_name(name, i) for i, name in enumerate(case.names)]:
+        yield f"names are {[layer.name for layer in psd]}"
+    if [tuple(layer.bbox) for layer in psd] != case.boxes():
+        yield f"boxes are {[layer.bbox for layer in psd]} instead of {case.boxes()}"
+        return
+    for i, layer in enumerate(psd):
+        if (layer.kind, layer.visible, layer.opacity, layer.blend_mode) != ("pixel", True, 255, BlendMode.NORMAL):
+            yield f"layer {i} is {layer}"
+        if len(layer._record.name) > 255 or any(ord(c) > 126 for c in layer._record.name):
+            yield f"layer {i} is called {layer._record.name!r} in ASCII"
+        if [channel.id for channel in layer._record.channel_info] != [ChannelID.TRANSPARENCY_MASK, 0, 1, 2]:
+            yield f"layer {i} has other channels"
+        if case.content(i).size and not np.array_equal(np.asarray(layer.topil(apply_icc=False)), case.content(i)):
+            yield f"pixels of layer {i} differ"
+    stored = [np.frombuffer(channel, np.uint8) for channel in psd._record.image_data.get_data(psd._record.header)]
+    if not np.array_equal(np.stack(stored, 1).reshape(case.height, case.width, 4), on_white(case.composite)):
+        yield "the stored merged picture is another"
+    by_layers = np.asarray(psd.composite(force=True, apply_icc=False).convert("RGBA"))
+    if levels_apart(by_layers, case.composite) > COMPOSITE_LEVELS:
+        yield f"layers put together differ by {levels_apart(by_layers, case.composite)}"
+    merged = np.asarray(psd.topil(apply_icc=False))
+    if merged.shape != case.composite.shape or levels_apart(merged, case.composite) > 1:
+        yield "the merged picture differs"
+    profile = psd.image_resources.get_data(Resource.ICC_PROFILE)
+    if profile != srgb_profile() or profile_moves_colors(profile):
+        yield "the profile is not the one of tools/make_srgb_profile.py"
+    thumbnail, scale = psd.thumbnail(), 160 / max(case.width, case.height)
+    expected = (max(1, round(case.width * min(scale, 1))), max(1, round(case.height * min(scale, 1))))
+    if np.abs(np.subtract(thumbnail.size, expected)).max() > 1:  # halves are rounded either way
+        yield f"the thumbnail has {thumbnail.size} pixels instead of {expected}"
+    means = np.asarray(thumbnail.convert("RGB")).mean((0, 1)), on_white(case.composite)[..., :3].mean((0, 1))
+    if case.width * case.height >= 1000 and np.abs(means[0] - means[1]).max() > 8:  # JPEG shifts the colours of smaller noise
+        yield f"the thumbnail has mean colours of {means[0]} instead of {means[1]}"
+
+
+def differences_by_imagemagick(case, program):
+    out = case.file.with_suffix(".rgba")
+    geometry = run(*program, case.file, "-format", "%w %h %X %Y\n", "info:").decode().split("\n")[:-1]
+    filled = [i for i, box in enumerate(case.boxes()) if box[2]]
+    expected = [(case.width, case.height, 0, 0)] + [(r - l, b - t, l, t) for l, t, r, b in (case.boxes()[i] for i in filled)]
+    actual = [tuple(int(part) for part in line.split()) for line in geometry]
+    if actual != expected:  # it passes over layers without pixels
+        yield f"sizes and offsets are {actual} instead of {expected}"
+        return
+    for scene, (width, height, _, _) in enumerate(expected):
+        run(*program, f"{case.file}[{scene}]", "-depth", "8", f"rgba:{out}")
+        pixels = np.fromfile(out, np.uint8).reshape(height, width, 4)
+        if scene and not np.array_equal(pixels, case.content(filled[scene - 1])):
+            yield f"pixels of layer {filled[scene - 1]} differ"
+        if not scene and levels_apart(pixels, case.composite) > 1:
+            yield f"the merged picture differs by {levels_apart(pixels, case.composite)}"
+
+
+def imagemagick():
+    """The command, or None. A `convert` need not be ImageMagick's."""
+    for command in (["magick"], ["convert"]):
+        if shutil.which(command[0]):
+            done = subprocess.run([*command, "-version"], capture_output=True, text=True, timeout=60)
+            if done.returncode == 0 and "ImageMagick" in done.stdout:
+                return command
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tool")
+    parser.add_argument("--reader", choices=("psd-tools", "imagemagick"), default="psd-tools")
+    parser.add_argument("--cases", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    program, differences = None, differences_by_psd_tools
+    if options.reader == "imagemagick":
+        program, differences = imagemagick(), differences_by_imagemagick
+        if program is None:
+            print("Install ImageMagick to run this.")
+            return 77
+    rng = np.random.default_rng(options.seed)
+    differing = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(options.cases):
+            case = Case(rng, options.tool, pathlib.Path(folder), number)
+            found = list(differences(case, program))
+            differing += bool(found)
+            for text in found:
+                print(f"{case.title}: {text}")
+    print(f"{options.cases} documents read by {options.reader}, {differing} differ")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
