@@ -99,7 +99,7 @@ class Stage {
     this.fit();
   }
 
-  // The next change of the view is a movement. Outside it the scene is flat, which browsers draw sharper.
+  // The next change of the view is a movement, where the person wants any. Outside it the scene is flat, which browsers draw sharper.
   turnSmoothly() {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     this.stage.classList.add("turning");

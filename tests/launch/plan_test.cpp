@@ -142,8 +142,9 @@ TEST_P(PlanOfConfig, FitsTheCardsInItsName) {
   const TemporaryFolder folder;
   const auto model = layerpipe::testing::make_full_size_model(folder.path() / "model");
   const auto config = std::filesystem::path(LAYERPIPE_CONFIGS) / GetParam().config;
-  const Outcome outcome = run_program({"plan", "--model", model, "--random-weights", "--resolution", "1024",
-                                       "--partition", config, "--devices", GetParam().devices, "--json"});
+  const Outcome outcome =
+      run_program({"plan", "--model", model, "--random-weights", "--resolution", GetParam().resolution,
+                   "--partition", config, "--devices", GetParam().devices, "--json"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto plan = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(plan.at("fits"), true);

@@ -1,5 +1,6 @@
 #include "media/html_writer.h"
 
+#include <gmock/gmock.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -7,7 +8,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "common/errors.h"
 #include "media/content_box.h"
@@ -55,6 +55,11 @@ std::size_t occurrences(const std::string& text, const std::string& part) {
   std::size_t count = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
   return count;
+}
+
+// Whether an extended POSIX expression is found in `text`.
+bool contains(const std::string& text, const std::string& expression) {
+  return ::testing::Value(text, ::testing::ContainsRegex(expression));
 }
 
 class HtmlWriterTest : public ::testing::Test {
@@ -124,8 +129,8 @@ TEST_F(HtmlWriterTest, LoadsNothing) {
   const std::string text = page();
   EXPECT_EQ(text.find("http:"), std::string::npos);
   EXPECT_EQ(text.find("https:"), std::string::npos);
-  EXPECT_FALSE(std::regex_search(text, std::regex("\\ssrc\\s*=\\s*[\"']")));
-  EXPECT_FALSE(std::regex_search(text, std::regex("\\shref=\"(?!#|data:)")));
+  EXPECT_FALSE(contains(text, "[ \n]src *= *[\"']"));
+  EXPECT_FALSE(contains(text, "[ \n]href=\"[^#d]"));  // a symbol of the page, or the icon's data:,
   EXPECT_EQ(text.find("@import"), std::string::npos);
   EXPECT_EQ(text.find("url("), std::string::npos);
   EXPECT_EQ(text.find("{{"), std::string::npos);
@@ -133,18 +138,16 @@ TEST_F(HtmlWriterTest, LoadsNothing) {
 
 TEST_F(HtmlWriterTest, AllowsOnlyItsOwnScriptAndStyle) {
   const std::string text = page();
-  std::smatch policy;
-  ASSERT_TRUE(std::regex_search(text, policy,
-                                std::regex("http-equiv=\"Content-Security-Policy\" content=\"([^\"]*)\"")));
-  const std::string pattern =
+  const std::string policy =
+      "http-equiv=\"Content-Security-Policy\" content=\""
       "default-src 'none'; img-src data: blob:; style-src 'sha256-[A-Za-z0-9+/]{43}='; "
-      "script-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'; form-action 'none'";
-  EXPECT_TRUE(std::regex_match(policy[1].str(), std::regex(pattern))) << policy[1];
-  EXPECT_LT(policy.position(), text.find("<style>"));
+      "script-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'; form-action 'none'\"";
+  EXPECT_TRUE(contains(text, policy));
+  EXPECT_LT(text.find("Content-Security-Policy"), text.find("<style>"));
   EXPECT_EQ(occurrences(text, "<script>"), 1u);
   EXPECT_NE(text.find("<script>" + std::string(kViewerScript) + "</script>"), std::string::npos);
   EXPECT_NE(text.find("<style>" + std::string(kViewerStyle) + "</style>"), std::string::npos);
-  EXPECT_FALSE(std::regex_search(text, std::regex("<[a-z][^>]*\\s(on[a-z]+|style)=")));  // would be forbidden
+  EXPECT_FALSE(contains(text, "<[a-z][^<>]* (on[a-z]+|style)="));  // would be forbidden
 }
 
 struct HostileText {
