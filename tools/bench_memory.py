@@ -70,10 +70,10 @@ class Gauge:
             time.sleep(0.003)
 
     def line(self, text: str) -> None:
-        """A line of the program's log: a phase ends with "encode done in …"."""
-        for phase, following in zip(PHASES, PHASES[1:]):
-            if f" {phase} done in " in text:
-                self.phase = following
+        """A line of the program's log. What the phase before has let go is gone when a phase says something."""
+        for phase in PHASES:
+            if f" {phase} " in text and " done in " not in text:
+                self.phase = phase
 
     def end(self) -> dict[str, list[int]]:
         self.running = False
