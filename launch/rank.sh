@@ -55,9 +55,10 @@ done
 ((code <= 128)) || { wait "$child" 2>/dev/null && late=0 || late=$?; ((late == 127)) || code=$late; }
 child=""
 
-# How long the others may take to notice that this rank is dead, and a margin.
-read -r timeout <"$LAYERPIPE_TIMEOUT_FILE" || timeout=120
-grace=$((timeout + 15))
+# How long the others may take to notice that this rank is dead, and a margin. It is not theirs to notice when the rank had not come to
+# where it meets them.
+grace=1
+if read -r timeout <"$LAYERPIPE_TIMEOUT_FILE"; then grace=$((timeout + 15)); fi
 
 # Tells run.sh, if it is on this host. An empty file, so that it is there at once and whole.
 tell_the_end() { [[ ! -d "${LAYERPIPE_ENDS:-}" || -e "$LAYERPIPE_ENDS/$1" ]] || : >"$LAYERPIPE_ENDS/$1" || true; }
