@@ -23,7 +23,8 @@ void explain(const std::exception_ptr& error, Failure& failure) {
     failure.reason = known.what();
     failure.remedy = known.remedy();
   } catch (const std::exception& unknown) {
-    failure.reason = unknown.what();
+    const std::string text = unknown.what();
+    failure.reason = text.substr(0, text.find('\n'));  // LibTorch's go on with a stack
   }
 }
 

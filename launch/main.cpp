@@ -9,6 +9,7 @@
 #include <exception>
 #include <iostream>
 
+#include "comm/mpi/session.h"
 #include "comm/together.h"
 #include "common/errors.h"
 #include "launch/command_line.h"
@@ -56,9 +57,6 @@ int end_with(const launch::Failure& failure) {
 // A command line that is wrong is said by one rank for all: those that find it wrong meet those that do not,
 // which call agree_on_the_command_line() in the course of their command.
 constexpr std::chrono::seconds kAgreeing{20};
-
-// How long the others wait for the first rank to write documents.
-constexpr std::chrono::minutes kAlone{30};
 
 void agree_on_the_command_line(layerpipe::comm::Communicator& communicator, const std::exception_ptr& wrong) {
   layerpipe::comm::together(communicator, "reading the command line", [&] {
@@ -117,11 +115,9 @@ void run(int argc, char** argv, std::string& doing) {
   } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
     on_all_ranks(plan->options.run_config.comm.timeout,
                  [&](auto& communicator) { launch::run_plan(plan->options, communicator, std::cout); });
-  } else {
-    // Of several ranks the first one does it.
-    on_all_ranks(kAlone, [&](auto& communicator) {
-      if (communicator.rank() == 0) run_alone(command);
-    });
+  } else if (layerpipe::comm::mpi::rank_from_mpirun() == 0) {  // the others have nothing to do
+    run_alone(command);
+    flush_stdout();
   }
 }
 

@@ -70,10 +70,10 @@ void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
   }
   tell_timeout(timeout);
   comm::mpi::Session session;
-  const std::unique_ptr<comm::Communicator> communicator = session.connect(timeout);
   // A user's own stop is said when this rank has come to it; and mpirun asks the ranks to stop, too, once one
   // has failed.
   std::atomic<bool> peer_failed{false};
+  const std::unique_ptr<comm::Communicator> communicator = session.connect(timeout);
   if (communicator->size() > 1) {
     communicator->on_failure([&](const comm::Failure& failure) {
       if (stop_signal.load() != 0) return;

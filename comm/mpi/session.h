@@ -42,5 +42,7 @@ class Session {
 
 // Whether this process was started by mpirun, so that a session joins others; asks the environment.
 bool started_by_mpirun();
+// This process's rank, as mpirun gave it, without joining the others; 0 when it was not started by mpirun.
+int rank_from_mpirun();
 
 }  // namespace layerpipe::comm::mpi

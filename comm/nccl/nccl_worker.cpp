@@ -67,8 +67,10 @@ void NcclWorker::run() {
       edge->finish();
     }
   } catch (const Closed&) {
-  } catch (...) {
+  } catch (const common::PeerFailedError&) {
     link_.watch->connection_failed(peer_, std::current_exception());
+  } catch (...) {
+    link_.watch->device_failed(std::current_exception());
   }
   // Whoever submitted them holds this worker.
   transfers_.clear();
@@ -164,11 +166,11 @@ void NcclWorker::work(NcclEdge& edge) {
     if (link_.watch->failure()) return;
     for (const Task& task : tasks) transfers_.push_back(task(edge, stream_));
     edge.check();
-    look_at_transfers(edge);
+    look_at_transfers();
   }
 }
 
-void NcclWorker::look_at_transfers(NcclEdge&) {
+void NcclWorker::look_at_transfers() {
   while (!transfers_.empty() && transfers_.front().ended.query()) {
     const Transfer ended = std::move(transfers_.front());
     transfers_.pop_front();

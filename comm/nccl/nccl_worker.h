@@ -70,7 +70,7 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   void be_patient(Clock::duration waited, Clock::time_point& told);
   void connect(NcclEdge& edge);
   void work(NcclEdge& edge);
-  void look_at_transfers(NcclEdge& edge);
+  void look_at_transfers();
 
   const Link link_;
   const int peer_;

@@ -1,6 +1,6 @@
 // A rank that runs an engine and meets with a fault of its choice: for ranks_fault_test.
 //
-//   engine_rank ACTION RANK PHASE MODEL [--timeout TIME]
+//   engine_rank ACTION RANK PHASE MODEL
 //
 // ACTION is kill, stop, stall, throw or none; it happens on rank RANK in PHASE: load, encode, denoise or
 // decode.
@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
   const std::string doing;
   const std::atomic<int> signal{0};
   const std::atomic<bool> stop{false};
-  launch::on_all_ranks(1s, doing, signal, [&](comm::Communicator& communicator) {
+  launch::on_all_ranks(2s, doing, signal, [&](comm::Communicator& communicator) {
     runtime::Engine engine({.model_folder = model}, communicator);
     const runtime::Request one = request();
     engine.run({&one, 1},

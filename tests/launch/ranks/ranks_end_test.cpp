@@ -97,15 +97,44 @@ TEST(RanksEnd, WhenOneOfThemIsTerminated) {
 // A timeout that stands in the config file is known to launch/rank.sh, too: it holds back the end of the rank
 // that was killed until the others have named it.
 TEST(RanksEnd, WhenOneOfThemIsKilledAfterTheTimeoutOfTheConfig) {
-  LongRun run("comm: {timeout: 1500ms}\n");
+  LongRun run("comm: {timeout: 2500ms}\n");
   run.send_to_rank(1, SIGKILL);
-  run.expect_end(4, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) has been silent for [12]\\.[0-9] s");
+  run.expect_end(4, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) has been silent for [2-4]\\.[0-9] s");
 }
 
 TEST(RanksEnd, WhenTheFirstIsKilled) {
-  LongRun run("comm: {timeout: 1s}\n");
+  LongRun run("comm: {timeout: 2500ms}\n");
   run.send_to_rank(0, SIGKILL);
-  run.expect_end(4, "rank 0 on host [^ ]+ \\(stage 0: [^)]*\\) has been silent for [12]\\.[0-9] s");
+  run.expect_end(4, "rank 0 on host [^ ]+ \\(stage 0: [^)]*\\) has been silent for [2-4]\\.[0-9] s");
+}
+
+// Sixteen results of two ranks: the second one is killed when the first result is there.
+TEST(RanksEnd, KeepsWholeResultsOnlyWhenARankIsKilledWhileTheyAreWritten) {
+  const TemporaryFolder folder;
+  const auto out = folder.path() / "out";
+  auto arguments = decompose_arguments(out, {"--num-images", "16", "--timeout", "3s"});
+  *(std::find(arguments.begin(), arguments.end(), "--resolution") + 1) = "256";
+  arguments.insert(arguments.begin(), {"-n", "2"});
+  Program program(arguments, folder.path(), {"LAYERPIPE_PROGRAM=" LAYERPIPE_BINARY});
+  while (!std::filesystem::exists(out / "0" / "run.json") && program.is_running())
+    std::this_thread::sleep_for(1ms);
+  const std::optional<pid_t> process = process_of_rank(1, folder.path());
+  ASSERT_TRUE(process.has_value()) << program.err();
+  ::kill(*process, SIGKILL);
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+  int whole = 0;
+  for (int i = 0; i < 16; ++i) {
+    const auto result = out / std::to_string(i);
+    const bool has_report = std::filesystem::exists(result / "run.json");
+    whole += has_report ? 1 : 0;
+    for (const std::string& file : files_below(result)) EXPECT_FALSE(file.starts_with(".")) << file;
+    if (!has_report) continue;
+    for (const char* file : {"layer_0.png", "layer_1.png", "composite.png"})
+      EXPECT_TRUE(std::filesystem::exists(result / file)) << file << " of result " << i;
+  }
+  EXPECT_GE(whole, 1);
+  EXPECT_LT(whole, 16);
 }
 
 }  // namespace

@@ -155,6 +155,17 @@ TEST_F(Ranks, MakeAPictureAgainHoweverManyTheyWere) {
   EXPECT_THAT(outcome.err, ::testing::HasSubstr(run + ": made again, layer 0 of 2 has other bits\n"));
 }
 
+// What needs one process is done by the first of them.
+TEST_F(Ranks, ShowAModelOnce) {
+  const Outcome outcome = run_ranks(3, {"inspect", "--model", demo_model().string(), "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NO_THROW(nlohmann::json::parse(outcome.out)) << outcome.out;
+  const Outcome none = run_ranks(3, {"inspect", "--model", (folder_.path() / "none").string()});
+  EXPECT_EQ(none.exit_code, 2) << none.err;
+  EXPECT_EQ(none.err.find("layerpipe:"), none.err.rfind("layerpipe:")) << none.err;
+  EXPECT_THAT(none.err, ::testing::HasSubstr("none"));
+}
+
 TEST_F(Ranks, TellWhatTheyDidInReportAndTrace) {
   const auto trace = folder_.path() / "trace.json";
   const Outcome outcome = run_ranks(2, decompose("out", {"--trace", trace.string()}));
