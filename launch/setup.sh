@@ -30,7 +30,7 @@ missing_packages() {
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
   done
   python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3-venv
-  # Elsewhere chromium is no plain package, or has another name; the one test that wants a browser is skipped without.
+  # Elsewhere chromium is no plain package, or has another name; the two tests that want a browser are skipped without.
   if [[ -n "$2" ]] && grep -qs '^ID=debian$' /etc/os-release; then
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || printf '%s\n' chromium
   fi

@@ -104,11 +104,15 @@ class Parser {
     return value == "hidden";
   }
 
-  Surroundings within(const pugi::xml_node& element, const Surroundings& around) const {
+  double opacity_of(const pugi::xml_node& element) const {
     const double opacity = number<double>(element, "opacity", 1);
     if (!(opacity >= 0 && opacity <= 1)) throw bad_value(element, element.attribute("opacity"));
-    return {offset(element, "x", around.x), offset(element, "y", around.y), opacity * around.opacity,
-            around.depth + 1};
+    return opacity;
+  }
+
+  Surroundings within(const pugi::xml_node& element, const Surroundings& around) const {
+    return {offset(element, "x", around.x), offset(element, "y", around.y),
+            opacity_of(element) * around.opacity, around.depth + 1};
   }
 
   void check_operator(const pugi::xml_node& element) const {
@@ -125,7 +129,17 @@ class Parser {
       throw refusal("nested more than " + std::to_string(kMaxDepth) + " stacks deep");
     if (is_hidden(stack)) return;
     check_operator(stack);
+    const std::size_t before = stack_.layers.size();
     add_elements(stack, within(stack, around));
+    // One fades such a group as a whole: where its layers overlap, the lower ones do not shine through.
+    const double opacity = opacity_of(stack);
+    if (stack_.layers.size() - before > 1 && opacity > 0 && opacity < 1) {
+      throw InputError(file_.name + ": the group \"" + shown(stack.attribute("name").value()) +
+                           "\" has the opacity " + shown(stack.attribute("opacity").value()) + " and " +
+                           std::to_string(stack_.layers.size() - before) +
+                           " visible layers; such groups are read with one",
+                       kFlatten);
+    }
   }
 
   // What is in `stack`, from the top.

@@ -23,14 +23,14 @@ struct OraStack {
 };
 
 // `file`: the text of stack.xml, and the name of the document in messages. Groups are dissolved: their
-// opacities are multiplied, which is what one sees unless layers of a translucent group overlap; their
-// offsets are added up as MyPaint does it (Krita passes them over; both write none). The root stack has no
-// attributes.
+// opacities are multiplied, their offsets are added up as MyPaint does it (Krita passes them over; both write
+// none). The root stack has no attributes.
 //
 // Throws InputError that names the document when it is no such XML; when the size is not allowed
 // (check_declared_size); when a visible layer uses a composite-op other than svg:src-over, or a visible
-// element is neither a layer nor a stack; when there are more than 1,000 visible layers, or none, or groups
-// nested more than 64 deep.
+// element is neither a layer nor a stack; when a translucent group has several visible layers, whose
+// opacities multiplied would look different; when there are more than 1,000 visible layers, or none, or
+// groups nested more than 64 deep.
 OraStack parse_ora_stack(const PictureFile& file);
 
 }  // namespace layerpipe::media

@@ -142,8 +142,9 @@ def foreign_ora_case(rng, tool):
   <layer name="hidden" src="data/missing.png" visibility="hidden" composite-op="svg:color-dodge"/>
   <stack name="group" x="-10" y="5" opacity="0.5" isolation="isolate" selected="true">
    <layer name="small" src="data/small.png" x="0" y="-10" opacity="0.6" edit-locked="true" mypaint:strokemap="data/strokes.dat"/>
-   <stack><layer name="large" src="data/large.png" x="-5" y="-6"/></stack>
+   <layer name="hidden too" src="data/missing.png" visibility="hidden"/>
   </stack>
+  <stack x="-10" y="5"><stack><layer name="large" src="data/large.png" x="-5" y="-6" opacity="0.5"/></stack></stack>
   <layer name="grey" src="data/grey.png"/>
  </stack>
 </image>"""

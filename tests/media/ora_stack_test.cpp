@@ -34,21 +34,37 @@ TEST(OraStack, ListsLayersFromTheBack) {
 
 TEST(OraStack, DissolvesGroups) {
   const OraStack stack = parse_within(
-      "<layer name='d' src='d'/>"
-      "<stack x='10' y='1' opacity='0.5' isolation='isolate'>"
-      "<layer name='c' src='c' x='5' opacity='0.5'/>"
-      "<stack x='100' name='inner'><layer name='b' src='b' y='-1'/></stack>"
+      "<layer name='e' src='e'/>"
+      "<stack x='10' y='1' opacity='1.0' isolation='isolate'>"
+      "<layer name='d' src='d' x='5' opacity='0.5'/>"
+      "<stack x='100' opacity='0.5'><layer name='c' src='c' y='-1' opacity='0.5'/></stack>"
+      "<stack name='inner'><layer name='b' src='b'/></stack>"
       "</stack>"
       "<layer name='a' src='a'/>");
-  ASSERT_EQ(stack.layers.size(), 4u);
-  const std::vector<OraStackLayer> expected = {
-      {"a", "a", 0, 0, 1}, {"b", "b", 110, 0, 0.5}, {"c", "c", 15, 1, 0.25}, {"d", "d", 0, 0, 1}};
-  for (std::size_t i = 0; i < 4; ++i) {
+  ASSERT_EQ(stack.layers.size(), 5u);
+  const std::vector<OraStackLayer> expected = {{"a", "a", 0, 0, 1},
+                                               {"b", "b", 10, 1, 1},
+                                               {"c", "c", 110, 0, 0.25},
+                                               {"d", "d", 15, 1, 0.5},
+                                               {"e", "e", 0, 0, 1}};
+  for (std::size_t i = 0; i < 5; ++i) {
     EXPECT_EQ(stack.layers[i].name, expected[i].name);
     EXPECT_EQ(stack.layers[i].x, expected[i].x);
     EXPECT_EQ(stack.layers[i].y, expected[i].y);
     EXPECT_EQ(stack.layers[i].opacity, expected[i].opacity);
   }
+}
+
+// Multiplied opacities are exact for these: a group with one layer that is seen, and one of which nothing is.
+TEST(OraStack, DissolvesTranslucentGroupsWithOneLayer) {
+  const OraStack stack = parse_within(
+      "<stack opacity='0.5'><layer src='a'/><layer src='b' visibility='hidden'/>"
+      "<stack visibility='hidden'><layer src='c'/></stack></stack>"
+      "<stack opacity='0'><layer src='d'/><layer src='e'/></stack>");
+  ASSERT_EQ(stack.layers.size(), 3u);
+  EXPECT_EQ(stack.layers[0].opacity, 0);
+  EXPECT_EQ(stack.layers[1].opacity, 0);
+  EXPECT_EQ(stack.layers[2].opacity, 0.5);
 }
 
 // MyPaint 2 writes such roots.
@@ -111,6 +127,18 @@ TEST(OraStack, TakesGroupsAndLayersUpToItsLimits) {
   EXPECT_EQ(parse_within(open + "<layer src='a'/>" + close).layers.size(), 1u);
 }
 
+TEST(OraStack, RefusesATranslucentGroupOfSeveralLayers) {
+  try {
+    parse_within("<stack name='glass' opacity='0.5'><layer src='a'/><layer src='b'/></stack>");
+    FAIL();
+  } catch (const common::InputError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "a.ora: the group \"glass\" has the opacity 0.5 and 2 visible layers; such groups are read with one");
+    EXPECT_EQ(error.remedy(), "Open it in the program that it comes from and save it with plain layers.");
+  }
+}
+
 struct Refusal {
   std::string name;
   std::string xml;
@@ -170,6 +198,10 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"OperatorWithLineBreaks",
                 within("<layer src='a' name='&#10;&#27;[31m' composite-op='&#10;x'/>"),
                 ": layer \" \xef\xbf\xbd[31m\" has the composite-op  x; only svg:src-over is read"},
+        Refusal{"TranslucentGroupOfGroups",
+                within("<stack name='g' opacity='0.99'><stack><layer src='a'/>"
+                       "</stack><stack><layer src='b'/><layer src='c'/></stack></stack>"),
+                ": the group \"g\" has the opacity 0.99 and 3 visible layers; such groups are read with one"},
         Refusal{"Text", within("<text>words</text>"), ": its stack.xml has a text; only layers are read"},
         Refusal{"Visibility", within("<layer src='a' visibility='maybe'/>"),
                 ": its stack.xml has visibility=\"maybe\" for a layer"},

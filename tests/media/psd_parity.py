@@ -1,14 +1,18 @@
 """Writes random documents as PSD and compares what another program reads with what went in.
 
-    python3 tests/media/psd_parity.py BUILD/tests/media_tool [--reader psd-tools|imagemagick] [--cases N] [--seed N]
+    python3 tests/media/psd_parity.py BUILD/tests/media_tool [--reader psd-tools|imagemagick|gimp] [--cases N] [--seed N]
 
-psd-tools is asked for everything; ImageMagick for the pixels and places of the layers and for the merged picture.
-Exit code 1 and a line for each difference; 77 when ImageMagick is asked for and not there. Needs psd-tools, numpy and Pillow.
+psd-tools is asked for everything; ImageMagick for the pixels and places of the layers and for the merged picture; GIMP 2.10 for
+the names, pixels, places, opacities and modes of the layers, and for what they look like together.
+Exit code 1 and a line for each difference; 77 when ImageMagick or GIMP is asked for and not there. Needs psd-tools, numpy and Pillow.
 """
 
 import argparse
 import io
+import json
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +26,26 @@ from make_srgb_profile import srgb_profile  # noqa: E402
 
 NAMES = ["Hintergrund", "Höhle/\"1\" 'a' \\ é", "🎈 図層", "two\nlines\r\n\ttab\x01\x7f\x85\u2028", "", " \n", "a:b|c<d>e*?", "-1",
          "</Layer group>", "x" * 10_000, "🎈" * 5_000, "y" + "🎈" * 5_000]
+GIMP_NORMAL = "28"
+# What GIMP is told: to write every layer as a picture, from the top, and a line about each; then all layers on each other.
+READ_WITH_GIMP = """
+(define (save image layer file) (file-png-save2 RUN-NONINTERACTIVE image layer file file 0 1 0 0 0 0 0 0 1))
+(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE %(file)s %(file)s)))
+       (layers (vector->list (cadr (gimp-image-get-layers image))))
+       (lines (open-output-file %(lines)s)))
+  (define (print . values) (for-each (lambda (value) (display value lines) (newline lines)) values))
+  (print (car (gimp-image-width image)) (car (gimp-image-height image)))
+  (for-each (lambda (layer)
+    (print (car (gimp-item-get-name layer)) (car (gimp-drawable-offsets layer)) (cadr (gimp-drawable-offsets layer))
+           (car (gimp-layer-get-opacity layer)) (car (gimp-layer-get-mode layer)) (car (gimp-item-get-visible layer)))
+    (save image layer (string-append %(stem)s (number->string layer) ".png"))
+    (print (string-append (number->string layer) ".png"))) layers)
+  (close-output-port lines)
+  (let ((merged (car (gimp-image-merge-visible-layers image CLIP-TO-IMAGE))))
+    (gimp-layer-resize-to-image-size merged) ; one layer alone keeps its size
+    (save image merged (string-append %(stem)s "merged.png"))))
+(gimp-quit 0)
+"""
 COMPOSITE_LEVELS = 2  # what psd-tools' own sums, in float and of colours that are not premultiplied, may differ by
 
 
@@ -182,6 +206,57 @@ def differences_by_imagemagick(case, program):
             yield f"the merged picture differs by {levels_apart(pixels, case.composite)}"
 
 
+def with_gimp(case, program):
+    """What READ_WITH_GIMP writes: its lines, and a function that gives the picture of a name."""
+    folder = case.file.parent / "gimp"
+    folder.mkdir(exist_ok=True)
+    script, lines = folder / "read.scm", folder / "lines"
+    lines.unlink(missing_ok=True)
+    paths = {"file": case.file, "lines": lines, "stem": f"{folder}/layer-"}
+    script.write_text(READ_WITH_GIMP % {name: json.dumps(str(path)) for name, path in paths.items()})
+    # With a profile of its own; the second -b ends it after an error.
+    done = subprocess.run([*program, "-i", "-d", "-f", "-b", f"(load {json.dumps(str(script))})", "-b", "(gimp-quit 1)"],
+                          capture_output=True, timeout=120, env={**os.environ, "GIMP2_DIRECTORY": str(folder / "profile")})
+    if not (folder / "layer-merged.png").exists() or not lines.exists():
+        raise RuntimeError(f"GIMP: {(done.stdout + done.stderr).decode(errors='replace').strip()}")
+
+    def picture(name):
+        with Image.open(folder / f"layer-{name}") as opened:
+            pixels = np.asarray(opened.convert("RGBA"))
+        (folder / f"layer-{name}").unlink()
+        return pixels
+
+    return lines.read_text().split("\n")[:-1], picture
+
+
+def in_gimp(name):
+    """Without the number with which GIMP tells layers of one name apart ("sky #1"), and the spaces at the end that it drops."""
+    return re.sub(r" #\d+$", "", name).rstrip(" ")
+
+
+def differences_by_gimp(case, program):
+    lines, picture = with_gimp(case, program)
+    if lines[:2] != [str(case.width), str(case.height)]:
+        yield f"the picture has {lines[:2]} pixels"
+    layers = [lines[start:start + 7] for start in range(2, len(lines), 7)][::-1]
+    names, expected = [in_gimp(layer[0]) for layer in layers], [in_gimp(safe_name(name, i)) for i, name in enumerate(case.names)]
+    if names != expected:
+        yield f"names are {names} instead of {expected}"
+        return
+    for i, (_, left, top, opacity, mode, visible, file) in enumerate(layers):
+        if (float(opacity), mode, visible) != (100, GIMP_NORMAL, "1"):
+            yield f"layer {i} has the opacity {opacity}, the mode {mode}, the visibility {visible}"
+        pixels, content = picture(file), case.content(i)
+        if not content.size:  # it makes the layer as large as the picture
+            if pixels[..., 3].any():
+                yield f"layer {i} is not empty"
+        elif (int(left), int(top)) != case.boxes()[i][:2] or not np.array_equal(pixels, content):
+            yield f"layer {i} of {pixels.shape} at {left}, {top} is not that of {content.shape} at {case.boxes()[i][:2]}"
+    merged = picture("merged.png")
+    if merged.shape != case.composite.shape or levels_apart(merged, case.composite) > COMPOSITE_LEVELS:
+        yield "layers put together differ"
+
+
 def imagemagick():
     """The command, or None. A `convert` need not be ImageMagick's."""
     for command in (["magick"], ["convert"]):
@@ -192,10 +267,20 @@ def imagemagick():
     return None
 
 
+def gimp():
+    """The command, or None. GIMP 3 has other procedures."""
+    for command in ("gimp-console-2.10", "gimp-2.10", "gimp"):
+        if shutil.which(command):
+            done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60)
+            if done.returncode == 0 and " 2.10." in done.stdout:
+                return [command]
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tool")
-    parser.add_argument("--reader", choices=("psd-tools", "imagemagick"), default="psd-tools")
+    parser.add_argument("--reader", choices=("psd-tools", "imagemagick", "gimp"), default="psd-tools")
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -204,6 +289,11 @@ def main():
         program, differences = imagemagick(), differences_by_imagemagick
         if program is None:
             print("Install ImageMagick to run this.")
+            return 77
+    if options.reader == "gimp":
+        program, differences = gimp(), differences_by_gimp
+        if program is None:
+            print("Install GIMP 2.10 to run this.")
             return 77
     rng = np.random.default_rng(options.seed)
     differing = 0

@@ -203,6 +203,14 @@ std::vector<RefusalCase> merges() {
             w.set("--in", w.folder() / "notes.ora");
           },
           "--in FOLDER/notes.ora is not an OpenRaster document", kLayersOrOra),
+      {.name = "MergeOfATranslucentGroup",
+       .section = "Layers put together",
+       .deed = "a document with two layers in a group of half the opacity",
+       .prepare = {},
+       .message = "a.ora: the group \"glass\" has the opacity 0.5 and 2 visible layers; such groups are read "
+                  "with one",
+       .cure = "Open it in the program that it comes from and save it with plain layers.",
+       .tested_by = "media/ora_stack_test.cpp: TEST(OraStack, RefusesATranslucentGroupOfSeveralLayers)"},
       of_merge(
           "MergeWithALayerMissing", "a layer that was taken away",
           [](Workplace& w) { w.remove_file("run/layer_0.png"); },
