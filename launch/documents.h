@@ -29,6 +29,7 @@ struct LayeredResult {
 std::string layer_name(std::size_t index);
 inline constexpr const char* kCompositeName = "composite.png";
 inline constexpr const char* kReportName = "run.json";
+inline constexpr const char* kPageName = "report.html";  // what `layerpipe report` makes of it
 
 // Whether no pixel of `image` can be seen.
 bool is_empty(const media::Image& image);

@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/documents.h"
 #include "launch/option_values.h"
 #include "launch/report_page/page.h"
 #include "launch/terminal.h"
@@ -93,7 +94,7 @@ ReportOptions read_report_options(const CLI::App& command) {
 
 void run_report(const ReportOptions& options) {
   ReportSource source{.record = runtime::read_run_record(options.run), .trace = {}, .trace_note = {}};
-  const fs::path out = options.out.empty() ? options.run.parent_path() / "report.html" : options.out;
+  const fs::path out = options.out.empty() ? options.run.parent_path() / kPageName : options.out;
   check_out(out, options.run);
   add_trace(source, options.run);
   common::write_file_atomically(out, report_page(source));
