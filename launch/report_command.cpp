@@ -62,15 +62,25 @@ void add_trace(ReportSource& source, const fs::path& run) {
   }
 }
 
-// A mistyped --out must not cost what cannot be made again.
-void check_out(const fs::path& out, const fs::path& run) {
+// A mistyped --out must not cost what cannot be made again: neither the run.json nor what it lists.
+void check_out(const fs::path& out, const ReportOptions& options, const runtime::RunRecord& record) {
+  const std::string option = "--out " + out.string();
   std::error_code error;
   if (fs::is_directory(out, error))
-    throw common::InputError(fmt::format("--out {} is a folder", out.string()),
-                             "Give the name of a file in it.");
-  if (fs::equivalent(out, run, error))
-    throw common::InputError(fmt::format("the page would be written over {}", run.string()),
-                             "Choose another --out.");
+    throw common::InputError(option + " is a folder", "Give the name of a file in it.");
+  std::vector<fs::path> kept{options.run};
+  for (const std::string& file : record.files) kept.push_back(options.run.parent_path() / file);
+  for (const fs::path& file : kept) {
+    if (fs::equivalent(out, file, error))
+      throw common::InputError("the page would be written over " + file.string(), "Choose another --out.");
+  }
+  if (out.extension() != ".html")
+    throw common::InputError(option + " does not end in .html", "The page is written as HTML.");
+  const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder, error)) {
+    throw common::InputError(option + ": there is no folder " + folder.string(),
+                             "Make it, or choose another file.");
+  }
 }
 
 }  // namespace
@@ -95,7 +105,7 @@ ReportOptions read_report_options(const CLI::App& command) {
 void run_report(const ReportOptions& options) {
   ReportSource source{.record = runtime::read_run_record(options.run), .trace = {}, .trace_note = {}};
   const fs::path out = options.out.empty() ? options.run.parent_path() / kPageName : options.out;
-  check_out(out, options.run);
+  check_out(out, options, source.record);
   add_trace(source, options.run);
   common::write_file_atomically(out, report_page(source));
   say(fmt::format("{}\n", out.string()));
