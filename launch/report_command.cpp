@@ -30,10 +30,15 @@ fs::path find_trace(const std::string& recorded, const fs::path& run) {
   return is_file(beside) ? beside : fs::path();
 }
 
-// Another run may have written over it.
-bool fits(const runtime::RecordedTrace& trace, const runtime::RunRecord& record) {
-  return std::equal(trace.ranks.begin(), trace.ranks.end(), record.ranks.begin(), record.ranks.end(),
-                    [](const auto& traced, const auto& recorded) { return traced.rank == recorded.rank; });
+// Another run may have written over it. Why it is not drawn then; empty when it is that of the run.
+std::string misfit(const runtime::RecordedTrace& trace, const runtime::RunRecord& record) {
+  const bool has_ranks =
+      std::equal(trace.ranks.begin(), trace.ranks.end(), record.ranks.begin(), record.ranks.end(),
+                 [](const auto& traced, const auto& recorded) { return traced.rank == recorded.rank; });
+  if (!has_ranks) return "The trace is of another run: its ranks are not those of this one.";
+  if (trace.run_id != record.run_id)
+    return "The trace is of another run, which wrote it over that of this one.";
+  return {};
 }
 
 void add_trace(ReportSource& source, const fs::path& run) {
@@ -51,11 +56,8 @@ void add_trace(ReportSource& source, const fs::path& run) {
   }
   try {
     runtime::RecordedTrace trace = runtime::read_trace(file);
-    if (fits(trace, source.record)) {
-      source.trace = std::move(trace);
-    } else {
-      source.trace_note = "The trace is of another run: its ranks are not those of this one.";
-    }
+    source.trace_note = misfit(trace, source.record);
+    if (source.trace_note.empty()) source.trace = std::move(trace);
   } catch (const common::InputError& error) {
     source.trace_note = "The trace of this run cannot be read.";
     say(fmt::format("without its trace: {}\n", error.what()));
