@@ -293,7 +293,7 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, const runtime::R
                           .pngs = std::move(pngs)};
     for (std::size_t i = 0; i < pictures.count(); ++i)
       layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
-    const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers);
+    const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers).names;
     written.files.insert(written.files.end(), documents.begin(), documents.end());
   }
   remove_leftovers(folder, options_.formats, pictures.count());
