@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "comm/together.h"
 #include "common/errors.h"
@@ -22,10 +23,20 @@
 namespace layerpipe::launch {
 namespace {
 
+// Rank 0's alone: nanoseconds since 1970, so that two runs have the same hardly ever.
+std::string make_run_id() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
 runtime::RunFigures make_figures(const runtime::Engine& engine, const partition::Plan& plan,
-                                 const runtime::Result& result, const at::Device& device) {
-  runtime::RunFigures figures{
-      .plan = plan, .ranks = engine.figures(), .step_seconds = result.step_seconds, .weight_bytes = {}};
+                                 const runtime::Result& result, const at::Device& device,
+                                 const std::string& run_id) {
+  runtime::RunFigures figures{.run_id = run_id,
+                              .plan = plan,
+                              .ranks = engine.figures(),
+                              .step_seconds = result.step_seconds,
+                              .weight_bytes = {}};
   for (const runtime::Network network : runtime::kNetworks)
     figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
   figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
@@ -73,7 +84,7 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
 
 // Every rank's trace, in one file.
 void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
-                 const partition::Plan& plan, const runtime::Trace& trace) {
+                 const partition::Plan& plan, const runtime::Trace& trace, const std::string& run_id) {
   if (!options.trace) return;
   const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
   if (communicator.rank() != 0) return;
@@ -83,7 +94,7 @@ void write_trace(const DecomposeOptions& options, comm::Communicator& communicat
                                  stage.blocks.end - 1),
                      runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});
   }
-  runtime::write_trace(*options.trace, ranks);
+  runtime::write_trace(*options.trace, ranks, run_id);
 }
 
 }  // namespace
@@ -108,6 +119,7 @@ void make_results(const DecomposeOptions& options, const std::vector<runtime::Op
   });
   if (is_first && !options.quiet) say(table);
   FailedRequests failed(work.records);
+  const std::string run_id = make_run_id();
   {
     ProgressDisplay display(
         options.quiet || !is_first ? ProgressStyle::kQuiet : progress_style_for_stderr(),
@@ -123,7 +135,7 @@ void make_results(const DecomposeOptions& options, const std::vector<runtime::Op
              [&](std::size_t index, const runtime::Result& result) {
                communicator.now_doing(fmt::format("writing result {}", index));
                sink.take(index, work.records[index], result,
-                         make_figures(engine, plan, result, device.device), [&] {
+                         make_figures(engine, plan, result, device.device, run_id), [&] {
                            communicator.moves();
                            communicator.check();
                          });
@@ -131,7 +143,7 @@ void make_results(const DecomposeOptions& options, const std::vector<runtime::Op
          .failed = [&](std::size_t index, const std::exception_ptr& reason) { failed.add(index, reason); }},
         control.stop_requested);
   }
-  write_trace(options, communicator, plan, engine.trace());
+  write_trace(options, communicator, plan, engine.trace(), run_id);
   failed.throw_if_any();
 }
 

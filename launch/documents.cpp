@@ -36,19 +36,25 @@ std::vector<std::size_t> kept_layers(const LayeredResult& result, EmptyLayers em
   return kept;
 }
 
-// The input at the size of the layers; nothing when the file is not there any more, or holds another picture
-// by now.
-std::optional<media::Image> original_of(const runtime::RunRecord& record) {
+// The input at the size of the layers; without a picture when the file is not there any more, or holds
+// another one by now.
+struct Original {
+  std::optional<media::Image> picture;
+  std::string missing;  // why there is none
+};
+
+Original original_of(const runtime::RunRecord& record) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(record.picture, error)) return std::nullopt;
+  if (!std::filesystem::is_regular_file(record.picture, error)) return {{}, record.picture + " is not there"};
   try {
     const media::Image picture = media::read_picture(record.picture).image;
     if (picture.width != record.picture_size.width || picture.height != record.picture_size.height)
-      return std::nullopt;
-    return media::resize_lanczos(picture, static_cast<int>(record.layer_size.width),
-                                 static_cast<int>(record.layer_size.height));
-  } catch (const common::InputError&) {
-    return std::nullopt;
+      return {{}, record.picture + " is another picture by now"};
+    return {media::resize_lanczos(picture, static_cast<int>(record.layer_size.width),
+                                  static_cast<int>(record.layer_size.height)),
+            {}};
+  } catch (const common::InputError& failure) {
+    return {{}, failure.what()};
   }
 }
 
@@ -72,13 +78,18 @@ std::vector<std::pair<std::string, std::string>> parameters_of(const runtime::Ru
   return parameters;
 }
 
-void write_page(const std::filesystem::path& path, const media::Document& document,
-                const runtime::RunRecord& record) {
+// What is to be said of the page.
+std::string write_page(const std::filesystem::path& path, const media::Document& document,
+                       const runtime::RunRecord& record) {
   media::Document page = document;
-  if (auto original = original_of(record)) {
-    page.original = [shared = std::make_shared<const media::Image>(std::move(*original))] { return *shared; };
+  Original original = original_of(record);
+  if (original.picture) {
+    page.original = [shared = std::make_shared<const media::Image>(std::move(*original.picture))] {
+      return *shared;
+    };
   }
   media::write_html(path, page);
+  return original.picture ? "" : "the page is without the original picture: " + original.missing;
 }
 
 void write_layers(const std::filesystem::path& path, const LayeredResult& result,
@@ -133,14 +144,14 @@ media::Document make_document(const LayeredResult& result, EmptyLayers empty_lay
   return document;
 }
 
-std::vector<std::string> write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
-                                         const LayeredResult& result, EmptyLayers empty_layers) {
+WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
+                                 const LayeredResult& result, EmptyLayers empty_layers) {
   const media::Document document = make_document(result, empty_layers);
-  std::vector<std::string> names;
+  WrittenDocuments written;
   for (const Format format : formats) {
     if (format == Format::kPng) continue;
-    names.push_back(document_name(format));
-    const std::filesystem::path path = folder / names.back();
+    written.names.push_back(document_name(format));
+    const std::filesystem::path path = folder / written.names.back();
     switch (format) {
       case Format::kPsd:
         media::write_psd(path, document);
@@ -155,13 +166,13 @@ std::vector<std::string> write_documents(const std::filesystem::path& folder, st
         write_layers(path, result, kept_layers(result, empty_layers));
         break;
       case Format::kHtml:
-        write_page(path, document, result.record);
+        written.remark = write_page(path, document, result.record);
         break;
       case Format::kPng:
         break;
     }
   }
-  return names;
+  return written;
 }
 
 }  // namespace layerpipe::launch

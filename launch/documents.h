@@ -29,6 +29,7 @@ struct LayeredResult {
 std::string layer_name(std::size_t index);
 inline constexpr const char* kCompositeName = "composite.png";
 inline constexpr const char* kReportName = "run.json";
+inline constexpr const char* kPageName = "report.html";  // what `layerpipe report` makes of it
 
 // Whether no pixel of `image` can be seen.
 bool is_empty(const media::Image& image);
@@ -41,10 +42,15 @@ std::string empty_layers_text(std::span<const std::size_t> empty_layers);
 // outlive it.
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers);
 
-// Writes the documents among `formats` into `folder`, which is there, one after another; their names. An
-// archive holds the PNGs under their own names and archive_report. Throws OutputError, InputError when a
-// format cannot hold the document, and what reading a layer throws; the documents before it stay then.
-std::vector<std::string> write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
-                                         const LayeredResult& result, EmptyLayers empty_layers);
+struct WrittenDocuments {
+  std::vector<std::string> names;
+  std::string remark;  // for a person: that the page is without the original picture, and why; or empty
+};
+
+// Writes the documents among `formats` into `folder`, which is there, one after another. An archive holds the
+// PNGs under their own names and archive_report. Throws OutputError, InputError when a format cannot hold the
+// document, and what reading a layer throws; the documents before it stay then.
+WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
+                                 const LayeredResult& result, EmptyLayers empty_layers);
 
 }  // namespace layerpipe::launch

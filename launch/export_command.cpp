@@ -70,14 +70,14 @@ void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requ
     const LayeredResult result = read_result(from.folder, stop_requested);
     const std::filesystem::path out = from.number.empty() ? options.out : options.out / from.number;
     prepare_folder(out);
-    const std::vector<std::string> names =
-        write_documents(out, options.formats, result, options.empty_layers);
+    const auto [names, remark] = write_documents(out, options.formats, result, options.empty_layers);
     std::error_code error;
     if (std::filesystem::equivalent(out, from.folder, error)) {
       const std::filesystem::path report = out / kReportName;
       common::write_file_atomically(report, with_files(common::read_text_file(report), names));
     }
     say(fmt::format("{}: {}\n", out.string(), fmt::join(names, ", ")));
+    if (!remark.empty()) say(fmt::format("{}: {}\n", out.string(), remark));
     if (!result.empty_layers.empty())
       say(fmt::format("{}: {}\n", out.string(), empty_layers_text(result.empty_layers)));
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -71,15 +72,32 @@ std::size_t count_layers(const std::vector<std::string>& listed_files, const std
   return count;
 }
 
+// How many results the run had that wrote `report`: --num-images of each --image.
+std::optional<std::size_t> count_results(const fs::path& report) {
+  const runtime::RunRecord record = runtime::read_run_record(report);
+  const runtime::RecordedOption* images = record.option("image");
+  const runtime::RecordedOption* each = record.option("num-images");
+  if (images == nullptr || each == nullptr) return std::nullopt;
+  const std::string& text = each->values.front();
+  std::size_t number = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) return std::nullopt;
+  return number * images->values.size();
+}
+
 }  // namespace
 
 std::vector<ResultFolder> result_folders(const fs::path& run) {
   if (!is_folder(run)) throw common::InputError("--in " + run.string() + " is not a folder", kCure);
   if (is_there(run / kReportName)) return {{run, {}}};
   std::vector<ResultFolder> folders;
-  for (std::size_t i = 0; is_folder(run / std::to_string(i)); ++i) {
+  std::optional<std::size_t> count;
+  for (std::size_t i = 0; i != count && is_folder(run / std::to_string(i)); ++i) {
     folders.push_back({run / std::to_string(i), std::to_string(i)});
-    if (is_there(folders.back().folder / kReportName)) continue;
+    const fs::path report = folders.back().folder / kReportName;
+    if (is_there(report)) {
+      if (i == 0) count = count_results(report);
+      continue;
+    }
     throw common::InputError(
         "--in " + run.string() + ": result " + std::to_string(i) + " has no run.json, so it was not finished",
         "Run layerpipe decompose again, or give the folder of one result.");

@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/documents.h"
 #include "launch/option_values.h"
 #include "launch/report_page/page.h"
 #include "launch/terminal.h"
@@ -29,10 +30,15 @@ fs::path find_trace(const std::string& recorded, const fs::path& run) {
   return is_file(beside) ? beside : fs::path();
 }
 
-// Another run may have written over it.
-bool fits(const runtime::RecordedTrace& trace, const runtime::RunRecord& record) {
-  return std::equal(trace.ranks.begin(), trace.ranks.end(), record.ranks.begin(), record.ranks.end(),
-                    [](const auto& traced, const auto& recorded) { return traced.rank == recorded.rank; });
+// Another run may have written over it. Why it is not drawn then; empty when it is that of the run.
+std::string misfit(const runtime::RecordedTrace& trace, const runtime::RunRecord& record) {
+  const bool has_ranks =
+      std::equal(trace.ranks.begin(), trace.ranks.end(), record.ranks.begin(), record.ranks.end(),
+                 [](const auto& traced, const auto& recorded) { return traced.rank == recorded.rank; });
+  if (!has_ranks) return "The trace is of another run: its ranks are not those of this one.";
+  if (trace.run_id != record.run_id)
+    return "The trace is of another run, which wrote it over that of this one.";
+  return {};
 }
 
 void add_trace(ReportSource& source, const fs::path& run) {
@@ -50,26 +56,33 @@ void add_trace(ReportSource& source, const fs::path& run) {
   }
   try {
     runtime::RecordedTrace trace = runtime::read_trace(file);
-    if (fits(trace, source.record)) {
-      source.trace = std::move(trace);
-    } else {
-      source.trace_note = "The trace is of another run: its ranks are not those of this one.";
-    }
+    source.trace_note = misfit(trace, source.record);
+    if (source.trace_note.empty()) source.trace = std::move(trace);
   } catch (const common::InputError& error) {
     source.trace_note = "The trace of this run cannot be read.";
     say(fmt::format("without its trace: {}\n", error.what()));
   }
 }
 
-// A mistyped --out must not cost what cannot be made again.
-void check_out(const fs::path& out, const fs::path& run) {
+// A mistyped --out must not cost what cannot be made again: neither the run.json nor what it lists.
+void check_out(const fs::path& out, const ReportOptions& options, const runtime::RunRecord& record) {
+  const std::string option = "--out " + out.string();
   std::error_code error;
   if (fs::is_directory(out, error))
-    throw common::InputError(fmt::format("--out {} is a folder", out.string()),
-                             "Give the name of a file in it.");
-  if (fs::equivalent(out, run, error))
-    throw common::InputError(fmt::format("the page would be written over {}", run.string()),
-                             "Choose another --out.");
+    throw common::InputError(option + " is a folder", "Give the name of a file in it.");
+  std::vector<fs::path> kept{options.run};
+  for (const std::string& file : record.files) kept.push_back(options.run.parent_path() / file);
+  for (const fs::path& file : kept) {
+    if (fs::equivalent(out, file, error))
+      throw common::InputError("the page would be written over " + file.string(), "Choose another --out.");
+  }
+  if (out.extension() != ".html")
+    throw common::InputError(option + " does not end in .html", "The page is written as HTML.");
+  const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder, error)) {
+    throw common::InputError(option + ": there is no folder " + folder.string(),
+                             "Make it, or choose another file.");
+  }
 }
 
 }  // namespace
@@ -93,8 +106,8 @@ ReportOptions read_report_options(const CLI::App& command) {
 
 void run_report(const ReportOptions& options) {
   ReportSource source{.record = runtime::read_run_record(options.run), .trace = {}, .trace_note = {}};
-  const fs::path out = options.out.empty() ? options.run.parent_path() / "report.html" : options.out;
-  check_out(out, options.run);
+  const fs::path out = options.out.empty() ? options.run.parent_path() / kPageName : options.out;
+  check_out(out, options, source.record);
   add_trace(source, options.run);
   common::write_file_atomically(out, report_page(source));
   say(fmt::format("{}\n", out.string()));

@@ -11,7 +11,7 @@ namespace layerpipe::launch {
 
 struct ReportOptions {
   std::filesystem::path run;  // run.json
-  std::filesystem::path out;  // empty: report.html beside it
+  std::filesystem::path out;  // ends in .html; empty: report.html beside it
 };
 
 void add_report_options(CLI::App& command);
@@ -19,7 +19,8 @@ void add_report_options(CLI::App& command);
 ReportOptions read_report_options(const CLI::App& command);
 
 // Writes the page, with the trace that run.json names where that can be read, and says where it is. Throws
-// InputError for a file that is no run.json, OutputError when the page cannot be written.
+// InputError for a file that is no run.json and for an --out that is not the name of a page, OutputError when
+// the page cannot be written.
 void run_report(const ReportOptions& options);
 
 }  // namespace layerpipe::launch

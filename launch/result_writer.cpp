@@ -26,6 +26,15 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, error);
 }
 
+// Without it, nobody takes what is there for a finished result. With it goes the page that was made from it.
+// Whether there was one.
+bool remove_report(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::remove(folder / kReportName, error)) return false;
+  std::filesystem::remove(folder / kPageName, error);
+  return true;
+}
+
 void prepare_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -37,7 +46,7 @@ void prepare_folder(const std::filesystem::path& folder) {
   if (::access(folder.c_str(), W_OK) != 0) {
     throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
   }
-  std::filesystem::remove(folder / kReportName, error);
+  remove_report(folder);
   common::remove_parts(folder);
 }
 
@@ -179,6 +188,37 @@ void remove_leftovers(const std::filesystem::path& folder, std::span<const Forma
   }
 }
 
+// Whether the run is made from `file`.
+bool is_input(const DecomposeOptions& options, const std::filesystem::path& file) {
+  const auto is_it = [&](const std::filesystem::path& input) {
+    std::error_code error;
+    return std::filesystem::equivalent(input, file, error);
+  };
+  return std::any_of(options.images.begin(), options.images.end(), is_it) ||
+         (options.init_latents && is_it(*options.init_latents));
+}
+
+// Beside the folders of several results: that of an earlier run, which had one.
+void remove_single_result(const DecomposeOptions& options) {
+  if (!remove_report(options.out)) return;
+  const auto remove = [&](const std::string& name) {
+    std::error_code error;
+    const std::filesystem::path file = options.out / name;
+    if (!is_input(options, file)) std::filesystem::remove(file, error);
+  };
+  for (const Format format : kDocumentFormats) remove(document_name(format));
+  remove(kCompositeName);
+  std::error_code error;
+  for (std::size_t i = 0; std::filesystem::exists(options.out / layer_name(i), error); ++i)
+    remove(layer_name(i));
+}
+
+// The results of an earlier run that had more of them, from `first` on: their layers may stay, but not as
+// those of a finished result.
+void remove_reports_of_more(const std::filesystem::path& out, std::size_t first) {
+  for (std::size_t i = first; is_folder(out / std::to_string(i)); ++i) remove_report(out / std::to_string(i));
+}
+
 void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
   // In diffusers' layout: a batch dimension in front of all but the layers.
   std::map<std::string, at::Tensor> tensors{{"init_latents", result.init_latents.unsqueeze(0)},
@@ -218,6 +258,8 @@ ResultWriter::ResultWriter(const DecomposeOptions& options, std::size_t results,
   if (options.trace) check_file("--trace", *options.trace, folder(0));
   for (std::size_t i = 0; i < results; ++i) keep_inputs(options, folder(i));
   for (std::size_t i = 0; i < results; ++i) prepare_folder(folder(i));
+  if (results > 1) remove_single_result(options);
+  remove_reports_of_more(options.out, results > 1 ? results : 0);
 }
 
 std::filesystem::path ResultWriter::folder(std::size_t index) const {
@@ -251,7 +293,7 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, const runtime::R
                           .pngs = std::move(pngs)};
     for (std::size_t i = 0; i < pictures.count(); ++i)
       layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
-    const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers);
+    const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers).names;
     written.files.insert(written.files.end(), documents.begin(), documents.end());
   }
   remove_leftovers(folder, options_.formats, pictures.count());

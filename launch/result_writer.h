@@ -21,8 +21,11 @@ void check_writing_memory(const std::vector<runtime::ResultRecord>& records,
 // One result goes to --out itself, several to --out/0, --out/1 and so on.
 class ResultWriter {
  public:
-  // Makes all folders and takes an earlier run's run.json away: from then on, a folder with a run.json holds
-  // a whole result. Throws InputError when something cannot be written: hours of work come behind it.
+  // Makes all folders and takes an earlier run's run.json away with its page, also where this run writes
+  // none, because the earlier one had one result, or more: from then on, a folder with a run.json holds a
+  // whole result of this run. A single result beside the folders of several goes with its files, but for
+  // what this run is made from. Throws InputError when something cannot be written: hours of work come behind
+  // it.
   ResultWriter(const DecomposeOptions& options, std::size_t results, runtime::RunOrigin origin);
 
   // Writes result `index` in all formats, run.json last, and takes away what an earlier run left there in

@@ -149,6 +149,7 @@ std::string report_json(const RunOrigin& origin, const ResultRecord& result, con
   seconds["steps"] = figures.step_seconds;
   Json weights = Json::object();
   for (const auto& [network, bytes] : figures.weight_bytes) weights[key_of(network)] = bytes;
+  if (!figures.run_id.empty()) json["run_id"] = figures.run_id;
   json["seconds"] = std::move(seconds);
   json["memory"] = {
       {"weight_bytes", std::move(weights)},

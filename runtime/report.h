@@ -53,6 +53,7 @@ struct ResultRecord {
 
 // What was measured.
 struct RunFigures {
+  std::string run_id;  // of the run, and of its trace (runtime/trace.h); empty: it has none
   partition::Plan plan;
   std::vector<RankFigures> ranks;  // of the run up to this result, all requests together
   std::vector<double> step_seconds;

@@ -188,6 +188,7 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   record.files = texts(json.at("files"));
   if (std::set(record.files.begin(), record.files.end()).size() != record.files.size())
     json.at("files").refuse("a list of different texts");
+  if (const auto id = json.find("run_id")) record.run_id = id->text();
   if (const auto hash = json.find("picture_hash")) record.picture_hash = hash->text();
   if (const auto hashes = json.find("layer_hashes")) record.layer_hashes = texts(*hashes);
   return record;

@@ -89,6 +89,8 @@ struct RunRecord {
   std::optional<double> predicted_seconds;
   std::vector<RecordedRank> ranks;  // in the order of the stages
   std::vector<std::string> files;
+  // The same in the trace of the run (RunFigures::run_id); empty in files of an earlier layerpipe.
+  std::string run_id;
   // Of the pixels that the model saw (ResultRecord::picture_hash); empty in files of an earlier layerpipe.
   std::string picture_hash;
   // Of each layer's pixels as they were decoded (ResultRecord::layer_hashes); empty in files of an earlier

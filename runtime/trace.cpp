@@ -199,7 +199,8 @@ Trace deserialise_trace(std::span<const std::byte> bytes) {
   return trace;
 }
 
-void write_trace(const std::filesystem::path& file, std::span<const TracedRank> ranks) {
+void write_trace(const std::filesystem::path& file, std::span<const TracedRank> ranks,
+                 const std::string& run_id) {
   Json events = Json::array();
   Arrows arrows(ranks.size());
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
@@ -211,7 +212,8 @@ void write_trace(const std::filesystem::path& file, std::span<const TracedRank> 
     }
   }
   arrows.write(events);  // behind the slices that they bind to
-  const Json json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}};
+  const Json json{
+      {"displayTimeUnit", "ms"}, {"otherData", {{"run_id", run_id}}}, {"traceEvents", std::move(events)}};
   common::write_file_atomically(file, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

@@ -93,10 +93,14 @@ class Assembly {
 RecordedTrace read_trace(const std::filesystem::path& file) {
   const std::string name = file.string();
   const JsonReader::Json whole = JsonReader::parse(common::read_text_file(file, kLargestFile), name, kRemedy);
+  const JsonReader json(whole, name, kRemedy);
   Assembly assembly;
-  for (const JsonReader& event : JsonReader(whole, name, kRemedy).at("traceEvents").items(kMostEvents))
-    assembly.add(event);
-  return assembly.take();
+  for (const JsonReader& event : json.at("traceEvents").items(kMostEvents)) assembly.add(event);
+  RecordedTrace trace = assembly.take();
+  if (const auto more = json.find("otherData")) {
+    if (const auto id = more->find("run_id")) trace.run_id = id->text();
+  }
+  return trace;
 }
 
 }  // namespace layerpipe::runtime

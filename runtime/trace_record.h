@@ -26,6 +26,7 @@ struct RecordedTrace {
     std::vector<RecordedWork> work;  // by begin
   };
   std::vector<Rank> ranks;  // in the order of the stages
+  std::string run_id;       // RunRecord::run_id; empty in files of an earlier layerpipe
 };
 
 // Throws InputError that names the file and the key for what write_trace (runtime/trace.h) cannot have

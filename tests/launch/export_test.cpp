@@ -149,10 +149,14 @@ TEST_F(Export, APictureThatIsGoneIsLeftOut) {
   const std::string with = content(out_ / "layers.html");
   // Another picture of its name is not the original either.
   media::write_png(picture, media::make_image(3, 3));
-  run({"export", "--in", out_, "--format", "html"});
+  const std::string without =
+      out_.string() + ": the page is without the original picture: " + picture.string();
+  EXPECT_THAT(run({"export", "--in", out_, "--format", "html"}).err,
+              HasSubstr(without + " is another picture by now\n"));
   const std::string with_another = content(out_ / "layers.html");
   std::filesystem::remove(picture);
-  run({"export", "--in", out_, "--format", "html"});
+  EXPECT_EQ(run({"export", "--in", out_, "--format", "html"}).err,
+            out_.string() + ": layers.html\n" + without + " is not there\n");
   EXPECT_LT(with_another.size(), with.size());
   EXPECT_TRUE(content(out_ / "layers.html") == with_another);
 }

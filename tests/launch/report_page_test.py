@@ -225,6 +225,8 @@ def check_lost_traces(layerpipe, ranks):
     for what, text, note in (("cut short", content[:1000], "The trace of this run cannot be read."),
                              ("of another run", content.replace("rank 2 on", "rank 7 on"),
                               "The trace is of another run: its ranks are not those of this one."),
+                             ("of a later run", content.replace(json.loads(content)["otherData"]["run_id"], "1789"),
+                              "The trace is of another run, which wrote it over that of this one."),
                              ("gone", None, "The trace of this run is not where it was written, nor beside run.json.")):
         trace.unlink()
         if text is not None:

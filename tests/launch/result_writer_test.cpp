@@ -8,6 +8,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/finished_run.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/zip_writer.h"
@@ -60,10 +61,14 @@ class WrittenResult : public ::testing::Test {
     }
   }
 
-  std::vector<std::size_t> write(std::vector<Format> formats) {
+  std::vector<std::size_t> write(std::vector<Format> formats) { return write_results(std::move(formats), 1); }
+  // Result `index` of each is the same; the empty layers of the last one.
+  std::vector<std::size_t> write_results(std::vector<Format> formats, std::size_t results) {
     options_.formats = std::move(formats);
     runtime::RunOrigin origin;
-    origin.options = {{.name = "prompt", .values = {"sky, sun and a house"}, .source = "command line"}};
+    origin.options = {{.name = "prompt", .values = {"sky, sun and a house"}, .source = "command line"},
+                      {.name = "image", .values = {"poster.png"}, .source = "command line"},
+                      {.name = "num-images", .values = {std::to_string(results)}, .source = "command line"}};
     runtime::ResultRecord record{.picture = "poster.png",
                                  .picture_size = {32, 16},
                                  .working_size = {16, 8},
@@ -74,7 +79,10 @@ class WrittenResult : public ::testing::Test {
     runtime::RunFigures figures;
     figures.ranks.resize(1);
     figures.plan.stages.resize(1);
-    return ResultWriter(options_, 1, origin).write(0, record, result, figures);
+    const ResultWriter writer(options_, results, origin);
+    std::vector<std::size_t> empty_layers;
+    for (std::size_t i = 0; i < results; ++i) empty_layers = writer.write(i, record, result, figures);
+    return empty_layers;
   }
   std::vector<std::string> files() const { return layerpipe::testing::files_below(options_.out); }
   nlohmann::json report() const {
@@ -141,6 +149,70 @@ TEST_F(WrittenResult, TakesAwayWhatAnEarlierRunWroteInOtherFormats) {
   write({Format::kHtml});
   EXPECT_THAT(files(), ElementsAre("layers.html", "run.json"));
   EXPECT_EQ(report().at("files"), nlohmann::json({"layers.html"}));
+}
+
+// Of another number of results, in the same folder.
+class ResultsOfAnEarlierRun : public WrittenResult {
+ protected:
+  // The numbers of the results that `layerpipe export` and others find.
+  std::vector<std::string> found() const {
+    std::vector<std::string> numbers;
+    for (const ResultFolder& result : result_folders(options_.out)) numbers.push_back(result.number.string());
+    return numbers;
+  }
+  void leave(const std::string& name) const { common::write_file_atomically(options_.out / name, "kept"); }
+};
+
+TEST_F(ResultsOfAnEarlierRun, OneGoesForSeveral) {
+  write({kFormats.begin(), kFormats.end()});
+  leave("report.html");
+  leave("notes.txt");
+  leave("layer_1 (copy).png");
+  write_results({Format::kPsd}, 3);
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "2/layers.psd",
+                                   "2/run.json", "layer_1 (copy).png", "notes.txt"));
+  EXPECT_THAT(found(), ElementsAre("0", "1", "2"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, SeveralAreNoneAfterOne) {
+  write_results({Format::kPsd}, 3);
+  write({Format::kPsd});
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "1/layers.psd", "2/layers.psd", "layers.psd", "run.json"));
+  EXPECT_THAT(found(), ElementsAre(""));
+}
+
+TEST_F(ResultsOfAnEarlierRun, FewerAreNotMixedWithThem) {
+  write_results({Format::kPsd}, 3);
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(),
+              ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "2/layers.psd"));
+  EXPECT_THAT(found(), ElementsAre("0", "1"));
+  std::filesystem::remove(options_.out / "1" / "run.json");
+  EXPECT_THROW(found(), common::InputError);
+}
+
+// A layer may be decomposed further.
+TEST_F(ResultsOfAnEarlierRun, StayWhereTheRunIsMadeFromThem) {
+  write({Format::kPng});
+  options_.images = {options_.out / "layer_1.png"};
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(),
+              ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "layer_1.png"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, WithoutARunJsonNothingIsTakenForOne) {
+  std::filesystem::create_directories(options_.out);
+  for (const char* name : {"layer_0.png", "composite.png", "report.html"}) leave(name);
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json",
+                                   "composite.png", "layer_0.png", "report.html"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, AreForgottenWithTheirPage) {
+  write({Format::kPsd});
+  leave("report.html");
+  write({Format::kPsd});
+  EXPECT_THAT(files(), ElementsAre("layers.psd", "run.json"));
 }
 
 TEST_F(WrittenResult, IsNotWrittenOverADocumentThatTheRunIsMadeFrom) {

@@ -216,6 +216,15 @@ TEST_F(TraceRecord, HoldsTheWorkOfEachRankByItsBegin) {
   EXPECT_EQ(trace.ranks[0].work[1].branch, 1);
 }
 
+TEST_F(TraceRecord, KnowsItsRun) {
+  common::write_file_atomically(file_, R"({"traceEvents": [], "otherData": {"run_id": "1789"}})");
+  EXPECT_EQ(read_trace(file_).run_id, "1789");
+  EXPECT_EQ(
+      read(names_ + R"({"ph": "M", "name": "thread_name", "pid": 4, "tid": 9, "args": {"name": "send"}})")
+          .run_id,
+      "");
+}
+
 TEST_F(TraceRecord, SaysWhatWasExpected) {
   EXPECT_EQ(refused(R"({"ph": "M", "name": "process_name", "pid": 4, "args": {"name": "someone"}})"),
             "FILE: \"traceEvents[0].args.name\" is \"someone\", not the name of a rank");

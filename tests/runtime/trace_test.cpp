@@ -56,7 +56,7 @@ std::vector<TracedRank> traced(const DenoiseWork& work) {
 
 Json written(const std::vector<TracedRank>& ranks) {
   const layerpipe::testing::TemporaryFolder folder;
-  write_trace(folder.path() / "trace.json", ranks);
+  write_trace(folder.path() / "trace.json", ranks, "1789");
   std::ifstream file(folder.path() / "trace.json");
   return Json::parse(file).at("traceEvents");
 }

@@ -96,6 +96,27 @@ std::vector<RefusalCase> pages() {
             w.add({"--out", w.model()});
           },
           "--out MODEL is a folder", "Give the name of a file in it."),
+      of_report(
+          "PageOverAResult", "`--out` over a file of the run",
+          [](Workplace& w) {
+            w.write("run/layers.html", "kept");
+            w.patch_json("run/run.json", R"({"files": ["layers.html"]})");
+            w.add({"--out", w.folder() / "run" / "layers.html"});
+          },
+          "the page would be written over FOLDER/run/layers.html", "Choose another --out."),
+      of_report(
+          "PageOverAPicture", "`--out` is no name of a page",
+          [](Workplace& w) {
+            w.add({"--out", w.picture()});
+          },
+          "--out PICTURE does not end in .html", "The page is written as HTML."),
+      of_report(
+          "PageNowhere", "`--out` in a folder that is not there",
+          [](Workplace& w) {
+            w.add({"--out", w.folder() / "nowhere" / "page.html"});
+          },
+          "--out FOLDER/nowhere/page.html: there is no folder FOLDER/nowhere",
+          "Make it, or choose another file."),
   };
 }
 
