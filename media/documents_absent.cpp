@@ -3,7 +3,6 @@
 #include <string>
 
 #include "common/errors.h"
-#include "media/archive_writer.h"
 #include "media/ora_reader.h"
 #include "media/ora_writer.h"
 #include "media/pptx_writer.h"
@@ -28,10 +27,6 @@ ZipContent text_content(std::string_view) {
 }
 
 void write_zip(const std::filesystem::path&, std::span<const ZipEntry>) {
-  throw absent("write ZIP archives");
-}
-
-void write_archive(const std::filesystem::path&, std::span<const ArchiveFile>) {
   throw absent("write ZIP archives");
 }
 

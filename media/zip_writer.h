@@ -1,4 +1,4 @@
-// Writing ZIP archives, for the documents that are one: ora_writer.h, pptx_writer.h, archive_writer.h.
+// Writing ZIP archives, for the documents that are one: ora_writer.h, pptx_writer.h, launch/documents.h.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "common/errors.h"
-#include "media/archive_writer.h"
 #include "media/bleed.h"
 #include "media/html_writer.h"
 #include "media/ora_reader.h"
@@ -64,16 +63,6 @@ Document read_document(Words& words) {
   return document;
 }
 
-void write_files(Words& words) {
-  const std::string out = words.next();
-  std::vector<ArchiveFile> files;
-  while (!words.empty()) {
-    const std::string name = words.next();
-    files.push_back({name, words.next()});
-  }
-  write_archive(out, files);
-}
-
 void unpack_ora(Words& words) {
   const Document document = read_ora(std::filesystem::path(words.next()));
   const std::filesystem::path folder = words.next();
@@ -103,8 +92,6 @@ std::optional<int> run_document_command(std::span<char*> arguments) {
   } else if (command == "composite") {
     const std::string out = words.next();
     write_png(out, composite(read_document(words)));
-  } else if (command == "zip") {
-    write_files(words);
   } else if (command == "read-ora") {
     unpack_ora(words);
   } else if (command == "bleed") {

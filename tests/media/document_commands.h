@@ -9,9 +9,8 @@ namespace layerpipe::media {
 // Carries out what `words` say, if it is one of
 //   ora OUT.ora DOCUMENT       writes OpenRaster
 //   pptx OUT.pptx DOCUMENT     writes a presentation
-//   zip OUT.zip { NAME FILE }  writes an archive
-//   read-ora IN.ora FOLDER     writes the layers as FOLDER/0.png …, from the back; prints the size, then the
-//   names bleed IN OUT.png           spreads the colours of a picture
+//   read-ora IN.ora FOLDER     writes the layers as FOLDER/0.png …, from the back; prints the size, the names
+//   bleed IN OUT.png           spreads the colours of a picture
 // where DOCUMENT is { layer NAME FILE | title TEXT | generator TEXT | parameter NAME TEXT }, its layers from
 // the back. The exit code, or nothing when it is another command. Throws what the writers and readers throw.
 std::optional<int> run_document_command(std::span<char*> words);

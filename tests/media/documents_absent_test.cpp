@@ -1,5 +1,4 @@
 #include "common/errors.h"
-#include "media/archive_writer.h"
 #include "media/ora_reader.h"
 #include "media/ora_writer.h"
 #include "media/pptx_writer.h"
@@ -23,7 +22,6 @@ TEST(DocumentsAbsent, SaysWhatThisBuildCannotDo) {
   const Document document = document_of({{"a", make_image(1, 1)}});
   expect_absent([&] { write_ora("a.ora", document); }, "write OpenRaster documents");
   expect_absent([&] { write_pptx("a.pptx", document); }, "write presentations");
-  expect_absent([] { write_archive("a.zip", {}); }, "write ZIP archives");
   expect_absent([] { write_zip("a.zip", {}); }, "write ZIP archives");
   expect_absent([] { check_zip_is_built("write --format zip"); }, "write --format zip");
   expect_absent([] { read_ora("a.ora"); }, "read the OpenRaster document a.ora");

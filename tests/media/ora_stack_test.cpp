@@ -134,7 +134,7 @@ TEST(OraStack, RefusesATranslucentGroupOfSeveralLayers) {
   } catch (const common::InputError& error) {
     EXPECT_STREQ(
         error.what(),
-        "a.ora: the group \"glass\" has the opacity 0.5 and 2 visible layers; such groups are read with one");
+        R"(a.ora: the group "glass" has the opacity 0.5 and 2 visible layers; such groups are read with one)");
     EXPECT_EQ(error.remedy(), "Open it in the program that it comes from and save it with plain layers.");
   }
 }

@@ -8,7 +8,6 @@
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "media/archive_writer.h"
 #include "media/zip_reader.h"
 #include "tests/media/document_test_data.h"
 
@@ -165,37 +164,6 @@ TEST_F(ZipWriter, RefusesWhatIsNoArchive) {
   EXPECT_THROW(write({"a\\b"}), InternalError);
   EXPECT_THROW(write({"a", "a"}), InternalError);
   EXPECT_EQ(files(), 0);
-}
-
-using ArchiveWriter = DocumentTest;
-
-TEST_F(ArchiveWriter, StoresPicturesAndDeflatesTexts) {
-  const std::string content(10'000, 'x');
-  common::write_file_atomically(folder_ / "a.png", content);
-  common::write_file_atomically(folder_ / "run.json", content);
-  const auto size_with = [&](const std::string& file) {
-    write_archive(folder_ / "a.zip", std::vector<ArchiveFile>{{file, folder_ / file}});
-    EXPECT_EQ(entry_of(folder_ / "a.zip", file), content);
-    return file_bytes(folder_ / "a.zip").size();
-  };
-  EXPECT_GT(size_with("a.png"), 10'000u);
-  EXPECT_LT(size_with("run.json"), 1'000u);
-}
-
-TEST_F(ArchiveWriter, MakesNamesSafeAndKeepsThemApart) {
-  common::write_file_atomically(folder_ / "a", std::string_view("a"));
-  common::write_file_atomically(folder_ / "b", std::string_view("b"));
-  const std::vector<ArchiveFile> files = {{"../x\n:1.png", folder_ / "a"},
-                                          {"../X\n:1.png", folder_ / "b"},
-                                          {"", folder_ / "a"},
-                                          {"out", folder_ / "a"},
-                                          {"/out//nul.json", folder_ / "b"}};
-  write_archive(folder_ / "a.zip", files);
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "x _1.png"), "a");
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "X _1-2.png"), "b");
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "unnamed"), "a");
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "out-2"), "a");
-  EXPECT_EQ(entry_of(folder_ / "a.zip", "out/_nul.json"), "b");
 }
 
 }  // namespace
