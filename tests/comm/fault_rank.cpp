@@ -8,6 +8,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -25,6 +26,13 @@ std::atomic<int> stop_signal{0};
 [[noreturn]] void leave(common::ExitCode code) {
   std::cerr.flush();
   ::_exit(static_cast<int>(code));  // not by MPI_Finalize, which waits for dead ranks
+}
+
+// As launch/ranks.cpp tells it to launch/rank.sh.
+constexpr std::chrono::seconds kTimeout{1};
+void tell_timeout() {
+  if (const char* file = std::getenv("LAYERPIPE_TIMEOUT_FILE"))
+    std::ofstream(file) << kTimeout.count() << '\n';
 }
 
 void meet(const std::string& action) {
@@ -66,10 +74,11 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, note);
   const std::string action = argc > 1 ? argv[1] : "none";
   const int who = argc > 2 ? std::atoi(argv[2]) : 0;
+  tell_timeout();
   comm::mpi::Session session;
   std::unique_ptr<comm::Communicator> ranks;
   try {
-    ranks = session.connect(1s);
+    ranks = session.connect(kTimeout);
     ranks->on_failure([&](const comm::Failure& failure) {
       if (comm::speaker(failure) == session.rank()) complain(failure);
     });

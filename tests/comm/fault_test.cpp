@@ -44,7 +44,7 @@ TEST_P(Faults, EndAllRanksInTimeAndAreNamedOnce) {
   for (const int who : {ranks == 3 ? 1 : 0, ranks - 1}) {
     if (ranks == 4 && who == 0) continue;
     const auto begin = std::chrono::steady_clock::now();
-    FaultRun run({"-n", std::to_string(ranks), fault.action, std::to_string(who), "--timeout", "1s"});
+    FaultRun run({"-n", std::to_string(ranks), fault.action, std::to_string(who)});
     const Outcome outcome = run.program.wait();
     const auto took = std::chrono::steady_clock::now() - begin;
     EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
