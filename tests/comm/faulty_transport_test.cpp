@@ -80,20 +80,20 @@ TEST(FaultyTransport, ALostLastDescriptionIsNoticed) {
               HasSubstr("rank 0 on host h (starting) does not answer: nothing moved for 0."));
 }
 
+// What the other rank is at is said once its first pulse has come.
+auto names_the_connection(const std::string& why) {
+  return ::testing::ContainsRegex("the connection to rank 0 on host h( \\(starting\\))? failed: " + why);
+}
+
 TEST(FaultyTransport, ALostPayloadIsNoticed) {
-  EXPECT_THAT(complaint(third(payload_tag(0), Fault::kDrop)),
-              HasSubstr("the connection to rank 0 on host h (starting) failed: a message of"));
+  EXPECT_THAT(complaint(third(payload_tag(0), Fault::kDrop)), names_the_connection("a message of"));
 }
 
 TEST(FaultyTransport, ACutMessageIsNoticed) {
-  EXPECT_THAT(
-      complaint(third(payload_tag(0), Fault::kTruncate)),
-      HasSubstr("the connection to rank 0 on host h (starting) failed: a message of 42 bytes came where "
-                "84 were announced"));
-  EXPECT_THAT(
-      complaint(third(description_tag(0), Fault::kTruncate)),
-      HasSubstr("the connection to rank 0 on host h (starting) failed: a message between ranks cannot be "
-                "read: it is too short"));
+  EXPECT_THAT(complaint(third(payload_tag(0), Fault::kTruncate)),
+              names_the_connection("a message of 42 bytes came where 84 were announced"));
+  EXPECT_THAT(complaint(third(description_tag(0), Fault::kTruncate)),
+              names_the_connection("a message between ranks cannot be read: it is too short"));
 }
 
 }  // namespace
