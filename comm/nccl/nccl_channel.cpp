@@ -56,7 +56,7 @@ class NcclSendChannel : public SendChannel {
       state_->announced.push_back({std::move(boundary), std::move(given)});
     });
     state_->expect_request();
-    state_->post(*description, [description] {});
+    state_->announce(description);
   }
 
   void flush() override {
@@ -78,13 +78,11 @@ class NcclSendChannel : public SendChannel {
           options(given),
           worker(NcclWorker::start(shared, peer, NcclEdge::End::kSend, given)) {}
 
-    // `bytes` live until `taken` goes.
-    void post(std::span<const std::byte> bytes, std::function<void()> taken) {
-      link.transport->post_send(
-          to, description_tag(options.channel), bytes,
-          [watch = link.watch, to = to, taken = std::move(taken)](const Delivery& delivery) {
-            if (delivery.error != nullptr) watch->connection_failed(to, delivery.error);
-          });
+    void announce(const std::shared_ptr<const std::vector<std::byte>>& description) {
+      link.transport->post_send(to, description_tag(options.channel), *description,
+                                [watch = link.watch, to = to, description](const Delivery& delivery) {
+                                  if (delivery.error != nullptr) watch->connection_failed(to, delivery.error);
+                                });
     }
 
     // The receiver asks for each boundary with an empty message.
