@@ -11,6 +11,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launch/output_path.h"
 #include "launch/work_options.h"
 #include "media/bleed.h"
 #include "media/png_reader.h"
@@ -25,11 +26,6 @@ constexpr const char* kCure = "Give the folder of a finished run, as layerpipe d
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
 }
 
 // Nothing larger than the report says is unpacked.

@@ -1,7 +1,6 @@
 #include "launch/merge_command.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -14,6 +13,7 @@
 #include "common/files.h"
 #include "launch/documents.h"
 #include "launch/option_values.h"
+#include "launch/output_path.h"
 #include "launch/terminal.h"
 #include "media/composite.h"
 #include "media/file_kind.h"
@@ -34,11 +34,6 @@ struct Stack {
   std::vector<std::function<media::Image()>> layers;  // from the back
   std::vector<std::string> names;                     // for messages
 };
-
-bool is_folder(const fs::path& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
 
 std::optional<std::size_t> whole_number(std::string_view text) {
   std::size_t number = 0;
@@ -111,16 +106,7 @@ void check_out(const fs::path& out, const fs::path& in, const Stack& stack) {
   const std::string option = "--out " + out.string();
   if (out.extension() != ".png")
     throw common::InputError(option + " does not end in .png", "The composite is written as PNG.");
-  if (is_folder(out)) throw common::InputError(option + " is a folder", "Give the name of a file in it.");
-  const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
-  if (!is_folder(folder)) {
-    throw common::InputError(option + ": there is no folder " + folder.string(),
-                             "Make it, or choose another file.");
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError(option + ": the folder " + folder.string() + " may not be written",
-                             "Choose another file.");
-  }
+  check_output_file(option, out);
   std::error_code error;
   bool is_input = fs::equivalent(out, in, error);
   for (const std::string& name : stack.names) is_input = is_input || fs::equivalent(out, name, error);

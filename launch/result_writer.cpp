@@ -13,6 +13,7 @@
 #include "common/units.h"
 #include "launch/documents.h"
 #include "launch/layer_pixels.h"
+#include "launch/output_path.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
 #include "model/latents.h"
@@ -20,11 +21,6 @@
 
 namespace layerpipe::launch {
 namespace {
-
-bool is_folder(const std::filesystem::path& path) {
-  std::error_code error;
-  return std::filesystem::is_directory(path, error);
-}
 
 // Without it, nobody takes what is there for a finished result. With it goes the page that was made from it.
 // Whether there was one.
@@ -53,18 +49,10 @@ void prepare_folder(const std::filesystem::path& folder) {
 // Of --dump-latents or --trace. `out` will be there when the file is written.
 void check_file(const std::string& name, const std::filesystem::path& file,
                 const std::filesystem::path& out) {
-  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  const std::string option = name + " " + file.string();
-  if (is_folder(file)) throw common::InputError(option + " is a folder", "Give the name of a file in it.");
-  if (!is_folder(folder)) {
-    if (std::filesystem::weakly_canonical(folder) == std::filesystem::weakly_canonical(out)) return;
-    throw common::InputError(option + ": there is no folder " + folder.string(),
-                             "Make it, or choose another file.");
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError(option + ": the folder " + folder.string() + " may not be written",
-                             "Choose another file.");
-  }
+  const std::filesystem::path folder = folder_of(file);
+  const bool will_be_there = !is_folder(folder) && std::filesystem::weakly_canonical(folder) ==
+                                                       std::filesystem::weakly_canonical(out);
+  if (!will_be_there) check_output_file(name + " " + file.string(), file);
 }
 
 // Results replace what an earlier run left, but never what the run was made from.
