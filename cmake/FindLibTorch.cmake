@@ -6,7 +6,7 @@
 #
 # Looks, in this order, in: LibTorch_ROOT (the folder of the Python package; a variable of CMake or of the environment), the
 # checkout's .venv, the python3 on the PATH. Takes the first that will do.
-# Defines LibTorch::LibTorch, LibTorch::OpenMP, LibTorch::NCCL (with CUDA), LibTorch_VERSION, LibTorch_PACKAGE_DIR.
+# Defines LibTorch::LibTorch, LibTorch::NCCL (with CUDA), LibTorch_VERSION, LibTorch_PACKAGE_DIR.
 function(_libtorch_package_of python result)
   # find_spec does not import torch, which would take seconds.
   execute_process(
@@ -84,17 +84,17 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     target_link_libraries(LibTorch::LibTorch INTERFACE
       "$<LINK_LIBRARY:always_needed,${_libtorch_lib}/libtorch_cuda.so>" "${_libtorch_lib}/libc10_cuda.so")
   endif()
-  # OpenMP's run-time library is the one that torch brings along, where it does: a process must not have two.
+  # Without OpenMP's flag at::parallel_for is one plain loop, so whoever includes ATen's headers compiles with it. The run-time
+  # library is the one that torch brings along, where it does: a process must not have two.
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   separate_arguments(_libtorch_openmp_flags NATIVE_COMMAND "${OpenMP_CXX_FLAGS}")
-  add_library(LibTorch::OpenMP INTERFACE IMPORTED)
-  target_compile_options(LibTorch::OpenMP INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${_libtorch_openmp_flags}>")
+  target_compile_options(LibTorch::LibTorch INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${_libtorch_openmp_flags}>")
   file(GLOB _libtorch_openmp "${_libtorch_lib}/libgomp*.so*")
   if(_libtorch_openmp)
     list(GET _libtorch_openmp 0 _libtorch_openmp)
-    target_link_libraries(LibTorch::OpenMP INTERFACE "${_libtorch_openmp}")
+    target_link_libraries(LibTorch::LibTorch INTERFACE "${_libtorch_openmp}")
   else()
-    target_link_libraries(LibTorch::OpenMP INTERFACE OpenMP::OpenMP_CXX)
+    target_link_libraries(LibTorch::LibTorch INTERFACE OpenMP::OpenMP_CXX)
   endif()
 
   # What those libraries need in turn lies in folders of other packages, which their own run paths name. Ours is of the old kind

@@ -10,6 +10,18 @@ function(layerpipe_library folder)
   target_link_libraries(layerpipe_${folder} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} layerpipe_options)
 endfunction()
 
+# layerpipe_precompiled_headers(<name> HEADERS ... LIBS ...)
+#
+# Headers that take seconds to parse, parsed once for all targets that say target_precompile_headers(<target> REUSE_FROM <name>).
+# The result takes 400 MB of disk, so there are few of them; their users must be compiled with the same options.
+function(layerpipe_precompiled_headers name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;LIBS" ${ARGN})
+  file(CONFIGURE OUTPUT ${name}.cpp CONTENT "// A library needs a source; this one is built for its precompiled headers.\n")
+  add_library(${name} OBJECT "${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp")
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} layerpipe_options)
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+
 # A second build of the same tests (tests/mutations) reads the data of the first one.
 set(LAYERPIPE_TEST_DATA "${PROJECT_SOURCE_DIR}/tests/data" CACHE PATH "The tests' data")
 mark_as_advanced(LAYERPIPE_TEST_DATA)
