@@ -56,11 +56,12 @@ struct ShownPlan {
 ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
                     const Machinery& machinery, const Work& work) {
   const runtime::ModelFolder& model = machinery.engine->model();
+  const runtime::CostWorkload workload =
+      runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator);
   const PlanInput input{
-      .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload =
-          runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator),
-      .devices = runtime::gather_devices(communicator, machinery.device, machinery.dtype,
+      .cost_of = [&](const runtime::CostWorkload& other) { return runtime::model_cost(model, other); },
+      .workload = workload,
+      .devices = runtime::gather_devices(communicator, machinery.device, model.config(), workload,
                                          host_place(communicator).count),
       .work = runtime::workload_of(work.requests),
       .config = options.run_config.partition};

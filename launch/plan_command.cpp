@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <ostream>
 #include <sstream>
 
@@ -24,22 +25,31 @@
 namespace layerpipe::launch {
 namespace {
 
+runtime::CostWorkload workload_for(const PlanOptions& options, const at::Device& kind, std::int64_t threads) {
+  return {.picture = {options.work.resolution, options.work.resolution},
+          .layers = options.work.layers,
+          .branches = options.no_cfg ? 1 : 2,
+          .device = kind,
+          .dtype = dtype_of(options.run_config.dtype, kind),
+          .threads = threads};
+}
+
 // Those that are imagined, which are GPUs; those of the ranks, when there are several; or a rank for each GPU
 // of this machine. Called by all ranks.
-runtime::Survey devices_for(const PlanOptions& options, comm::Communicator& communicator) {
+runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFolder& model,
+                            std::int64_t threads, comm::Communicator& communicator) {
   if (!options.devices.empty())
     return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
   if (communicator.size() == 1) return runtime::survey_machine();
   runtime::DeviceFacts mine;
   const runtime::HostPlace place = host_place(communicator);
   comm::together(communicator, "looking at the devices", [&] {
-    share_cores(place);
     mine = runtime::choose_device(runtime::DeviceChoice::kAuto, place);
     runtime::use_device(mine.device);
   });
   runtime::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
-  const at::ScalarType dtype = dtype_of(options.run_config.dtype, mine.device);
-  return {.devices = runtime::gather_devices(communicator, mine, dtype, place.count),
+  return {.devices = runtime::gather_devices(communicator, mine, model.config(),
+                                             workload_for(options, mine.device, threads), place.count),
           .kind = mine.device,
           .remark = mine.remark};
 }
@@ -48,12 +58,7 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
                std::int64_t threads, std::ostream& out) {
   PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = {.picture = {options.work.resolution, options.work.resolution},
-                   .layers = options.work.layers,
-                   .branches = options.no_cfg ? 1 : 2,
-                   .device = survey.kind,
-                   .dtype = dtype_of(options.run_config.dtype, survey.kind),
-                   .threads = threads},
+      .workload = workload_for(options, survey.kind, threads),
       .devices = survey.devices,
       .work = {.requests = options.num_images,
                .steps = options.work.steps,
@@ -77,16 +82,19 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
 }  // namespace
 
 void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
-  const runtime::Survey survey = devices_for(options, communicator);
+  std::optional<runtime::ModelFolder> model;
+  comm::together(communicator, "opening the model", [&] {
+    share_cores(host_place(communicator));
+    model.emplace(options.model,
+                  options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles);
+  });
   const std::int64_t threads = runtime::most_threads(communicator);
+  const runtime::Survey survey = devices_for(options, *model, threads, communicator);
   const bool is_first = communicator.rank() == 0;
   std::ostringstream unheard;  // of the others, who find the same
   if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
-  comm::together(communicator, "planning", [&] {
-    const runtime::ModelFolder model(options.model, options.random_weights ? runtime::WeightOrigin::kRandom
-                                                                           : runtime::WeightOrigin::kFiles);
-    make_plan(options, model, survey, threads, is_first ? out : unheard);
-  });
+  comm::together(communicator, "planning",
+                 [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
 }
 
 }  // namespace layerpipe::launch

@@ -7,7 +7,6 @@
 #include "model/text_encoder/text_encoder.h"
 #include "model/text_encoder/text_encoder_cost.h"
 #include "model/transformer/transformer.h"
-#include "model/transformer/transformer_cost.h"
 #include "model/vae/vae.h"
 #include "model/vae/vae_cost.h"
 #include "model/vae/vae_strips.h"
@@ -54,9 +53,8 @@ class Scales {
   model::WeightStore store_;
 };
 
-model::TokenGrid grid_of(const ModelFolder& model, const CostWorkload& workload) {
-  const std::int64_t pixels =
-      model.config().vae.spatial_compression_ratio() * model.config().transformer.patch_size;
+model::TokenGrid grid_of(const model::ModelConfig& config, const CostWorkload& workload) {
+  const std::int64_t pixels = config.vae.spatial_compression_ratio() * config.transformer.patch_size;
   return {.frames = workload.layers + 1,
           .height = workload.picture.height / pixels,
           .width = workload.picture.width / pixels,
@@ -66,8 +64,7 @@ model::TokenGrid grid_of(const ModelFolder& model, const CostWorkload& workload)
 partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorkload& workload,
                                       const model::ComputeTarget& target) {
   const model::TransformerConfig& config = model.config().transformer;
-  const model::TokenGrid grid = grid_of(model, workload);
-  const model::TransformerTokens tokens{grid.latent_tokens(), grid.image_tokens(), workload.prompt_tokens};
+  const model::TransformerTokens tokens = transformer_tokens(model.config(), workload);
   Scales scales(model, Network::kTransformer, workload);
   const model::WeightStore& store = scales.store();
   partition::ChainCost cost;
@@ -163,6 +160,11 @@ std::uint64_t reserved_bytes(std::uint64_t tensor_bytes, const at::Device& devic
   constexpr std::uint64_t kOwnSegment = 10 * kMiB;
   const std::uint64_t unit = tensor_bytes >= kOwnSegment ? 2 * kMiB : 512;
   return (tensor_bytes + unit - 1) / unit * unit;
+}
+
+model::TransformerTokens transformer_tokens(const model::ModelConfig& config, const CostWorkload& workload) {
+  const model::TokenGrid grid = grid_of(config, workload);
+  return {grid.latent_tokens(), grid.image_tokens(), workload.prompt_tokens};
 }
 
 partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& workload) {

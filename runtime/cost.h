@@ -8,6 +8,7 @@
 
 #include "model/latents.h"
 #include "model/text_encoder/prompt.h"
+#include "model/transformer/transformer_cost.h"
 #include "partition/cost.h"
 #include "runtime/model_folder.h"
 
@@ -22,6 +23,9 @@ struct CostWorkload {
   at::ScalarType dtype = at::kFloat;
   std::int64_t threads = 1;  // of a rank on the CPU
 };
+
+// What the transformer works on in one microbatch.
+model::TransformerTokens transformer_tokens(const model::ModelConfig& config, const CostWorkload& workload);
 
 // Reads headers of weight files, no weights. Throws InputError when the files lack a tensor.
 partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& workload);

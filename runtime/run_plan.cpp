@@ -80,10 +80,13 @@ partition::Workload workload_of(std::span<const Request> requests) {
 }
 
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
-                                                  at::ScalarType dtype, int ranks_on_host) {
+                                                  const model::ModelConfig& config,
+                                                  const CostWorkload& workload, int ranks_on_host) {
   partition::DeviceInfo mine = survey(device, communicator.rank());
   if (device.device.is_cpu()) mine.free_bytes /= static_cast<std::uint64_t>(ranks_on_host);
-  mine.operations_per_second = measure_operations_per_second(device.device, dtype);
+  mine.operations_per_second =
+      measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
+                                    {device.device, workload.dtype, std::int64_t{at::get_num_threads()}});
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));

@@ -11,6 +11,11 @@ namespace {
 constexpr std::int64_t kMlpRatio = 4;
 constexpr std::int64_t kWideBytes = sizeof(float);
 
+// Nobody reads the text's result in the last block.
+bool is_last(const TransformerConfig& config, std::int64_t block) {
+  return block + 1 == config.num_layers;
+}
+
 std::int64_t tile_rows(const ComputeTarget& target, std::int64_t rows) {
   return std::min(rows, ops::rows_per_tile(target.device, rows));
 }
@@ -78,10 +83,16 @@ double block_operations(const TransformerConfig& config, const TransformerTokens
   const auto image = static_cast<double>(tokens.image);
   const auto text = static_cast<double>(tokens.text);
   constexpr double kAll = 4 + 2 * kMlpRatio;  // matrices of dim² for a token: q, k, v, out and the MLP
-  const bool is_last = block + 1 == config.num_layers;
-  const double text_matrices = is_last ? 2 : kAll;  // keys and values
-  const double queries = is_last ? image : image + text;
-  return 2 * dim * dim * (kAll * image + text_matrices * text) + 4 * queries * (image + text) * dim;
+  const double text_matrices = is_last(config, block) ? 2 : kAll;  // keys and values
+  return 2 * dim * dim * (kAll * image + text_matrices * text) +
+         block_attention_operations(config, tokens, block);
+}
+
+double block_attention_operations(const TransformerConfig& config, const TransformerTokens& tokens,
+                                  std::int64_t block) {
+  const std::int64_t queries = is_last(config, block) ? tokens.image : tokens.joint();
+  return 4 * static_cast<double>(queries) * static_cast<double>(tokens.joint()) *
+         static_cast<double>(config.inner_dim());
 }
 
 double stream_embedder_operations(const TransformerConfig& config, const TransformerTokens& tokens) {

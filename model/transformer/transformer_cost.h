@@ -41,6 +41,9 @@ std::uint64_t prompt_bytes(const TransformerConfig& config, std::int64_t text_to
 
 // 24 · tokens · dim² + 4 · tokens² · dim; less in the last block, where nobody reads the text's result.
 double block_operations(const TransformerConfig& config, const TransformerTokens& tokens, std::int64_t block);
+// The second part of it: scores, and their product with the values.
+double block_attention_operations(const TransformerConfig& config, const TransformerTokens& tokens,
+                                  std::int64_t block);
 double stream_embedder_operations(const TransformerConfig& config, const TransformerTokens& tokens);
 double output_head_operations(const TransformerConfig& config, const TransformerTokens& tokens);
 
