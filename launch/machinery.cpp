@@ -6,6 +6,7 @@
 #include "launch/dtype.h"
 #include "launch/ranks.h"
 #include "model/fingerprint.h"
+#include "runtime/locality.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -15,45 +16,45 @@ runtime::DeviceChoice device_choice(const std::string& option) {
   return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
 }
 
-// Between stages.
-comm::ChannelKind choose_channel(runtime::ChannelChoice choice, const at::Device& device) {
-  if (choice == runtime::ChannelChoice::kNccl && device.is_cpu()) {
+}  // namespace
+
+comm::ChannelKind choose_channel(runtime::ChannelChoice choice, bool on_gpus, bool in_parts) {
+  if (choice == runtime::ChannelChoice::kNccl && !on_gpus) {
     throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
                              "Take mpi, or auto.");
   }
   const bool takes_nccl =
       choice == runtime::ChannelChoice::kNccl ||
-      (choice == runtime::ChannelChoice::kAuto && !device.is_cpu() && comm::nccl_is_built());
+      (choice == runtime::ChannelChoice::kAuto && on_gpus && !in_parts && comm::nccl_is_built());
   return takes_nccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
 }
 
-runtime::EngineConfig engine_config(const DecomposeOptions& options, const at::Device& device,
-                                    at::ScalarType dtype) {
-  return {.model_folder = options.model,
-          .device = device,
-          .dtype = dtype,
-          .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-          .channel = choose_channel(options.run_config.comm.channel, device)};
-}
-
-}  // namespace
-
 Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
   Machinery machinery;
-  comm::together(communicator, "opening the model", [&] {
+  comm::together(communicator, "choosing devices", [&] {
     const runtime::HostPlace place = host_place(communicator);
     share_cores(place);
     machinery.device = runtime::choose_device(device_choice(options.device), place);
     if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
       throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
-    const at::Device device = machinery.device.device;
-    runtime::use_device(device);
-    machinery.dtype = dtype_of(options.run_config.dtype, device);
-    machinery.engine =
-        std::make_unique<runtime::Engine>(engine_config(options, device, machinery.dtype), communicator);
-    machinery.fingerprint = model::fingerprint(options.model);
+    runtime::use_device(machinery.device.device);
+    runtime::stay_on(runtime::cores_near(machinery.device.pci_address));
   });
   runtime::check_own_gpus(communicator, machinery.device.uuid);
+  const bool in_parts =
+      runtime::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs");
+  comm::together(communicator, "opening the model", [&] {
+    const at::Device device = machinery.device.device;
+    machinery.dtype = dtype_of(options.run_config.dtype, device);
+    const runtime::EngineConfig config{
+        .model_folder = options.model,
+        .device = device,
+        .dtype = machinery.dtype,
+        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+        .channel = choose_channel(options.run_config.comm.channel, !device.is_cpu(), in_parts)};
+    machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
+    machinery.fingerprint = model::fingerprint(options.model);
+  });
   return machinery;
 }
 

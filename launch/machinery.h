@@ -24,6 +24,11 @@ struct Machinery {
 // AgreedError, and on a rank alone InputError.
 Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator);
 
+// What the channels between stages are, for the choice of the config file. `on_gpus`: the ranks compute on
+// GPUs; `in_parts`: some rank has a part of a GPU (MIG), which NCCL does not know. Throws InputError for NCCL
+// without GPUs.
+comm::ChannelKind choose_channel(runtime::ChannelChoice choice, bool on_gpus, bool in_parts);
+
 // What ranks that work on one run cannot differ in.
 std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
                                     const Machinery& machinery);

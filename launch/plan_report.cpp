@@ -118,6 +118,19 @@ Row totals(const partition::Plan& plan) {
 
 }  // namespace
 
+std::string memory_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind) {
+  constexpr std::uint64_t kUsual = std::uint64_t{1} << 30;
+  std::string notes;
+  if (kind.is_cpu()) return notes;
+  for (const partition::DeviceInfo& device : devices) {
+    if (device.total_bytes <= device.free_bytes + kUsual) continue;
+    notes += fmt::format("rank {}: {} of the {} of its GPU are held by other programs\n", device.rank,
+                         common::format_bytes(device.total_bytes - device.free_bytes),
+                         common::format_bytes(device.total_bytes));
+  }
+  return notes;
+}
+
 std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) {
   const Row header{"rank",
                    "host",

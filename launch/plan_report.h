@@ -1,9 +1,13 @@
 // A plan as people and programs read it.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <span>
 #include <string>
 
+#include "partition/device_info.h"
 #include "partition/plan.h"
 
 namespace layerpipe::launch {
@@ -14,6 +18,10 @@ struct PlanSubject {
   std::string work;   // "4 layers at 640 px, guidance on, bf16"
   std::string notes;  // further lines under the table; may be empty
 };
+
+// A line for each GPU of which others hold more than 1 GiB: less is a display's, or the driver's own. Empty
+// for the CPU and for devices that are imagined.
+std::string memory_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind);
 
 // A line for each rank, at most 110 columns wide, then totals, hosts and remarks.
 std::string plan_table(const partition::Plan& plan, const PlanSubject& subject);

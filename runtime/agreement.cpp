@@ -66,4 +66,16 @@ void check_own_gpus(comm::Communicator& communicator, const std::string& uuid) {
   }
 }
 
+bool on_any_rank(comm::Communicator& communicator, bool is_so_here, const char* what) {
+  comm::WireWriter mine;
+  mine.number(is_so_here ? std::uint8_t{1} : std::uint8_t{0});
+  const auto all = communicator.all_gather(mine.take(), what);
+  return std::any_of(all.begin(), all.end(), [](const auto& bytes) {
+    comm::WireReader reader(bytes);
+    const bool is_so = reader.number<std::uint8_t>() != 0;
+    reader.end();
+    return is_so;
+  });
+}
+
 }  // namespace layerpipe::runtime

@@ -23,4 +23,8 @@ void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& 
 // Called by all ranks.
 void check_own_gpus(comm::Communicator& communicator, const std::string& uuid);
 
+// Whether it is so on some rank. Called by all ranks, and the same for all. `what` is said when a rank fails
+// meanwhile: "comparing GPUs".
+bool on_any_rank(comm::Communicator& communicator, bool is_so_here, const char* what);
+
 }  // namespace layerpipe::runtime

@@ -38,7 +38,8 @@ struct Functions {
         device_name(find<Result(char*, int, int)>(library, "cuDeviceGetName")),
         device_attribute(find<Result(int*, int, int)>(library, "cuDeviceGetAttribute")),
         device_total(find<Result(std::size_t*, int)>(library, "cuDeviceTotalMem_v2")),
-        device_uuid(find<Result(Uuid*, int)>(library, "cuDeviceGetUuid_v2")) {}
+        device_uuid(find<Result(Uuid*, int)>(library, "cuDeviceGetUuid_v2")),
+        device_pci_address(find<Result(char*, int, int)>(library, "cuDeviceGetPCIBusId")) {}
 
   bool are_complete() const {
     return init && error_string && driver_version && device_count && device_get && device_name &&
@@ -58,7 +59,8 @@ struct Functions {
   Result (*device_name)(char*, int, int);
   Result (*device_attribute)(int*, int, int);
   Result (*device_total)(std::size_t*, int);
-  Result (*device_uuid)(Uuid*, int);  // may be missing
+  Result (*device_uuid)(Uuid*, int);              // may be missing
+  Result (*device_pci_address)(char*, int, int);  // may be missing
 };
 
 // "GPU-01234567-89ab-cdef-0123-456789abcdef".
@@ -87,6 +89,12 @@ GpuFacts facts_of(const Functions& functions, int index) {
   if (functions.device_total(&bytes, device) == kSuccess) facts.total_bytes = bytes;
   Uuid uuid{};
   if (functions.device_uuid && functions.device_uuid(&uuid, device) == kSuccess) facts.uuid = text_of(uuid);
+  std::array<char, 32> address{};
+  if (functions.device_pci_address &&
+      functions.device_pci_address(address.data(), address.size() - 1, device) == kSuccess)
+    facts.pci_address = address.data();
+  // Source: MIG User Guide, "Device Enumeration": "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
+  facts.is_mig_instance = facts.name.find(" MIG ") != std::string::npos;
   return facts;
 }
 

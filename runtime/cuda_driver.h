@@ -13,7 +13,9 @@ struct GpuFacts {
   std::string name;    // "NVIDIA H200"
   int capability = 0;  // compute capability 9.0 is 90
   std::uint64_t total_bytes = 0;
-  std::string uuid;  // "GPU-…", as nvidia-smi -L shows it; empty when the driver does not tell
+  std::string uuid;              // "GPU-…", as nvidia-smi -L shows it; empty when the driver does not tell
+  std::string pci_address;       // "0000:3B:00.0"; empty when the driver does not tell
+  bool is_mig_instance = false;  // a part of a GPU that the driver shows as one
 };
 
 struct CudaDriver {

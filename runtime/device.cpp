@@ -41,6 +41,17 @@ std::string capability_text(int capability) {
   return version_text(capability, 10);
 }
 
+DeviceFacts facts_of(const CudaDriver& driver, std::size_t index) {
+  const GpuFacts& gpu = driver.gpus[index];
+  return {.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
+          .name = gpu.name,
+          .capability = gpu.capability,
+          .driver = driver.version,
+          .uuid = gpu.uuid,
+          .pci_address = gpu.pci_address,
+          .is_mig_instance = gpu.is_mig_instance};
+}
+
 }  // namespace
 
 GpuRefusal judge_gpu(const std::optional<CudaDriver>& driver, const GpuNeeds& needs, std::size_t index) {
@@ -115,13 +126,7 @@ DeviceFacts choose_device(DeviceChoice choice, const HostPlace& place) {
                                  std::to_string(usable.size()) + " GPUs that can be used",
                              "Start one rank for each GPU, or take --device cpu.");
   }
-  const std::size_t index = usable[is_given ? 0 : static_cast<std::size_t>(place.index)];
-  const GpuFacts& gpu = driver->gpus[index];
-  return {.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
-          .name = gpu.name,
-          .capability = gpu.capability,
-          .driver = driver->version,
-          .uuid = gpu.uuid};
+  return facts_of(*driver, usable[is_given ? 0 : static_cast<std::size_t>(place.index)]);
 }
 
 void use_device(const at::Device& device) {
@@ -135,11 +140,7 @@ std::vector<DeviceFacts> usable_gpus() {
   std::vector<DeviceFacts> gpus;
   for (std::size_t index = 0; driver && index < driver->gpus.size(); ++index) {
     if (!judge_gpu(driver, needs, index).reason.empty() || !at::globalContext().hasCUDA()) continue;
-    gpus.push_back({.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index)),
-                    .name = driver->gpus[index].name,
-                    .capability = driver->gpus[index].capability,
-                    .driver = driver->version,
-                    .uuid = driver->gpus[index].uuid});
+    gpus.push_back(facts_of(*driver, index));
   }
   return gpus;
 }

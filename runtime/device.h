@@ -16,11 +16,13 @@ enum class DeviceChoice { kAuto, kCuda, kCpu };
 
 struct DeviceFacts {
   at::Device device = at::kCPU;
-  std::string name;    // "NVIDIA H200", or the processor's
-  int capability = 0;  // compute capability 9.0 is 90; 0 for the CPU
-  int driver = 0;      // CUDA version of the driver, 13000 is 13.0; 0 for the CPU
-  std::string uuid;    // of a GPU: "GPU-…"; empty for the CPU, or when the driver does not tell
-  std::string remark;  // why `auto` did not take the GPU that is there; empty otherwise
+  std::string name;              // "NVIDIA H200", or the processor's
+  int capability = 0;            // compute capability 9.0 is 90; 0 for the CPU
+  int driver = 0;                // CUDA version of the driver, 13000 is 13.0; 0 for the CPU
+  std::string uuid;              // of a GPU: "GPU-…"; empty for the CPU, or when the driver does not tell
+  std::string pci_address;       // of a GPU: "0000:3B:00.0"; empty likewise
+  bool is_mig_instance = false;  // a part of a GPU that the driver shows as one
+  std::string remark;            // why `auto` did not take the GPU that is there; empty otherwise
 };
 
 // Why no GPU can be used, and what to do; an empty `reason` when GPU `index` can.

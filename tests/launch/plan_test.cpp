@@ -166,6 +166,17 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+TEST(PlanTable, SaysWhereOthersHoldMemory) {
+  constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+  const std::vector<partition::DeviceInfo> devices = {
+      {.rank = 0, .total_bytes = 24 * kGiB, .free_bytes = 23 * kGiB},
+      {.rank = 1, .total_bytes = 24 * kGiB, .free_bytes = 9 * kGiB},
+      {.rank = 2, .total_bytes = 12 * kGiB, .free_bytes = 12 * kGiB}};
+  EXPECT_EQ(memory_notes(devices, at::kCUDA),
+            "rank 1: 15.00 GiB of the 24.00 GiB of its GPU are held by other programs\n");
+  EXPECT_EQ(memory_notes(devices, at::kCPU), "");
+}
+
 TEST(PlanTable, IsNeverWiderThan110Columns) {
   partition::Plan plan{.fits = false, .residency = {.text_encoder = partition::Residency::kPhased}};
   partition::StagePlan stage{.rank = 9999,

@@ -64,6 +64,14 @@ TEST(Agreement, NoticesAMissingFact) {
   EXPECT_THAT(texts[2], ::testing::EndsWith("another program version than rank 0: none, not abc"));
 }
 
+TEST(OnAnyRank, IsTheSameForAll) {
+  for (const int one : {0, 1, 2, 3}) {  // 3: none
+    layerpipe::testing::on_local_ranks(3, [&](comm::Communicator& communicator) {
+      EXPECT_EQ(on_any_rank(communicator, communicator.rank() == one, "asking"), one < 3);
+    });
+  }
+}
+
 TEST(OwnGpus, AreNamedWhenTwoRanksHaveOne) {
   const auto said_by = [](std::array<std::string, 3> uuids) {
     std::string text;
