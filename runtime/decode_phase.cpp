@@ -145,8 +145,9 @@ void decode_layers(RunContext& run, const std::function<void()>& before_each,
     if (mine.size() > 0) {
       comm::Boundary boundary = run.mail.receive(kFirstRank, static_cast<std::int64_t>(i));
       if (boundary.header.action == comm::Action::kCompute) {
+        const at::Tensor& latents = boundary.at(kLatents, run.dtype, latent_sizes(run, tasks, mine));
         const at::Tensor rows =
-            decode_tasks(run, tasks, mine, boundary.at(kLatents, run.dtype, latent_sizes(run, tasks, mine)));
+            run.traced("VAE strips", [&] { return decode_tasks(run, tasks, mine, latents); });
         const auto peak = static_cast<std::int64_t>(memory_use(run.device).peak);
         run.mail.send(kFirstRank,
                       {.header = boundary.header,

@@ -37,6 +37,19 @@ at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& i
   return model::prompt_rows(encoder.norm(hidden_states));
 }
 
+// This rank's strips of a picture, joined along its height.
+at::Tensor encode_strips(const RunContext& run, const Request& request,
+                         const std::vector<model::ops::RowRange>& strips, const partition::UnitRange& mine) {
+  const at::Tensor picture = model::picture_to_tensor(request.picture).to(run.device, run.dtype);
+  std::vector<at::Tensor> parts(static_cast<std::size_t>(mine.size()));
+  model::ops::for_each_task(run.device, mine.size(), [&](std::int64_t task) {
+    parts[static_cast<std::size_t>(task)] = run.networks.vae_encoder().forward_strip(
+        picture, strips[static_cast<std::size_t>(mine.begin + task)]);
+    run.communicator.moves();
+  });
+  return at::cat(parts, 2);
+}
+
 // The requests whose picture has to be encoded: neighbours may share one.
 std::vector<std::size_t> distinct_pictures(std::span<const Request> requests) {
   std::vector<std::size_t> distinct;
@@ -92,7 +105,8 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
       if (place > 0) {
         received = receive(stages[place - 1].rank, i, static_cast<std::int64_t>(prompts.token_ids[i].size()));
       }
-      const at::Tensor result = encode_part(run, prompts.token_ids[i], received);
+      const at::Tensor result =
+          run.traced("text encoder", [&] { return encode_part(run, prompts.token_ids[i], received); });
       const bool is_last = place + 1 == stages.size();
       run.mail.send(is_last ? kFirstRank : stages[place + 1].rank,
                     boundary_of(static_cast<std::int64_t>(i), result));
@@ -126,14 +140,9 @@ void encode_pictures(RunContext& run) {
       const auto ranges = deal_strips(static_cast<std::int64_t>(strips.size()), run.plan);
       const partition::UnitRange mine = ranges[static_cast<std::size_t>(run.part.stage)];
       if (mine.size() > 0) {
-        const at::Tensor picture = model::picture_to_tensor(request.picture).to(run.device, run.dtype);
-        std::vector<at::Tensor> parts(static_cast<std::size_t>(mine.size()));
-        model::ops::for_each_task(run.device, mine.size(), [&](std::int64_t task) {
-          parts[static_cast<std::size_t>(task)] = run.networks.vae_encoder().forward_strip(
-              picture, strips[static_cast<std::size_t>(mine.begin + task)]);
-          run.communicator.moves();
-        });
-        run.mail.send(kFirstRank, boundary_of(static_cast<std::int64_t>(i), at::cat(parts, 2)));
+        const at::Tensor rows =
+            run.traced("VAE strips", [&] { return encode_strips(run, request, strips, mine); });
+        run.mail.send(kFirstRank, boundary_of(static_cast<std::int64_t>(i), rows));
       }
       if (run.is_first()) {
         std::vector<at::Tensor> parts;
@@ -143,9 +152,11 @@ void encode_pictures(RunContext& run) {
               run.mail.receive(run.plan.stages[stage].rank, static_cast<std::int64_t>(i));
           parts.push_back(part.at(kTensor).to(run.device));
         }
-        const at::Tensor encoded = run.networks.vae_encoder().forward_middle(at::cat(parts, 2));
+        latents = run.traced("VAE middle", [&] {
+          const at::Tensor encoded = run.networks.vae_encoder().forward_middle(at::cat(parts, 2));
+          return model::pack_latents(model::normalise_latents(encoded, config.vae)).cpu();
+        });
         run.communicator.moves();
-        latents = model::pack_latents(model::normalise_latents(encoded, config.vae)).cpu();
       }
     }
     if (!run.is_first()) continue;

@@ -176,7 +176,8 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .mail = Mail(communicator_, channel_number(runs_, Use::kMail)),
                  .networks = NetworkSet(model_, part, plan.residency, config_.device, config_.dtype),
                  .states = std::vector<RequestState>(part.stage == 0 ? requests.size() : 0),
-                 .progress = ProgressTeller(listeners.progress, stop_requested)};
+                 .progress = ProgressTeller(listeners.progress, stop_requested),
+                 .trace = trace_};
   figures_.assign(static_cast<std::size_t>(communicator_.size()), {});
   ++runs_;
   communicator_.barrier("beginning");

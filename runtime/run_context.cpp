@@ -1,8 +1,5 @@
 #include "runtime/run_context.h"
 
-#include "runtime/clock.h"
-#include "runtime/device.h"
-
 namespace layerpipe::runtime {
 
 void RunContext::now_doing(const std::string& what) {
@@ -18,7 +15,9 @@ void RunContext::time_loading(const Load& load) {
     progress.loaded(network, done, total);
   });
   wait_for(device);
-  load_seconds += now() - start;
+  const double end = now();
+  load_seconds += end - start;
+  trace.add_phase("load weights", start, end);
 }
 
 void RunContext::load(Network network) {

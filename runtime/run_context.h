@@ -6,10 +6,13 @@
 #include <vector>
 
 #include "partition/plan.h"
+#include "runtime/clock.h"
+#include "runtime/device.h"
 #include "runtime/mail.h"
 #include "runtime/network_set.h"
 #include "runtime/progress.h"
 #include "runtime/request_state.h"
+#include "runtime/trace.h"
 
 namespace layerpipe::runtime {
 
@@ -28,6 +31,7 @@ struct RunContext {
   NetworkSet networks;
   std::vector<RequestState> states;  // on rank 0; empty elsewhere
   ProgressTeller progress;
+  Trace& trace;
   double load_seconds = 0;  // of the phase, so far
   // On rank 0: the most memory that each rank has used for decoding, by rank, as they tell with their rows.
   std::vector<std::uint64_t> decode_peak_bytes{};
@@ -38,6 +42,16 @@ struct RunContext {
   void now_doing(const std::string& what);
   void load(Network network);
   void load_resident();
+
+  // What `work` gives, once the device has done all of it; in the trace as a part of the phase.
+  template <typename Work>
+  auto traced(const char* name, const Work& work) const {
+    const double begin = now();
+    auto result = work();
+    wait_for(device);
+    trace.add_phase(name, begin, now());
+    return result;
+  }
 
  private:
   template <typename Load>

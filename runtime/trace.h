@@ -12,7 +12,7 @@
 
 namespace layerpipe::runtime {
 
-// One thing that a rank did: an instruction of its schedule, or a phase.
+// One thing that a rank did: an instruction of its schedule, a phase, or a part of one.
 struct TraceEvent {
   // A rank's rows in the picture.
   enum class Row : std::int32_t { kPhase = 0, kCompute = 1, kReceive = 2, kSend = 3 };
@@ -31,6 +31,7 @@ struct Trace {
   std::vector<TraceEvent> events;
 
   void add(const Instruction& instruction, double begin, double end);
+  // A phase, or a part of one, which is drawn below it: "load weights", "text encoder".
   void add_phase(const std::string& name, double begin, double end);
 };
 

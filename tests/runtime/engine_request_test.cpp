@@ -79,18 +79,32 @@ TEST_F(EngineRequest, MeasuresEveryPhase) {
   }
 }
 
-TEST_F(EngineRequest, TracesEveryPhase) {
+// A phase comes behind its parts, as it ends.
+TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
   layerpipe::testing::run_engine(engine_, {&parity_.request, 1}, {}, stop_);
-  std::vector<std::string> phases;
-  double end = 0;  // of the phase before
+  std::vector<std::string> names;
+  double phase_end = 0;   // of the phase before
+  double first_part = 0;  // its begin
+  double part_end = 0;    // of the part before
   for (const TraceEvent& event : engine_.trace().events) {
     if (event.row != TraceEvent::Row::kPhase) continue;
-    phases.push_back(event.name);
-    EXPECT_GE(event.begin, end) << event.name;
+    names.push_back(event.name);
     EXPECT_GT(event.end, event.begin) << event.name;
-    end = event.end;
+    if (event.name == "encode" || event.name == "denoise" || event.name == "decode") {
+      EXPECT_GE(event.begin, phase_end) << event.name;
+      EXPECT_LE(event.begin, first_part) << event.name;
+      EXPECT_GE(event.end, part_end) << event.name;
+      phase_end = event.end;
+    } else {
+      EXPECT_GE(event.begin, std::max(phase_end, part_end)) << event.name;
+      if (part_end <= phase_end) first_part = event.begin;
+      part_end = event.end;
+    }
   }
-  EXPECT_THAT(phases, ::testing::ElementsAre("encode", "denoise", "decode"));
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("load weights", "load weights", "text encoder", "text encoder",
+                                     "load weights", "VAE strips", "VAE middle", "encode", "load weights",
+                                     "denoise", "load weights", "VAE strips", "decode"));
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {
