@@ -13,7 +13,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from bench_runs import Bench, RunFailed, table
+from bench_runs import GIB, Bench, RunFailed, table
 
 
 def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None) -> dict:
@@ -32,6 +32,11 @@ def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None
         "load_seconds": sum(guided.report["seconds"]["load"].values()),
         "encode_seconds": guided.report["seconds"]["encode"],
         "decode_seconds": guided.report["seconds"]["decode"],
+        "first_step_seconds": guided.first_step_seconds,
+        "encode_parts": guided.parts("encode"),
+        "decode_parts": guided.parts("decode"),
+        "peak_bytes": {phase: [rank["peak_bytes"][phase] for rank in guided.ranks] for phase in ("encode", "decode")},
+        "predicted_step_seconds": guided.report["plan"]["predicted_step_seconds"],
         "latents": str(guided.latents),
     }
     if alone is None:
@@ -63,6 +68,17 @@ def row(figures: dict) -> list:
                     "yes" if figures["same_bits"] else "NO"]
 
 
+def other_row(figures: dict) -> list:
+    """What lies beside the denoising; of the slowest rank, and memory of the one that takes most."""
+    def most(parts: list[dict], name: str) -> str:
+        return f"{max(rank.get(name, 0) for rank in parts):.3f}"
+    return [figures["resolution"], figures["stages"], f"{sum(rank.get('text encoder', 0) for rank in figures['encode_parts']):.3f}",
+            f"{figures['first_step_seconds']:.3f}", most(figures["encode_parts"], "VAE strips"),
+            most(figures["encode_parts"], "VAE middle"), most(figures["decode_parts"], "VAE strips"),
+            *(f"{max(figures['peak_bytes'][phase]) / GIB:.2f}" for phase in ("encode", "decode")),
+            f"{figures['predicted_step_seconds']:.3f}"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stages", type=int, nargs="+", default=[1, 2], help="1 comes first, to compare with")
@@ -92,6 +108,9 @@ def main() -> None:
                     args.json.write_text(json.dumps(results, indent=2) + "\n")
     print(table(["px", "stages", "serial s a step", "s a step", "one picture", "throughput", "least busy", "waits to send",
                  "same bits"], [row(figures) for figures in results]))
+    print()
+    print(table(["px", "stages", "text encoder s", "first step after s", "VAE encode: strips s", "middle s", "VAE decode s",
+                 "encode peak GiB", "decode peak GiB", "predicted s a step"], [other_row(figures) for figures in results]))
 
 
 if __name__ == "__main__":

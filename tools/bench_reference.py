@@ -2,9 +2,10 @@
 
     python3 tools/bench_reference.py --resolution 640 1024 --layers 4               # the transformer, eager and compiled
     python3 tools/bench_reference.py --networks --resolution 640 1024 --layers 4    # text encoder and VAE
+    python3 tools/bench_reference.py --device-map --resolution 640 1024 --layers 4  # the transformer over all GPUs, by accelerate
 
 Prints one JSON object a line, with the fields of `bench_forward --json` or of bench_networks. Needs a GPU, torch and
-diffusers, and transformers for the text encoder.
+diffusers, transformers for the text encoder, and accelerate for --device-map.
 """
 
 import argparse
@@ -56,18 +57,23 @@ def inputs(resolution: int, layers: int, text_tokens: int) -> dict:
     }
 
 
+def synchronize() -> None:
+    for gpu in range(torch.cuda.device_count()):
+        torch.cuda.synchronize(gpu)
+
+
 def measure(call, repeat: int) -> dict:
     for _ in range(2):
         call()
-    torch.cuda.synchronize()
+    synchronize()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     seconds = []
     for _ in range(repeat):
-        torch.cuda.synchronize()
+        synchronize()
         start = time.perf_counter()
         call()
-        torch.cuda.synchronize()
+        synchronize()
         seconds.append(time.perf_counter() - start)
     return {
         "seconds": {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)},
@@ -87,6 +93,31 @@ def bench_transformer(args) -> None:
         for resolution in args.resolution:
             kwargs = inputs(resolution, args.layers, args.text_tokens)
             report(program=f"diffusers {mode}", resolution=resolution, **measure(lambda: model(**kwargs), args.repeat))
+
+
+def device_map_of(model, gpus: int) -> dict[str, int]:
+    """The same number of blocks for every GPU; what comes before them on the first, what comes after them on the last."""
+    device_map = {}
+    blocks = len(model.transformer_blocks)
+    for name, part in model.named_children():
+        if part is model.transformer_blocks:
+            device_map |= {f"{name}.{i}": i * gpus // blocks for i in range(blocks)}
+        else:
+            device_map[name] = gpus - 1 if any(key.startswith("transformer_blocks") for key in device_map) else 0
+    return device_map
+
+
+def bench_device_map(args) -> None:
+    """The transformer over all GPUs as accelerate runs it: blocks one after another, one GPU at work at a time."""
+    from accelerate import dispatch_model
+    gpus = torch.cuda.device_count()
+    model = make_transformer()
+    model = dispatch_model(model, device_map_of(model, gpus))
+    weights = [torch.cuda.memory_allocated(gpu) / 2**30 for gpu in range(gpus)]
+    for resolution in args.resolution:
+        kwargs = inputs(resolution, args.layers, args.text_tokens)
+        report(program="diffusers with accelerate's device_map", gpus=gpus, weights_gib=weights, resolution=resolution,
+               **measure(lambda: model(**kwargs), args.repeat))
 
 
 def bench_networks(args) -> None:
@@ -112,10 +143,12 @@ def main() -> None:
     parser.add_argument("--text-tokens", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--eager-only", action="store_true")
-    parser.add_argument("--networks", action="store_true", help="the text encoder and the VAE instead")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--networks", action="store_true", help="the text encoder and the VAE instead")
+    instead.add_argument("--device-map", action="store_true", help="the transformer's blocks spread over all GPUs by accelerate")
     args = parser.parse_args()
     with torch.inference_mode():
-        (bench_networks if args.networks else bench_transformer)(args)
+        (bench_networks if args.networks else bench_device_map if args.device_map else bench_transformer)(args)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ class RunFailed(Exception):
 class Run:
     report: dict   # run.json of the first result
     latents: Path  # what --dump-latents wrote, of a run of one picture
+    trace: Path    # what --trace wrote
     seconds: float  # of the whole command
 
     @property
@@ -40,6 +41,23 @@ class Run:
     def busy_share(self) -> list[float]:
         return [rank["denoise"]["busy"] / rank["denoise"]["seconds"] for rank in self.ranks]
 
+    @property
+    def first_step_seconds(self) -> float:
+        """From the start of the work, without loading, to the end of the first step."""
+        return self.report["seconds"]["encode"] - self.report["seconds"]["load"]["encode"] + self.report["seconds"]["steps"][0]
+
+    def parts(self, phase: str) -> list[dict[str, float]]:
+        """Seconds of the parts of a phase ("text encoder", "VAE strips" …) on every rank, by the trace."""
+        events = json.loads(self.trace.read_text())["traceEvents"]
+        slices = [event for event in events if event["ph"] == "X" and "args" not in event]
+        sums = []
+        for whole in (event for event in slices if event["name"] == phase):
+            inside = [event for event in slices if event["pid"] == whole["pid"] and event is not whole
+                      and whole["ts"] <= event["ts"] < whole["ts"] + whole["dur"]]
+            sums.append({name: sum(event["dur"] for event in inside if event["name"] == name) / 1e6
+                         for name in sorted({event["name"] for event in inside})})
+        return sums
+
 
 class Bench:
     """Runs launch/run.sh decompose with random weights of the published sizes, under `folder`."""
@@ -55,8 +73,10 @@ class Bench:
     def run(self, name: str, ranks: int, *options: str, pictures: int = 1) -> Run:
         out = self.folder / name
         latents = self.folder / f"{name}.safetensors"
+        trace = self.folder / f"{name}.trace.json"
         command = [CHECKOUT / "launch" / "run.sh", "-n", str(ranks), "decompose", "--model", self.model, "--random-weights",
-                   "--image", PICTURE, "--prompt", "a poster of the weather, with a sun, a cloud and rain", "--out", out]
+                   "--image", PICTURE, "--prompt", "a poster of the weather, with a sun, a cloud and rain", "--out", out,
+                   "--trace", trace]
         command += ["--num-images", str(pictures)] if pictures > 1 else ["--dump-latents", latents]
         begin = time.monotonic()
         process = subprocess.Popen([*map(str, command), *options], stderr=subprocess.PIPE, text=True)
@@ -68,7 +88,7 @@ class Bench:
         if process.wait() != 0:
             raise RunFailed(f"{name} ended with {process.returncode}:\n" + "".join(log[-12:]))
         first = out / "0" if pictures > 1 else out
-        return Run(json.loads((first / "run.json").read_text()), latents, time.monotonic() - begin)
+        return Run(json.loads((first / "run.json").read_text()), latents, trace, time.monotonic() - begin)
 
 
 def table(heads: list[str], rows: list[list]) -> str:
