@@ -12,6 +12,14 @@ int number(const char* name) {
 }
 
 constexpr int kSuccess = 0;
+constexpr int kNotSupported = 801;
+
+int copy_variable(const char* name, char* text, int length) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) return kNotSupported;
+  std::strncpy(text, value, static_cast<std::size_t>(length));
+  return kSuccess;
+}
 constexpr int kCapabilityMajor = 75;
 
 }  // namespace
@@ -38,8 +46,17 @@ int cuDeviceGet(int* device, int index) {
   return kSuccess;
 }
 int cuDeviceGetName(char* name, int length, int) {
-  std::strncpy(name, "Fake GPU", static_cast<std::size_t>(length));
+  if (copy_variable("FAKE_CUDA_NAME", name, length) != kSuccess)
+    std::strncpy(name, "Fake GPU", static_cast<std::size_t>(length));
   return kSuccess;
+}
+int cuDeviceGetUuid_v2(unsigned char* uuid, int) {
+  if (std::getenv("FAKE_CUDA_UUID") == nullptr) return kNotSupported;
+  for (int i = 0; i < 16; ++i) uuid[i] = static_cast<unsigned char>(16 * i + number("FAKE_CUDA_UUID"));
+  return kSuccess;
+}
+int cuDeviceGetPCIBusId(char* address, int length, int) {
+  return copy_variable("FAKE_CUDA_PCI", address, length);
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   const int capability = number("FAKE_CUDA_CAPABILITY");
