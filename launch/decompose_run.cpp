@@ -74,7 +74,7 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
                                                              .branches = input.work.branches,
                                                              .pictures = input.work.requests,
                                                              .dtype = word_of(machinery.dtype)}),
-                                          .notes = memory_notes(input.devices, machinery.device.device)});
+                                          .notes = device_notes(input.devices, machinery.device.device)});
     if (shown.plan.fits) return;
     if (communicator.rank() == 0 && !options.quiet) say(shown.table);
     throw common::DoesNotFitError("the model does not fit: " + shortage(shown.plan), what_would_fit(input));

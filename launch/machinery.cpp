@@ -6,7 +6,6 @@
 #include "launch/dtype.h"
 #include "launch/ranks.h"
 #include "model/fingerprint.h"
-#include "runtime/locality.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -18,14 +17,14 @@ runtime::DeviceChoice device_choice(const std::string& option) {
 
 }  // namespace
 
-comm::ChannelKind choose_channel(runtime::ChannelChoice choice, bool on_gpus, bool in_parts) {
-  if (choice == runtime::ChannelChoice::kNccl && !on_gpus) {
+comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
+  if (choice == runtime::ChannelChoice::kNccl && ranks == RanksOn::kCpus) {
     throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
                              "Take mpi, or auto.");
   }
   const bool takes_nccl =
       choice == runtime::ChannelChoice::kNccl ||
-      (choice == runtime::ChannelChoice::kAuto && on_gpus && !in_parts && comm::nccl_is_built());
+      (choice == runtime::ChannelChoice::kAuto && ranks == RanksOn::kGpus && comm::nccl_is_built());
   return takes_nccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
 }
 
@@ -38,11 +37,12 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
     if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
       throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
     runtime::use_device(machinery.device.device);
-    runtime::stay_on(runtime::cores_near(machinery.device.pci_address));
+    stay_near(machinery.device);
   });
   runtime::check_own_gpus(communicator, machinery.device.uuid);
-  const bool in_parts =
-      runtime::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs");
+  RanksOn ranks = machinery.device.device.is_cpu() ? RanksOn::kCpus : RanksOn::kGpus;
+  if (runtime::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs"))
+    ranks = RanksOn::kPartsOfGpus;
   comm::together(communicator, "opening the model", [&] {
     const at::Device device = machinery.device.device;
     machinery.dtype = dtype_of(options.run_config.dtype, device);
@@ -51,7 +51,7 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
         .device = device,
         .dtype = machinery.dtype,
         .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-        .channel = choose_channel(options.run_config.comm.channel, !device.is_cpu(), in_parts)};
+        .channel = choose_channel(options.run_config.comm.channel, ranks)};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
     machinery.fingerprint = model::fingerprint(options.model);
   });

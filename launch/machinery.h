@@ -24,10 +24,12 @@ struct Machinery {
 // AgreedError, and on a rank alone InputError.
 Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator);
 
-// What the channels between stages are, for the choice of the config file. `on_gpus`: the ranks compute on
-// GPUs; `in_parts`: some rank has a part of a GPU (MIG), which NCCL does not know. Throws InputError for NCCL
-// without GPUs.
-comm::ChannelKind choose_channel(runtime::ChannelChoice choice, bool on_gpus, bool in_parts);
+// What the ranks of a run compute on. Parts of GPUs (MIG) when one of them has such a part.
+enum class RanksOn { kCpus, kGpus, kPartsOfGpus };
+
+// What the channels between stages are, for the choice of the config file. Throws InputError for NCCL without
+// GPUs.
+comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks);
 
 // What ranks that work on one run cannot differ in.
 std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,

@@ -18,7 +18,6 @@
 #include "runtime/agreement.h"
 #include "runtime/cost.h"
 #include "runtime/device_survey.h"
-#include "runtime/locality.h"
 #include "runtime/model_folder.h"
 #include "runtime/plan_json.h"
 #include "runtime/run_plan.h"
@@ -47,7 +46,7 @@ runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFold
   comm::together(communicator, "looking at the devices", [&] {
     mine = runtime::choose_device(runtime::DeviceChoice::kAuto, place);
     runtime::use_device(mine.device);
-    runtime::stay_on(runtime::cores_near(mine.pci_address));
+    stay_near(mine);
   });
   runtime::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
   return {.devices = runtime::gather_devices(communicator, mine, model.config(),
@@ -75,7 +74,8 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
                                                      .branches = input.work.branches,
                                                      .pictures = options.num_images,
                                                      .dtype = word_of(input.workload.dtype)}),
-                                  .notes = memory_notes(survey.devices, survey.kind)}));
+                                  .notes = options.devices.empty() ? device_notes(survey.devices, survey.kind)
+                                                                   : ""}));
   if (plan.fits) return;
   out.flush();  // before the message on stderr
   throw common::DoesNotFitError("the model does not fit: " + shortage(plan), what_would_fit(input));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "common/units.h"
@@ -116,12 +117,9 @@ Row totals(const partition::Plan& plan) {
           .spare = gib(spare)};
 }
 
-}  // namespace
-
-std::string memory_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind) {
+std::string notes_of_memory(std::span<const partition::DeviceInfo> devices) {
   constexpr std::uint64_t kUsual = std::uint64_t{1} << 30;
   std::string notes;
-  if (kind.is_cpu()) return notes;
   for (const partition::DeviceInfo& device : devices) {
     if (device.total_bytes <= device.free_bytes + kUsual) continue;
     notes += fmt::format("rank {}: {} of the {} of its GPU are held by other programs\n", device.rank,
@@ -129,6 +127,38 @@ std::string memory_notes(std::span<const partition::DeviceInfo> devices, const a
                          common::format_bytes(device.total_bytes));
   }
   return notes;
+}
+
+// As --devices takes it.
+std::string speed_text(double operations_per_second) {
+  return fmt::format("{:.3g}TFLOPS", operations_per_second / 1e12);
+}
+
+std::string notes_of_speeds(std::span<const partition::DeviceInfo> devices) {
+  double least = std::numeric_limits<double>::infinity();
+  double most = 0;
+  std::string unknown;
+  for (const partition::DeviceInfo& device : devices) {
+    if (device.operations_per_second > 0) {
+      least = std::min(least, device.operations_per_second);
+      most = std::max(most, device.operations_per_second);
+    } else {
+      unknown +=
+          fmt::format("rank {}: too little memory is free to measure its speed, so times are not predicted\n",
+                      device.rank);
+    }
+  }
+  if (most == 0) return {};  // measured nowhere
+  const std::string range = speed_text(least) == speed_text(most)
+                                ? speed_text(most)
+                                : speed_text(least) + " to " + speed_text(most);
+  return "speed, measured with a block: " + range + "\n" + unknown;
+}
+
+}  // namespace
+
+std::string device_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind) {
+  return (kind.is_cpu() ? "" : notes_of_memory(devices)) + notes_of_speeds(devices);
 }
 
 std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) {

@@ -19,9 +19,9 @@ struct PlanSubject {
   std::string notes;  // further lines under the table; may be empty
 };
 
-// A line for each GPU of which others hold more than 1 GiB: less is a display's, or the driver's own. Empty
-// for the CPU and for devices that are imagined.
-std::string memory_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind);
+// What else is to be known of devices that are there, in lines: GPUs of which others hold more than 1 GiB
+// (less is a display's, or the driver's own), and their speeds where they were measured.
+std::string device_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind);
 
 // A line for each rank, at most 110 columns wide, then totals, hosts and remarks.
 std::string plan_table(const partition::Plan& plan, const PlanSubject& subject);

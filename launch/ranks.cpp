@@ -13,6 +13,7 @@
 #include "comm/mpi/session.h"
 #include "common/errors.h"
 #include "launch/failure.h"
+#include "runtime/locality.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -105,6 +106,11 @@ runtime::HostPlace host_place(const comm::Communicator& communicator) {
     ++place.count;
   }
   return place;
+}
+
+void stay_near(const runtime::DeviceFacts& device) {
+  const int cores = runtime::stay_on(runtime::cores_near(device.pci_address));
+  if (cores > 0) at::set_num_threads(std::min(cores, at::get_num_threads()));
 }
 
 void share_cores(const runtime::HostPlace& place) {

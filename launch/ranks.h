@@ -22,6 +22,10 @@ void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
 // This rank's place among those of its host.
 runtime::HostPlace host_place(const comm::Communicator& communicator);
 
+// Keeps this rank, from now on, on the cores near its GPU (runtime/locality.h), with no more of LibTorch's
+// CPU threads than they are. Does nothing on a CPU.
+void stay_near(const runtime::DeviceFacts& device);
+
 // Gives LibTorch's CPU threads their share of the cores that this process may use, unless OMP_NUM_THREADS
 // says how many.
 void share_cores(const runtime::HostPlace& place);

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <vector>
 
+#include "model/ops/tiles.h"
 #include "model/transformer/transformer_block.h"
 #include "runtime/clock.h"
+#include "runtime/cost.h"
 #include "runtime/device.h"
 #include "runtime/memory.h"
 
@@ -17,24 +19,13 @@ namespace {
 
 using model::TransformerTokens;
 
-// Neither the first nor the last, where the text's result is not read.
-constexpr std::int64_t kBlock = 0;
-constexpr int kRuns = 3;
+constexpr std::int64_t kBlock = 0;  // any but the last, where the text's result is not read
+constexpr std::size_t kRuns = 3;
+constexpr double kLongSeconds = 0.5;  // after which no more is measured
 
-// What a run may take: a few hundredths of a second of an H200, or of one core of a CPU.
+// Of one run.
 double most_operations(const model::ComputeTarget& target) {
   return target.device.is_cpu() ? 1e9 * static_cast<double>(target.threads) : 8e12;
-}
-
-// Fewer of the tokens, in the same proportion; not so few that the tiles of the threads are not filled.
-TransformerTokens sample_of(const model::TransformerConfig& config, TransformerTokens tokens,
-                            const model::ComputeTarget& target) {
-  const std::int64_t fewest = 128 * (target.device.is_cpu() ? target.threads : 16);
-  while (tokens.image / 2 >= fewest && block_operations(config, tokens, kBlock) > most_operations(target)) {
-    tokens.image /= 2;
-    tokens.text = (tokens.text + 1) / 2;
-  }
-  return tokens;
 }
 
 // A block whose matrices all lie in one of random numbers. (Products of zeros or ones are faster on a GPU.)
@@ -45,7 +36,7 @@ class SampleBlock {
       : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.dtype)) {
     const std::int64_t dim = config.inner_dim();
     const at::Tensor numbers =
-        at::randn({6 * dim, dim}, options_).mul_(1 / std::sqrt(static_cast<double>(dim)));
+        at::randn({kMatrixRows * dim, dim}, options_).mul_(1 / std::sqrt(static_cast<double>(dim)));
     const auto linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) -> model::Linear {
       return {numbers.narrow(0, first_row, out * in / dim).view({out, in}), at::zeros({out}, options_)};
     };
@@ -59,19 +50,23 @@ class SampleBlock {
                                       .to_out = linear(dim, dim, 3 * dim),
                                       .mlp_in = linear(4 * dim, dim, 0),
                                       .mlp_out = linear(dim, 4 * dim, 2 * dim)};
-    weights_ = {.image = stream, .text = stream};
+    weights_ = {.image = stream, .text = stream, .text_result_is_read = kBlock + 1 < config.num_layers};
     streams_ = {at::randn({tokens.image, dim}, options_), at::randn({tokens.text, dim}, options_)};
     conditioning_ = at::randn({1, dim}, options_);
     rotary_ = {rotary_of(tokens.image, config), rotary_of(tokens.text, config)};
   }
 
-  struct Seconds {
-    double attention = 0;
-    double rest = 0;
-  };
-  Seconds run() {
+  // Of what the constructor and run() take at most.
+  static std::uint64_t bytes(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                             const model::ComputeTarget& target) {
+    return target.bytes(kMatrixRows * config.inner_dim() * config.inner_dim()) +
+           stream_bytes(config, tokens, target) + block_workspace_bytes(config, tokens, target) +
+           2 * rotary_bytes(config, tokens.joint());
+  }
+
+  BlockSeconds run() {
     const at::Device device = options_.device();
-    Seconds seconds;
+    BlockSeconds seconds;
     const auto attention = [&](const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
       wait_for(device);
       const double begin = now();
@@ -89,6 +84,8 @@ class SampleBlock {
   }
 
  private:
+  static constexpr std::int64_t kMatrixRows = 6;  // times the dimension: the largest matrix, the modulation's
+
   model::RotaryTable rotary_of(std::int64_t tokens, const model::TransformerConfig& config) const {
     const at::Tensor angles = at::rand({tokens, config.attention_head_dim / 2}, options_.dtype(at::kFloat));
     return {angles.cos(), angles.sin()};
@@ -107,38 +104,68 @@ double middle(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-double measure(const model::TransformerConfig& config, const TransformerTokens& tokens,
-               const model::ComputeTarget& target) {
-  const TransformerTokens sample = sample_of(config, tokens, target);
-  SampleBlock block(config, sample, target);
-  block.run();  // libraries choose their kernels
+BlockSeconds measure(SampleBlock& block, const std::function<void()>& moves) {
+  const auto run = [&] {
+    const BlockSeconds seconds = block.run();
+    if (moves) moves();
+    return seconds;
+  };
+  const double begin = now();
+  BlockSeconds first = run();  // libraries choose their kernels
   std::vector<double> attention;
   std::vector<double> rest;
-  for (int run = 0; run < kRuns; ++run) {
-    const SampleBlock::Seconds seconds = block.run();
+  while (attention.size() < kRuns && now() - begin < kLongSeconds) {
+    const BlockSeconds seconds = run();
     attention.push_back(seconds.attention);
     rest.push_back(seconds.rest);
   }
-  const auto attention_part = [&](const TransformerTokens& some) {
-    return block_attention_operations(config, some, kBlock);
-  };
-  const auto rest_part = [&](const TransformerTokens& some) {
-    return block_operations(config, some, kBlock) - attention_part(some);
-  };
-  const double seconds = middle(attention) * attention_part(tokens) / attention_part(sample) +
-                         middle(rest) * rest_part(tokens) / rest_part(sample);
-  return block_operations(config, tokens, kBlock) / seconds;
+  return attention.empty() ? first : BlockSeconds{middle(attention), middle(rest)};
 }
 
 }  // namespace
 
+TransformerTokens sample_tokens(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                                const model::ComputeTarget& target) {
+  const std::int64_t round =
+      target.device.is_cpu() ? target.threads * model::ops::rows_per_tile(target.device, tokens.image) : 1;
+  TransformerTokens sample = tokens;
+  for (std::int64_t parts = 2; block_operations(config, sample, kBlock) > most_operations(target);
+       parts *= 2) {
+    const std::int64_t image = tokens.image / parts / round * round;
+    if (image == 0) break;
+    sample = {.latent = std::max<std::int64_t>(tokens.latent * image / tokens.image, 1),
+              .image = image,
+              .text = std::max<std::int64_t>(tokens.text / parts, 1)};
+  }
+  return sample;
+}
+
+double operations_per_second(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                             const TransformerTokens& sample, const BlockSeconds& seconds) {
+  const auto attention = [&](const TransformerTokens& some) {
+    return block_attention_operations(config, some, kBlock);
+  };
+  const auto rest = [&](const TransformerTokens& some) {
+    return block_operations(config, some, kBlock) - attention(some);
+  };
+  const double predicted =
+      seconds.attention * attention(tokens) / attention(sample) + seconds.rest * rest(tokens) / rest(sample);
+  return block_operations(config, tokens, kBlock) / predicted;
+}
+
 double measure_operations_per_second(const model::TransformerConfig& config, const TransformerTokens& tokens,
-                                     const model::ComputeTarget& target) {
+                                     const model::ComputeTarget& target, std::uint64_t free_bytes,
+                                     const std::function<void()>& moves) {
+  const TransformerTokens sample = sample_tokens(config, tokens, target);
+  // Whether the model fits is for the plan to say.
+  if (first_use_bytes(target.device) + SampleBlock::bytes(config, sample, target) > free_bytes) return 0;
   double speed = 0;
   try {
-    speed = measure(config, tokens, target);
+    SampleBlock block(config, sample, target);
+    if (moves) moves();
+    speed = operations_per_second(config, tokens, sample, measure(block, moves));
   } catch (const c10::OutOfMemoryError&) {
-    // Whether the model fits is for the plan to say.
+    // Another program was faster.
   }
   release_unused(target.device);
   return speed;

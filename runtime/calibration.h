@@ -1,21 +1,39 @@
 // How fast a device is, from a short measurement.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "model/compute_target.h"
 #include "model/config.h"
 #include "model/transformer/transformer_cost.h"
 
 namespace layerpipe::runtime {
 
-// Floating-point operations per second of a transformer block with these tokens (transformer_cost.h), all that
-// it does beside matrix products and attention counted in.
-//
-// Runs a block of random weights on as many of the tokens as a device does in some hundredths of a second.
-// Attention is timed apart, since it grows with the square of the tokens and has a speed of its own. On a GPU
-// it takes at most some hundreds of MB for that time; 0, unknown, where they are not free. All ranks of a host
-// measure at the same time, as they will work.
+// Fewer tokens, in the same proportion, with which a block takes some hundredths of a second of an H200 or of
+// a CPU; on a CPU whole rounds of the threads' tiles, which are many operations for a model of the published
+// size: then it takes seconds.
+model::TransformerTokens sample_tokens(const model::TransformerConfig& config,
+                                       const model::TransformerTokens& tokens,
+                                       const model::ComputeTarget& target);
+
+// What a block took.
+struct BlockSeconds {
+  double attention = 0;
+  double rest = 0;
+};
+
+// Operations per second of a block with `tokens` (transformer_cost.h), from what a sample took: attention
+// grows with the square of the tokens and has a speed of its own.
+double operations_per_second(const model::TransformerConfig& config, const model::TransformerTokens& tokens,
+                             const model::TransformerTokens& sample, const BlockSeconds& seconds);
+
+// The same, measured: by the middle of three runs of a block of random weights, or by fewer when they take
+// long. What the block does beside matrix products and attention counts in. Calls `moves` between runs. 0,
+// unknown, where the memory for it is not free; `free_bytes` is what is free of the device.
 double measure_operations_per_second(const model::TransformerConfig& config,
                                      const model::TransformerTokens& tokens,
-                                     const model::ComputeTarget& target);
+                                     const model::ComputeTarget& target, std::uint64_t free_bytes,
+                                     const std::function<void()>& moves = {});
 
 }  // namespace layerpipe::runtime

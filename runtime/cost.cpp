@@ -141,7 +141,7 @@ partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorklo
                                .get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size})
                                .nbytes();
   if (workload.device.is_cpu()) return cost;
-  cost.context_bytes = context_bytes(workload.device) + kLoadedKernels + kCublasWorkspace;
+  cost.context_bytes = first_use_bytes(workload.device);
   cost.channel_bytes = kNcclBuffers;
   cost.host_bytes = kUploadBuffers;
   return cost;
@@ -151,6 +151,10 @@ partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorklo
 
 std::uint64_t context_bytes(const at::Device& device) {
   return device.is_cpu() ? 0 : kCudaContext;
+}
+
+std::uint64_t first_use_bytes(const at::Device& device) {
+  return device.is_cpu() ? 0 : context_bytes(device) + kLoadedKernels + kCublasWorkspace;
 }
 
 std::uint64_t reserved_bytes(std::uint64_t tensor_bytes, const at::Device& device) {

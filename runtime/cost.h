@@ -33,6 +33,9 @@ partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& wo
 // What a process takes of a device before it has made a tensor, as plans count it.
 std::uint64_t context_bytes(const at::Device& device);
 
+// The same, and what is taken by the first products and kernels that it calls.
+std::uint64_t first_use_bytes(const at::Device& device);
+
 // The memory that LibTorch takes from a device for a tensor that lives long.
 std::uint64_t reserved_bytes(std::uint64_t tensor_bytes, const at::Device& device);
 

@@ -58,7 +58,7 @@ class StepClock {
 }  // namespace
 
 void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseOptions& options,
-                      RankFigures& figures, Trace& trace) {
+                      RankFigures& figures) {
   run.progress.begin_work(steps_of(run.requests));
   const auto lists = schedule_denoising(work_of(run));
   const auto stage = static_cast<std::size_t>(run.part.stage);
@@ -79,7 +79,7 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
   };
   const auto after = [&](const Instruction& instruction, double begin, double end) {
     figures.stage.add(instruction, begin, end);
-    trace.add(instruction, begin, end);
+    run.trace.add(instruction, begin, end);
     if (instruction.operation != Operation::kReceiveLatents) return;
     const auto request = static_cast<std::size_t>(instruction.request);
     run.states[request].result.step_seconds.push_back(steps.lap(request, end));

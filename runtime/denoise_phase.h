@@ -6,7 +6,6 @@
 #include "runtime/encode_phase.h"
 #include "runtime/figures.h"
 #include "runtime/run_context.h"
-#include "runtime/trace.h"
 
 namespace layerpipe::runtime {
 
@@ -18,8 +17,8 @@ struct DenoiseOptions {
 
 // Takes all requests that have not failed through all their steps, with the transformer's blocks of this
 // rank, which are loaded. On rank 0 sets init_latents, latents and step_seconds of their states. Adds what it
-// did to the trace, and what it took to `figures`.
+// did to the run's trace, and what it took to `figures`.
 void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseOptions& options,
-                      RankFigures& figures, Trace& trace);
+                      RankFigures& figures);
 
 }  // namespace layerpipe::runtime

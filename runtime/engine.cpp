@@ -135,7 +135,7 @@ void Engine::do_phase(RunContext& run, Phase phase, const std::function<void()>&
   const double begin = phase_start_ = now();
   work();
   measure_phase(run);
-  trace_.add_phase(to_string(phase), begin, now());
+  run.trace.add_phase(to_string(phase), begin, now());
 }
 
 // May be called while a phase goes on: it counts what there is so far.
@@ -219,7 +219,7 @@ void Engine::denoise(RunContext& run, const PromptList& prompts) {
   run.load(Network::kTransformer);
   denoise_requests(run, prompts,
                    {.run = runs_, .channel = config_.channel, .before_each = [&] { give_up_cancelled(run); }},
-                   figures_[static_cast<std::size_t>(communicator_.rank())], trace_);
+                   figures_[static_cast<std::size_t>(communicator_.rank())]);
   run.networks.release(Network::kTransformer);
 }
 

@@ -49,16 +49,17 @@ std::vector<int> cores_near(const std::string& pci_address, const std::filesyste
   return parse_core_list(line);
 }
 
-void stay_on(const std::vector<int>& cores) {
+int stay_on(const std::vector<int>& cores) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
   cpu_set_t near;
   CPU_ZERO(&near);
   for (const int core : cores) {
     if (CPU_ISSET(core, &allowed)) CPU_SET(core, &near);
   }
-  if (CPU_COUNT(&near) > 0) ::sched_setaffinity(0, sizeof near, &near);
+  const int count = CPU_COUNT(&near);
+  return count > 0 && ::sched_setaffinity(0, sizeof near, &near) == 0 ? count : 0;
 }
 
 }  // namespace layerpipe::runtime

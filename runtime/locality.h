@@ -16,8 +16,9 @@ std::vector<int> parse_core_list(std::string_view text);
 // kernel; empty when it does not tell.
 std::vector<int> cores_near(const std::string& pci_address, const std::filesystem::path& sysfs = "/sys");
 
-// Keeps the calling thread, and threads that it starts from now on, on those of `cores` that it may use now.
-// Where it may use none of them it stays where it is: a launcher that binds its ranks knows why.
-void stay_on(const std::vector<int>& cores);
+// Keeps the calling thread, and threads that it starts from now on, on those of `cores` that it may use now,
+// and says how many these are. Where it may use none of them it stays where it is, and 0 is said: a launcher
+// that binds its ranks knows why.
+int stay_on(const std::vector<int>& cores);
 
 }  // namespace layerpipe::runtime

@@ -84,9 +84,13 @@ std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicat
                                                   const CostWorkload& workload, int ranks_on_host) {
   partition::DeviceInfo mine = survey(device, communicator.rank());
   if (device.device.is_cpu()) mine.free_bytes /= static_cast<std::uint64_t>(ranks_on_host);
+  communicator.now_doing("measuring the devices' speeds");
+  communicator.barrier("measuring speeds");  // at the same time, as they will work
+  // By the threads that this rank has; `workload` counts those of the rank with most.
   mine.operations_per_second =
       measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
-                                    {device.device, workload.dtype, std::int64_t{at::get_num_threads()}});
+                                    {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
+                                    mine.free_bytes, [&] { communicator.moves(); });
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));

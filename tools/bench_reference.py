@@ -66,8 +66,10 @@ def measure(call, repeat: int) -> dict:
     for _ in range(2):
         call()
     synchronize()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
+    gpus = range(torch.cuda.device_count())
+    before = [torch.cuda.memory_allocated(gpu) for gpu in gpus]
+    for gpu in gpus:
+        torch.cuda.reset_peak_memory_stats(gpu)
     seconds = []
     for _ in range(repeat):
         synchronize()
@@ -77,7 +79,7 @@ def measure(call, repeat: int) -> dict:
         seconds.append(time.perf_counter() - start)
     return {
         "seconds": {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)},
-        "peak_beside_weights_gib": (torch.cuda.max_memory_allocated() - before) / 2**30,
+        "peak_beside_weights_gib": max(torch.cuda.max_memory_allocated(gpu) - before[gpu] for gpu in gpus) / 2**30,
     }
 
 

@@ -13,17 +13,17 @@ using runtime::ChannelChoice;
 
 TEST(ChooseChannel, TakesNcclBetweenWholeGpus) {
   const ChannelKind best = comm::nccl_is_built() ? ChannelKind::kNccl : ChannelKind::kHost;
-  EXPECT_EQ(choose_channel(ChannelChoice::kAuto, /*on_gpus=*/true, /*in_parts=*/false), best);
-  EXPECT_EQ(choose_channel(ChannelChoice::kAuto, /*on_gpus=*/true, /*in_parts=*/true), ChannelKind::kHost);
-  EXPECT_EQ(choose_channel(ChannelChoice::kAuto, /*on_gpus=*/false, /*in_parts=*/false), ChannelKind::kHost);
+  EXPECT_EQ(choose_channel(ChannelChoice::kAuto, RanksOn::kGpus), best);
+  EXPECT_EQ(choose_channel(ChannelChoice::kAuto, RanksOn::kPartsOfGpus), ChannelKind::kHost);
+  EXPECT_EQ(choose_channel(ChannelChoice::kAuto, RanksOn::kCpus), ChannelKind::kHost);
 }
 
 TEST(ChooseChannel, DoesWhatTheConfigSays) {
-  for (const bool in_parts : {false, true}) {
-    EXPECT_EQ(choose_channel(ChannelChoice::kMpi, true, in_parts), ChannelKind::kHost);
-    EXPECT_EQ(choose_channel(ChannelChoice::kNccl, true, in_parts), ChannelKind::kNccl);
+  for (const RanksOn ranks : {RanksOn::kGpus, RanksOn::kPartsOfGpus}) {
+    EXPECT_EQ(choose_channel(ChannelChoice::kMpi, ranks), ChannelKind::kHost);
+    EXPECT_EQ(choose_channel(ChannelChoice::kNccl, ranks), ChannelKind::kNccl);
   }
-  EXPECT_THROW(choose_channel(ChannelChoice::kNccl, false, false), common::InputError);
+  EXPECT_THROW(choose_channel(ChannelChoice::kNccl, RanksOn::kCpus), common::InputError);
 }
 
 }  // namespace

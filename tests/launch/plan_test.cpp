@@ -166,15 +166,29 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-TEST(PlanTable, SaysWhereOthersHoldMemory) {
+TEST(DeviceNotes, SayWhereOthersHoldMemory) {
   constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
   const std::vector<partition::DeviceInfo> devices = {
       {.rank = 0, .total_bytes = 24 * kGiB, .free_bytes = 23 * kGiB},
       {.rank = 1, .total_bytes = 24 * kGiB, .free_bytes = 9 * kGiB},
       {.rank = 2, .total_bytes = 12 * kGiB, .free_bytes = 12 * kGiB}};
-  EXPECT_EQ(memory_notes(devices, at::kCUDA),
+  EXPECT_EQ(device_notes(devices, at::kCUDA),
             "rank 1: 15.00 GiB of the 24.00 GiB of its GPU are held by other programs\n");
-  EXPECT_EQ(memory_notes(devices, at::kCPU), "");
+  EXPECT_EQ(device_notes(devices, at::kCPU), "");
+}
+
+TEST(DeviceNotes, SayHowFastTheDevicesAre) {
+  std::vector<partition::DeviceInfo> devices = {{.rank = 0, .operations_per_second = 612.3e12},
+                                                {.rank = 1, .operations_per_second = 598.6e12}};
+  EXPECT_EQ(device_notes(devices, at::kCUDA), "speed, measured with a block: 599TFLOPS to 612TFLOPS\n");
+  devices[1].operations_per_second = 612.1e12;
+  EXPECT_EQ(device_notes(devices, at::kCUDA), "speed, measured with a block: 612TFLOPS\n");
+  devices[1].operations_per_second = 0;
+  EXPECT_EQ(device_notes(devices, at::kCUDA),
+            "speed, measured with a block: 612TFLOPS\n"
+            "rank 1: too little memory is free to measure its speed, so times are not predicted\n");
+  devices[0].operations_per_second = 0.0583e12;
+  EXPECT_EQ(device_notes({devices.data(), 1}, at::kCPU), "speed, measured with a block: 0.0583TFLOPS\n");
 }
 
 TEST(PlanTable, IsNeverWiderThan110Columns) {

@@ -55,9 +55,9 @@ TEST(StayOn, KeepsAThreadAndThoseThatItStarts) {
   std::vector<int> later;
   std::vector<int> none;
   std::thread([&] {
-    stay_on({all[1], CPU_SETSIZE - 1});
+    EXPECT_EQ(stay_on({all[1], CPU_SETSIZE - 1}), 1);
     std::thread([&] { later = cores_of_this_thread(); }).join();
-    stay_on({all[0]});  // not allowed any more
+    EXPECT_EQ(stay_on({all[0]}), 0) << "not allowed any more";
     none = cores_of_this_thread();
   }).join();
   EXPECT_THAT(later, ElementsAre(all[1]));
