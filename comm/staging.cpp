@@ -1,6 +1,7 @@
 #include "comm/staging.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -98,6 +99,9 @@ class DeviceStaging : public Staging {
   }
 
   void run() {
+    // Events are destroyed on their device, and then the thread's is current again: GPU 0, if it had no
+    // other.
+    const c10::DeviceGuard on(device_);
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [&] { return stop_ || !copies_.empty(); });

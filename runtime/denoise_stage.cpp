@@ -117,7 +117,7 @@ comm::Boundary DenoiseStage::forward(const Instruction& instruction, comm::Bound
         config_.transformer->project(streams.hidden_states, conditioning, state.latents.size(0));
     boundary.tensors.clear();
   }
-  wait_for(config_.device);
+  wait_for_computing(config_.device);
   if (is_over(instruction) && !config_.is_first && !config_.is_last) held_.erase(instruction.request);
   return boundary;
 }
@@ -141,7 +141,7 @@ comm::Boundary DenoiseStage::join(const Instruction& instruction) {
                               request.cfg_normalize);
   }
   state.latents = model::euler_step(state.schedule, instruction.step, state.latents, prediction);
-  wait_for(config_.device);
+  wait_for_computing(config_.device);
   boundary.tensors = {{kLatents, state.latents}};
   if (instruction.step + 1 == request.steps && !config_.is_first) held_.erase(found);
   return boundary;

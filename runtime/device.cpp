@@ -149,4 +149,9 @@ void wait_for(const at::Device& device) {
   if (!device.is_cpu()) at::accelerator::synchronizeDevice(device.has_index() ? device.index() : 0);
 }
 
+void wait_for_computing(const at::Device& device) {
+  if (!device.is_cpu())
+    at::accelerator::getCurrentStream(device.has_index() ? device.index() : at::DeviceIndex{0}).synchronize();
+}
+
 }  // namespace layerpipe::runtime

@@ -63,4 +63,7 @@ std::vector<DeviceFacts> usable_gpus();
 // Waits until a GPU has done all that it was given: only then are times and failures those of the work.
 void wait_for(const at::Device& device);
 
+// Waits for what this thread has given it to compute, but not for channels, which may wait for another rank.
+void wait_for_computing(const at::Device& device);
+
 }  // namespace layerpipe::runtime

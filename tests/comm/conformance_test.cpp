@@ -79,6 +79,7 @@ TEST_P(Channels, LargeBoundariesPassEachOtherInBothDirections) {
       const at::Tensor came = in->receive().at("large", at::kFloat, {3 << 20});
       EXPECT_TRUE((came == 10 * previous(ranks) + round).all().item<bool>());
     }
+    out->flush();
   });
 }
 
@@ -95,6 +96,8 @@ TEST_P(Channels, HoldManyInFlight) {
       for (int i = 0; i < kDepth; ++i) expect_same(other_in->receive(), numbered(100 + i));
       for (int i = 0; i < kDepth; ++i) expect_same(in->receive(), numbered(i));
     }
+    out->flush();
+    other_out->flush();
   });
 }
 
@@ -110,6 +113,7 @@ TEST_P(Channels, CarryNoBytesAtAll) {
       out->send(boundary);
       expect_same(in->receive(), boundary);
     }
+    out->flush();
   });
 }
 

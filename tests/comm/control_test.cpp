@@ -138,9 +138,10 @@ TEST_P(Control, ALostMessageIsNoticed) {
   on_all_ranks(
       GetParam(),
       [](Communicator& ranks) {
+        const ChannelOptions options = channel_options();  // with it a GPU begins, for seconds
         ranks.barrier("beginning");
         // All wait for all: nobody sends.
-        const auto in = ranks.open_receive((ranks.rank() + 1) % ranks.size(), channel_options());
+        const auto in = ranks.open_receive((ranks.rank() + 1) % ranks.size(), options);
         const Failed failed = failure_of([&] { in->receive(); });
         EXPECT_THAT(failed.what, HasSubstr("does not answer: nothing moved for"));
         EXPECT_LE(failed.after, 3000ms);
