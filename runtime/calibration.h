@@ -28,9 +28,10 @@ struct BlockSeconds {
 double operations_per_second(const model::TransformerConfig& config, const model::TransformerTokens& tokens,
                              const model::TransformerTokens& sample, const BlockSeconds& seconds);
 
-// The same, measured: by the middle of three runs of a block of random weights, or by fewer when they take
-// long. What the block does beside matrix products and attention counts in. Calls `moves` between runs. 0,
-// unknown, where the memory for it is not free; `free_bytes` is what is free of the device.
+// The same, measured: by the quickest of three runs of a block of random weights (what disturbs a run only
+// makes it longer), or of fewer when they take long, after one that does not count. What the block does
+// beside matrix products and attention counts in. Calls `moves` between runs. 0, unknown, where the memory
+// for it is not free; `free_bytes` is what is free of the device.
 double measure_operations_per_second(const model::TransformerConfig& config,
                                      const model::TransformerTokens& tokens,
                                      const model::ComputeTarget& target, std::uint64_t free_bytes,

@@ -67,7 +67,7 @@ TEST_F(Calibration, SaysThatItMoves) {
   const TransformerTokens tokens{.latent = 200, .image = 300, .text = 20};
   int moves = 0;
   EXPECT_GT(measure_operations_per_second(config(), tokens, target(), kPlenty, [&] { ++moves; }), 0);
-  EXPECT_EQ(moves, 5);  // once it is made, and after each of four runs
+  EXPECT_GE(moves, 3);  // once it is made, and after each run: one that counts at least
 }
 
 // A speed is measured twice, one way and the other, and other programs may disturb either: it has to be about
