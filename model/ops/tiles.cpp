@@ -32,11 +32,13 @@ void for_each_task(const c10::Device& device, std::int64_t count,
   }
   // LibTorch's own parallel_for does not do: oneDNN chooses a convolution's blocking, and so the order of its
   // sums, by the number of threads that it could start, also where it is not going to start any. That number
-  // is a property of the OpenMP task.
+  // is a property of the OpenMP task. LibTorch sets it for a new thread when that thread first asks it for
+  // anything, so it is asked before.
   std::mutex mutex;
   std::exception_ptr failure;
 #pragma omp parallel num_threads(threads)
   {
+    at::get_num_threads();
     omp_set_num_threads(1);
 #pragma omp for schedule(dynamic, 1)
     for (std::int64_t i = 0; i < count; ++i) {

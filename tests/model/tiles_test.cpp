@@ -1,8 +1,11 @@
 #include "model/ops/tiles.h"
 
+#include <ATen/Functions.h>
 #include <omp.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "tests/support/thread_count.h"
 
@@ -57,6 +60,19 @@ TEST_P(Tiles, TasksSeeOneThreadAndTheCallerItsOwn) {
   for_each_task(at::kCPU, 10, [&](std::int64_t) { most = std::max(most.load(), omp_get_max_threads()); });
   EXPECT_EQ(most, 1);
   EXPECT_EQ(omp_get_max_threads(), GetParam());
+}
+
+// LibTorch gives every new thread its own number of threads when the thread first asks it for anything: in
+// the middle of a task, and oneDNN would block the convolutions behind it differently.
+TEST(TilesOnNewThreads, TasksSeeOneThreadAlsoBehindLibTorch) {
+  const ThreadCount threads(24);  // more than any other test has begun
+  std::atomic<int> most{0};
+  for_each_task(at::kCPU, 240, [&](std::int64_t) {
+    at::ones({1 << 16}).add_(1);  // large enough for several threads
+    most = std::max(most.load(), omp_get_max_threads());
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // so that all threads get tasks
+  });
+  EXPECT_EQ(most, 1);
 }
 
 TEST_P(Tiles, RowTilesCoverTheRowsInOrder) {
