@@ -66,16 +66,20 @@ void check_own_gpus(comm::Communicator& communicator, const std::string& uuid) {
   }
 }
 
-bool on_any_rank(comm::Communicator& communicator, bool is_so_here, const char* what) {
-  comm::WireWriter mine;
-  mine.number(is_so_here ? std::uint8_t{1} : std::uint8_t{0});
-  const auto all = communicator.all_gather(mine.take(), what);
-  return std::any_of(all.begin(), all.end(), [](const auto& bytes) {
+std::int64_t greatest(comm::Communicator& communicator, std::int64_t mine, const char* what) {
+  comm::WireWriter writer;
+  writer.number(mine);
+  std::int64_t most = mine;
+  for (const auto& bytes : communicator.all_gather(writer.take(), what)) {
     comm::WireReader reader(bytes);
-    const bool is_so = reader.number<std::uint8_t>() != 0;
+    most = std::max(most, reader.number<std::int64_t>());
     reader.end();
-    return is_so;
-  });
+  }
+  return most;
+}
+
+bool on_any_rank(comm::Communicator& communicator, bool is_so_here, const char* what) {
+  return greatest(communicator, is_so_here ? 1 : 0, what) > 0;
 }
 
 }  // namespace layerpipe::runtime

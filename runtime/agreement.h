@@ -1,6 +1,7 @@
 // What all ranks have to have in common before they start.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& 
 // Called by all ranks.
 void check_own_gpus(comm::Communicator& communicator, const std::string& uuid);
 
-// Whether it is so on some rank. Called by all ranks, and the same for all. `what` is said when a rank fails
-// meanwhile: "comparing GPUs".
+// The greatest of all ranks' numbers. Called by all ranks, and the same for all. `what` is said when a rank
+// fails meanwhile: "comparing GPUs".
+std::int64_t greatest(comm::Communicator& communicator, std::int64_t mine, const char* what);
+// Whether it is so on some rank; likewise.
 bool on_any_rank(comm::Communicator& communicator, bool is_so_here, const char* what);
 
 }  // namespace layerpipe::runtime

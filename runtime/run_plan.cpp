@@ -6,6 +6,7 @@
 
 #include "comm/wire.h"
 #include "common/errors.h"
+#include "runtime/agreement.h"
 #include "runtime/calibration.h"
 #include "runtime/device_survey.h"
 #include "runtime/encode_phase.h"
@@ -38,15 +39,7 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::int64_t most_threads(comm::Communicator& communicator) {
-  comm::WireWriter mine;
-  mine.number(std::int64_t{at::get_num_threads()});
-  std::int64_t most = 1;
-  for (const auto& bytes : communicator.all_gather(mine.take(), "comparing numbers of threads")) {
-    comm::WireReader reader(bytes);
-    most = std::max(most, reader.number<std::int64_t>());
-    reader.end();
-  }
-  return most;
+  return greatest(communicator, at::get_num_threads(), "comparing numbers of threads");
 }
 
 CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
