@@ -21,6 +21,8 @@ class SendChannel {
  public:
   // What has not been flushed may be lost.
   virtual ~SendChannel() = default;
+  // Waits until boundaries can travel, where that takes a while: once both ranks have opened their ends.
+  virtual void wait_until_open() {}
   // Hands a boundary over and comes back while it travels; waits only while `depth` earlier ones do. The
   // tensors must not be written to afterwards. On a GPU the transfer begins behind what the current stream
   // has been given.
@@ -33,6 +35,8 @@ class SendChannel {
 class ReceiveChannel {
  public:
   virtual ~ReceiveChannel() = default;
+  // As of a SendChannel.
+  virtual void wait_until_open() {}
   // The next boundary in the order of sending; its tensors lie on this end's device and belong to the caller.
   // Up to `depth` boundaries are received ahead, while the caller computes. The data is there when this comes
   // back, on a GPU too.

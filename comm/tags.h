@@ -11,7 +11,7 @@ inline constexpr Tag kControlTag = 2;
 inline constexpr Tag kFirstChannelTag = 8;
 inline constexpr Tag kTagLimit = 1 << 13;
 
-inline constexpr int kTagsOfChannel = 4;
+inline constexpr int kTagsOfChannel = 5;
 inline constexpr int kMaxChannels = (kTagLimit - kFirstChannelTag) / kTagsOfChannel;
 constexpr Tag description_tag(int channel) {
   return kFirstChannelTag + kTagsOfChannel * channel;
@@ -19,10 +19,9 @@ constexpr Tag description_tag(int channel) {
 constexpr Tag payload_tag(int channel) {
   return description_tag(channel) + 1;
 }
-// Boundaries that go through NCCL leave the tag of payloads, in the other direction, to the receiver's
-// requests.
+// Of a receiver over NCCL.
 constexpr Tag request_tag(int channel) {
-  return payload_tag(channel);
+  return description_tag(channel) + 4;
 }
 // To connect over NCCL, from the lower of two ranks to the higher one; a channel's number may be used in both
 // directions.

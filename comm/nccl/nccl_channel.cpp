@@ -62,6 +62,7 @@ class NcclSendChannel : public SendChannel {
   void flush() override {
     wait_until([this] { return state_->under_way == 0; });
   }
+  void wait_until_open() override { state_->worker->wait_until_connected(); }
   ChannelFigures figures() const override { return figures_; }
 
  private:
@@ -163,6 +164,7 @@ class NcclReceiveChannel : public ReceiveChannel {
     figures_.bytes += slot->boundary.bytes();
     return std::move(slot->boundary);
   }
+  void wait_until_open() override { state_->worker->wait_until_connected(); }
   ChannelFigures figures() const override { return figures_; }
 
  private:

@@ -17,6 +17,9 @@ constexpr std::chrono::milliseconds kIdle{50};
 // Between looks at whether it is this edge's turn to be connected.
 constexpr std::chrono::milliseconds kBetweenTurns{2};
 
+// How long transfers that are under way have when a channel is closed.
+constexpr std::chrono::seconds kFinishing{1};
+
 struct Closed {};  // thrown where an edge is made that nobody wants any more
 
 }  // namespace
@@ -47,20 +50,27 @@ void NcclWorker::close() {
   link_.endings->add(std::move(thread_));
 }
 
+void NcclWorker::wait_until_connected() {
+  link_.watch->wait(peer_, "connecting over NCCL", [this] { return connected_; });
+}
+
 void NcclWorker::submit(Task task) {
   {
     const std::lock_guard lock(mutex_);
+    if (ended_) return;
     tasks_.push_back(std::move(task));
   }
   changed_.notify_all();
 }
 
 void NcclWorker::run() {
-  const c10::cuda::CUDAGuard device(device_);
-  const c10::cuda::CUDAStreamGuard stream(stream_);
   try {
+    const c10::cuda::CUDAGuard device(device_);
+    const c10::cuda::CUDAStreamGuard stream(stream_);
     const std::unique_ptr<NcclEdge> edge = make_edge();
+    link_.watch->update([this] { connected_ = true; });
     work(*edge);
+    finish_transfers(*edge);
     if (link_.watch->failure() || !transfers_.empty()) {
       edge->abort();
     } else {
@@ -72,10 +82,24 @@ void NcclWorker::run() {
   } catch (...) {
     link_.watch->device_failed(std::current_exception());
   }
-  // Whoever submitted them holds this worker.
-  transfers_.clear();
-  const std::lock_guard lock(mutex_);
-  tasks_.clear();
+  drop_what_is_left();
+}
+
+// Whoever submitted it holds this worker.
+void NcclWorker::drop_what_is_left() noexcept {
+  std::deque<Task> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    tasks.swap(tasks_);
+  }
+  try {
+    const c10::cuda::CUDAGuard device(device_);  // events are destroyed on theirs
+    transfers_.clear();
+    tasks.clear();
+  } catch (const c10::Error&) {
+    // The device is broken, which has been told.
+  }
 }
 
 void NcclWorker::expect(std::span<std::byte> message) {
@@ -165,6 +189,16 @@ void NcclWorker::work(NcclEdge& edge) {
     }
     if (link_.watch->failure()) return;
     for (const Task& task : tasks) transfers_.push_back(task(edge, stream_));
+    edge.check();
+    look_at_transfers();
+  }
+}
+
+// What has been posted before close() may be through, or nearly so.
+void NcclWorker::finish_transfers(NcclEdge& edge) {
+  for (const auto begin = Clock::now(); !transfers_.empty() && !link_.watch->failure();
+       std::this_thread::sleep_for(kBusy)) {
+    if (Clock::now() - begin > kFinishing) return;
     edge.check();
     look_at_transfers();
   }

@@ -33,8 +33,10 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
  public:
   static std::shared_ptr<NcclWorker> start(Link link, int peer, NcclEdge::End end,
                                            const ChannelOptions& options);
-  // Nothing may be submitted any more; transfers that are still under way are ended.
+  // Nothing may be submitted any more; transfers that are still under way after a second are ended.
   void close();
+  // Comes back when the edge is connected. Throws PeerFailedError.
+  void wait_until_connected();
   NcclWorker(const NcclWorker&) = delete;
   NcclWorker& operator=(const NcclWorker&) = delete;
 
@@ -46,7 +48,7 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
     std::chrono::steady_clock::time_point since;
   };
   // Called on the worker's thread with the device and the stream current; puts something on the stream and
-  // gives back what to wait for. Any thread may submit.
+  // gives back what to wait for. Any thread may submit; what is submitted after the end is dropped.
   using Task = std::function<Transfer(NcclEdge& edge, c10::cuda::CUDAStream stream)>;
   void submit(Task task);
   const c10::cuda::CUDAStream& stream() const { return stream_; }
@@ -70,7 +72,9 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   void be_patient(Clock::duration waited, Clock::time_point& told);
   void connect(NcclEdge& edge);
   void work(NcclEdge& edge);
+  void finish_transfers(NcclEdge& edge);
   void look_at_transfers();
+  void drop_what_is_left() noexcept;
 
   const Link link_;
   const int peer_;
@@ -84,6 +88,9 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   std::condition_variable changed_;
   std::deque<Task> tasks_;
   bool stop_ = false;
+  bool ended_ = false;
+
+  bool connected_ = false;  // guarded by the watch's lock
 
   std::deque<Transfer> transfers_;  // of the thread alone
   std::thread thread_;
