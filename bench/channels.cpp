@@ -31,6 +31,7 @@ constexpr int kWarmUp = 20;
 constexpr int kTrain = 8;                      // boundaries, one right after the other
 constexpr std::int64_t kBoundary = 151 << 20;  // of 1024 px and 4 layers
 constexpr int kBoundariesBesideProducts = 400;
+constexpr double kWarmUpSeconds = 2;
 
 struct Ends {
   Communicator& ranks;
@@ -104,7 +105,8 @@ void copies(const Ends& ends) {
   ends.ranks.barrier("between measurements");
 }
 
-// Products of 8192 x 8192 in bf16 while `go_on` says so, at least a few. TFLOP/s.
+// Products of 8192 x 8192 in bf16 while `go_on` says so, at least a few. TFLOP/s. The GPU has to be warm: it
+// slows down by a sixth within the first second.
 double products(const at::Device& device, const std::function<bool()>& go_on) {
   constexpr std::int64_t kSize = 8192;
   constexpr int kFew = 20;
@@ -123,13 +125,17 @@ double products(const at::Device& device, const std::function<bool()>& go_on) {
   return 2.0 * kSize * kSize * kSize * done / seconds_since(begin) / 1e12;
 }
 
+double products_for(const at::Device& device, double seconds) {
+  const auto begin = std::chrono::steady_clock::now();
+  return products(device, [&] { return seconds_since(begin) < seconds; });
+}
+
 // The second rank multiplies.
 void slow_down(Ends& ends) {
   const bool multiplies = ends.ranks.rank() == 1;
   if (multiplies) {
-    const auto begin = std::chrono::steady_clock::now();
-    std::printf("products beside an edge that waits: %.1f TFLOP/s\n",
-                products(ends.device, [&] { return seconds_since(begin) < 1; }));
+    products_for(ends.device, kWarmUpSeconds);
+    std::printf("products beside an edge that waits: %.1f TFLOP/s\n", products_for(ends.device, 1));
   }
   ends.ranks.barrier("between measurements");
   if (!multiplies) {
@@ -164,9 +170,12 @@ void run(Communicator& ranks, bool over_nccl) {
     options.kind = ChannelKind::kNccl;
     options.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(ranks.rank()));
     at::accelerator::setDeviceIndex(options.device.index());
-    const double speed = products(options.device, [] { return false; });  // loads what it needs
+    if (ranks.rank() == 1) {
+      products_for(options.device, kWarmUpSeconds);
+      std::printf("products alone: %.1f TFLOP/s\n", products_for(options.device, 1));
+    }
+    is_right(of_bytes(options.device, 1, 7), 7);  // loads what the measurements call
     before = taken_gib(options.device);
-    if (ranks.rank() == 1) std::printf("products alone: %.1f TFLOP/s\n", speed);
   }
   const int other = 1 - ranks.rank();
   Ends ends{ranks, options.device, ranks.open_send(other, options), ranks.open_receive(other, options)};

@@ -24,8 +24,9 @@ constexpr std::uint64_t kLoadedKernels = 224 * kMiB;
 // cuBLAS's workspace, which it takes from LibTorch's allocator: 32 MiB on Hopper, 8 on older cards. It is the
 // difference between the formulas and docs/performance.md at 640 and at 1024 px.
 constexpr std::uint64_t kCublasWorkspace = 32 * kMiB;
-// The two edges of a rank over NCCL with four CTAs each: 0.51 GiB by the driver's count, on two H200s.
-constexpr std::uint64_t kNcclBuffers = 576 * kMiB;
+// The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s; most of
+// it are NCCL's kernels.
+constexpr std::uint64_t kNcclBuffers = 536 * kMiB;
 // Pinned buffers that weights go through on their way to a GPU (model/weights/uploader.h).
 constexpr std::uint64_t kUploadBuffers = 64 * kMiB;
 

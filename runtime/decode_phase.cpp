@@ -83,6 +83,8 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
   const model::VaeDecoder& decoder = run.networks.vae_decoder();
   const at::Tensor middle =
       decoder.forward_middle(model::denormalise_latents(latents.to(run.device), config));
+  // The allocator keeps the middle's many small pieces, in which no strip has room.
+  release_unused(run.device);
   run.communicator.moves();
   const std::int64_t scale = config.spatial_compression_ratio();
   const std::int64_t first_layer = tasks.layer(mine.begin);

@@ -1,19 +1,32 @@
 """Times the pipeline over the GPUs of this machine, at full size with random weights.
 
-    python3 tools/bench_pipeline.py --stages 1 2 4 --resolution 640 1024 --json pipeline.json
+    python3 tools/bench_pipeline.py --stages 1 2 4 --resolution 640 1024 --reference --json pipeline.json
 
 For every number of stages: many pictures (throughput), one picture with guidance, and one without, which is the stages' serial
-execution, since then only one of them has work at a time. Says whether the latents are those of one device, bit for bit. Prints
-tables and writes JSON. The build has to be there; so has a GPU for every stage.
+execution, since then only one of them has work at a time. Says whether the latents are those of one device, bit for bit. With
+--reference also diffusers' transformer over the same GPUs, by accelerate's device_map. Prints tables and writes JSON. The build has
+to be there; so has a GPU for every stage.
 """
 
 import argparse
 import filecmp
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from bench_runs import GIB, Bench, RunFailed, table
+from bench_runs import CHECKOUT, GIB, Bench, RunFailed, table
+
+
+def reference_step_seconds(resolution: int, gpus: int, layers: int) -> float:
+    """Of diffusers: a step with guidance is two forwards."""
+    how = ["--eager-only"] if gpus == 1 else ["--device-map"]
+    devices = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(gpus)))}
+    done = subprocess.run([sys.executable, CHECKOUT / "tools" / "bench_reference.py", *how, "--resolution", str(resolution), "--layers",
+                           str(layers)], env=os.environ | devices, stdout=subprocess.PIPE, text=True, check=True)
+    return 2 * json.loads(done.stdout)["seconds"]["median"]
 
 
 def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None) -> dict:
@@ -23,6 +36,7 @@ def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None
     few = ["--steps", str(args.few_steps)]
     guided = bench.run(f"{name}_guided", stages, *few, *common)
     serial = bench.run(f"{name}_serial", stages, *few, "--no-cfg", *common)
+    phased = bench.run(f"{name}_phased", stages, "--steps", "2", "--residency", "phased", *common, pictures=3)
     figures = {
         "resolution": resolution,
         "stages": stages,
@@ -33,12 +47,18 @@ def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None
         "encode_seconds": guided.report["seconds"]["encode"],
         "decode_seconds": guided.report["seconds"]["decode"],
         "first_step_seconds": guided.first_step_seconds,
-        "encode_parts": guided.parts("encode"),
-        "decode_parts": guided.parts("decode"),
-        "peak_bytes": {phase: [rank["peak_bytes"][phase] for rank in guided.ranks] for phase in ("encode", "decode")},
+        "text_encoder_seconds": guided.span_seconds("encode", "text encoder"),
+        "vae_seconds": {
+            "encoder strips": phased.part_seconds("encode", "VAE strips"),
+            "encoder middle": phased.part_seconds("encode", "VAE middle"),
+            "decoder": phased.part_seconds("decode", "VAE strips"),
+        },
+        "phased_peak_bytes": {phase: [rank["peak_bytes"][phase] for rank in phased.ranks] for phase in ("encode", "decode")},
         "predicted_step_seconds": guided.report["plan"]["predicted_step_seconds"],
         "latents": str(guided.latents),
     }
+    if args.reference:
+        figures["reference_step_seconds"] = reference_step_seconds(resolution, stages, args.layers)
     if alone is None:
         return figures
     figures["same_bits"] = filecmp.cmp(guided.latents, alone["latents"], shallow=False)
@@ -58,7 +78,9 @@ def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None
 
 def row(figures: dict) -> list:
     stages = figures["stages"]
-    cells = [figures["resolution"], stages, f"{figures['serial_step_seconds']:.3f}", f"{figures['step_seconds']:.3f}"]
+    cells = [figures["resolution"], stages,
+             f"{figures['reference_step_seconds']:.3f}" if "reference_step_seconds" in figures else "",
+             f"{figures['serial_step_seconds']:.3f}", f"{figures['step_seconds']:.3f}"]
     if "throughput" not in figures:
         return cells + ["", "", "", "", ""]
     due = 2 * stages / (stages + 1)
@@ -70,12 +92,9 @@ def row(figures: dict) -> list:
 
 def other_row(figures: dict) -> list:
     """What lies beside the denoising; of the slowest rank, and memory of the one that takes most."""
-    def most(parts: list[dict], name: str) -> str:
-        return f"{max(rank.get(name, 0) for rank in parts):.3f}"
-    return [figures["resolution"], figures["stages"], f"{sum(rank.get('text encoder', 0) for rank in figures['encode_parts']):.3f}",
-            f"{figures['first_step_seconds']:.3f}", most(figures["encode_parts"], "VAE strips"),
-            most(figures["encode_parts"], "VAE middle"), most(figures["decode_parts"], "VAE strips"),
-            *(f"{max(figures['peak_bytes'][phase]) / GIB:.2f}" for phase in ("encode", "decode")),
+    return [figures["resolution"], figures["stages"], f"{figures['text_encoder_seconds']:.3f}", f"{figures['first_step_seconds']:.3f}",
+            *(f"{max(seconds):.4f}" for seconds in figures["vae_seconds"].values()),
+            *(f"{max(figures['phased_peak_bytes'][phase]) / GIB:.2f}" for phase in ("encode", "decode")),
             f"{figures['predicted_step_seconds']:.3f}"]
 
 
@@ -88,6 +107,7 @@ def main() -> None:
     parser.add_argument("--few-steps", type=int, default=6, help="of one picture")
     parser.add_argument("--pictures-per-stage", type=int, default=2)
     parser.add_argument("--option", nargs=argparse.REMAINDER, default=[], help="the rest goes to layerpipe decompose")
+    parser.add_argument("--reference", action="store_true", help="diffusers too; needs torch, diffusers and accelerate")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--folder", type=Path, help="where results go; default: a temporary folder")
     args = parser.parse_args()
@@ -106,11 +126,11 @@ def main() -> None:
                     print(failure, flush=True)
                 if args.json:
                     args.json.write_text(json.dumps(results, indent=2) + "\n")
-    print(table(["px", "stages", "serial s a step", "s a step", "one picture", "throughput", "least busy", "waits to send",
+    print(table(["px", "stages", "diffusers s a step", "serial s a step", "s a step", "one picture", "throughput", "least busy", "waits to send",
                  "same bits"], [row(figures) for figures in results]))
     print()
     print(table(["px", "stages", "text encoder s", "first step after s", "VAE encode: strips s", "middle s", "VAE decode s",
-                 "encode peak GiB", "decode peak GiB", "predicted s a step"], [other_row(figures) for figures in results]))
+                 "encode peak GiB, phased", "decode peak GiB", "predicted s a step"], [other_row(figures) for figures in results]))
 
 
 if __name__ == "__main__":

@@ -46,17 +46,27 @@ class Run:
         """From the start of the work, without loading, to the end of the first step."""
         return self.report["seconds"]["encode"] - self.report["seconds"]["load"]["encode"] + self.report["seconds"]["steps"][0]
 
-    def parts(self, phase: str) -> list[dict[str, float]]:
-        """Seconds of the parts of a phase ("text encoder", "VAE strips" …) on every rank, by the trace."""
+    def part_seconds(self, phase: str, part: str) -> list[float]:
+        """Of the last of a phase's parts of that name ("text encoder", "VAE strips" …) on every rank, by the trace: the first ones
+        also load kernels."""
+        return [slices[-1]["dur"] / 1e6 for slices in self._parts(phase, part)]
+
+    def span_seconds(self, phase: str, part: str) -> float:
+        """From where the first rank begins the first part of that name to where the last one ends the last."""
+        slices = sum(self._parts(phase, part), [])
+        return (max(one["ts"] + one["dur"] for one in slices) - min(one["ts"] for one in slices)) / 1e6
+
+    def _parts(self, phase: str, name: str) -> list[list[dict]]:
+        """By rank, of those that have any; in the order of time."""
         events = json.loads(self.trace.read_text())["traceEvents"]
         slices = [event for event in events if event["ph"] == "X" and "args" not in event]
-        sums = []
+        ranks = []
         for whole in (event for event in slices if event["name"] == phase):
-            inside = [event for event in slices if event["pid"] == whole["pid"] and event is not whole
+            inside = [event for event in slices if event["pid"] == whole["pid"] and event["name"] == name
                       and whole["ts"] <= event["ts"] < whole["ts"] + whole["dur"]]
-            sums.append({name: sum(event["dur"] for event in inside if event["name"] == name) / 1e6
-                         for name in sorted({event["name"] for event in inside})})
-        return sums
+            if inside:
+                ranks.append(sorted(inside, key=lambda event: event["ts"]))
+        return ranks
 
 
 class Bench:
@@ -71,13 +81,14 @@ class Bench:
             subprocess.run([sys.executable, CHECKOUT / "tools" / "make_full_size_folder.py", self.model], check=True)
 
     def run(self, name: str, ranks: int, *options: str, pictures: int = 1) -> Run:
+        """Of several pictures each is read and encoded, though they are the same."""
         out = self.folder / name
         latents = self.folder / f"{name}.safetensors"
         trace = self.folder / f"{name}.trace.json"
         command = [CHECKOUT / "launch" / "run.sh", "-n", str(ranks), "decompose", "--model", self.model, "--random-weights",
-                   "--image", PICTURE, "--prompt", "a poster of the weather, with a sun, a cloud and rain", "--out", out,
+                   "--image", *[PICTURE] * pictures, "--prompt", "a poster of the weather, with a sun, a cloud and rain", "--out", out,
                    "--trace", trace]
-        command += ["--num-images", str(pictures)] if pictures > 1 else ["--dump-latents", latents]
+        command += ["--dump-latents", latents] if pictures == 1 else []
         begin = time.monotonic()
         process = subprocess.Popen([*map(str, command), *options], stderr=subprocess.PIPE, text=True)
         log = []
