@@ -22,7 +22,8 @@ constexpr std::int64_t kBlock = 0;  // any but the last, where the text's result
 // On a CPU, where other programs make some runs longer, the quickest of these counts.
 constexpr int kRuns = 3;
 constexpr double kLongSeconds = 0.5;  // after which no more is measured
-// A GPU is quickest while it is cold: its clocks fall to what its power allows. The second half of this counts.
+// A GPU is quickest while it is cold: its clocks fall to what its power allows. The second half of this
+// counts.
 constexpr double kSustainedSeconds = 1;
 
 // Of one run.

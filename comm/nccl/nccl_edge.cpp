@@ -9,8 +9,8 @@
 namespace layerpipe::comm {
 namespace {
 
-// A channel of NCCL is a CTA. Two carry 68 GB/s between H200s, a boundary of 1024 px in 2.3 ms of a step of two
-// seconds; each further one takes 24 MiB more for a rank's two edges (docs/decisions.md).
+// A channel of NCCL is a CTA. Two carry 68 GB/s between H200s, a boundary of 1024 px in 2.3 ms of a step of
+// two seconds; each further one takes 24 MiB more for a rank's two edges (docs/decisions.md).
 constexpr int kCtas = 2;
 constexpr std::chrono::microseconds kBetweenLooks{20};
 constexpr std::chrono::seconds kFinishing{1};
