@@ -12,6 +12,9 @@ namespace {
 // Bounds what a broken peer can make us allocate.
 constexpr std::uint64_t kMaxControlBytes = std::uint64_t{1} << 32;
 
+// How long closed channels have to give back what they took.
+constexpr std::chrono::seconds kEnding{5};
+
 // A message that owns its bytes.
 struct Letter {
   std::uint64_t length = 0;
@@ -25,21 +28,24 @@ std::span<std::byte> length_bytes(Letter& letter) {
 
 }  // namespace
 
-void Endings::add(std::thread thread) {
+void Endings::add(std::thread thread, std::future<void> ended) {
   const std::lock_guard lock(mutex_);
-  threads_.push_back(std::move(thread));
+  endings_.push_back({std::move(thread), std::move(ended)});
 }
 
-void Endings::join() {
-  const std::lock_guard lock(mutex_);
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-}
-
-void Endings::abandon() {
-  const std::lock_guard lock(mutex_);
-  for (std::thread& thread : threads_) thread.detach();
-  threads_.clear();
+void Endings::join(Clock::time_point deadline) {
+  std::vector<Ending> endings;
+  {
+    const std::lock_guard lock(mutex_);
+    endings.swap(endings_);
+  }
+  for (Ending& ending : endings) {
+    if (ending.ended.wait_until(deadline) == std::future_status::ready) {
+      ending.thread.join();
+    } else {
+      ending.thread.detach();
+    }
+  }
 }
 
 TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transport,
@@ -51,11 +57,8 @@ TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transpor
 TransportCommunicator::~TransportCommunicator() {
   link_.watch->set_done();
   link_.watch->wait_for_all_done();
-  if (link_.watch->failure()) {
-    link_.endings->abandon();
-  } else {
-    link_.endings->join();
-  }
+  // After a failure what has not ended may stand still in NCCL.
+  link_.endings->join(Clock::now() + (link_.watch->failure() ? Clock::duration(0) : kEnding));
   heart_.reset();
   link_.transport->close();
 }

@@ -1,6 +1,7 @@
 // The communicator of every back end: built on a transport.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -18,15 +19,18 @@ namespace layerpipe::comm {
 // Threads that channels left behind when they were closed, and that end in their own time.
 class Endings {
  public:
-  void add(std::thread thread);
-  // Waits for those so far.
-  void join();
-  // Waits no more: they may stand still for good.
-  void abandon();
+  // `ended` is set by the thread at its end.
+  void add(std::thread thread, std::future<void> ended);
+  // Waits until the deadline for those so far. The rest is left alone: it may stand still for good.
+  void join(Clock::time_point deadline);
 
  private:
+  struct Ending {
+    std::thread thread;
+    std::future<void> ended;
+  };
   std::mutex mutex_;
-  std::vector<std::thread> threads_;
+  std::vector<Ending> endings_;
 };
 
 // What channels share with their communicator. The watch goes last: completions hold it.

@@ -56,8 +56,9 @@ struct ShownPlan {
 ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
                     const Machinery& machinery, const Work& work) {
   const runtime::ModelFolder& model = machinery.engine->model();
-  const runtime::CostWorkload workload =
+  runtime::CostWorkload workload =
       runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator);
+  workload.over_nccl = machinery.channel == comm::ChannelKind::kNccl;
   const PlanInput input{
       .cost_of = [&](const runtime::CostWorkload& other) { return runtime::model_cost(model, other); },
       .workload = workload,

@@ -46,12 +46,13 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
   comm::together(communicator, "opening the model", [&] {
     const at::Device device = machinery.device.device;
     machinery.dtype = dtype_of(options.run_config.dtype, device);
+    machinery.channel = choose_channel(options.run_config.comm.channel, ranks);
     const runtime::EngineConfig config{
         .model_folder = options.model,
         .device = device,
         .dtype = machinery.dtype,
         .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-        .channel = choose_channel(options.run_config.comm.channel, ranks)};
+        .channel = machinery.channel};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
     machinery.fingerprint = model::fingerprint(options.model);
   });

@@ -16,6 +16,7 @@ namespace layerpipe::launch {
 struct Machinery {
   runtime::DeviceFacts device;
   at::ScalarType dtype = at::kFloat;
+  comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
   std::unique_ptr<runtime::Engine> engine;
   std::string fingerprint;  // of the model
 };

@@ -31,7 +31,8 @@ runtime::CostWorkload workload_for(const PlanOptions& options, const at::Device&
           .branches = options.no_cfg ? 1 : 2,
           .device = kind,
           .dtype = dtype_of(options.run_config.dtype, kind),
-          .threads = threads};
+          .threads = threads,
+          .over_nccl = options.run_config.comm.channel != runtime::ChannelChoice::kMpi};
 }
 
 // Those that are imagined, which are GPUs; those of the ranks, when there are several; or a rank for each GPU

@@ -43,8 +43,10 @@ struct VaeCost {
 // What a rank takes whatever it computes.
 struct OverheadCost {
   std::uint64_t context_bytes = 0;  // the device's context and library handles, from the first call on
-  std::uint64_t channel_bytes =
-      0;                         // of a rank that has neighbours, once it denoises: what their library takes
+  // Of a rank that has neighbours: what the library of the channels takes while they are open, in the denoise
+  // phase, and what it keeps of that afterwards.
+  std::uint64_t channel_bytes = 0;
+  std::uint64_t closed_channel_bytes = 0;
   std::uint64_t host_bytes = 0;  // host memory of a rank: pinned staging buffers
   std::uint64_t host_shared_bytes =
       0;  // host memory of a host, once: tables that are looked up where they lie

@@ -75,6 +75,7 @@ Predictor::Predictor(const ModelCost& cost, std::int64_t stages, const PerCompon
       residency_(residency),
       always_(cost.overhead.context_bytes),
       channels_(stages > 1 ? cost.overhead.channel_bytes : 0),
+      closed_channels_(stages > 1 ? cost.overhead.closed_channel_bytes : 0),
       transformer_(cost.transformer, in_flight),
       text_encoder_(cost.text_encoder, in_flight) {}
 
@@ -99,7 +100,7 @@ PhaseBytes Predictor::peaks(const Share& share) const {
       .encode = sum(always_, transformer_stays, std::max(encode_text, encode_picture)),
       .denoise =
           sum(always_, channels_, text_stays, vae_stays, transformer, transformer_.activations(share.blocks)),
-      .decode = sum(always_, channels_, transformer_stays, text_stays, std::max(vae_stays, decoder),
+      .decode = sum(always_, closed_channels_, transformer_stays, text_stays, std::max(vae_stays, decoder),
                     share.has_strips ? cost_.vae.decode_bytes : 0),
   };
 }

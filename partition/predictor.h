@@ -57,8 +57,9 @@ class Predictor {
 
   const ModelCost& cost_;
   PerComponent<Residency> residency_;
-  std::uint64_t always_;    // whatever the stage computes
-  std::uint64_t channels_;  // from the denoise phase on
+  std::uint64_t always_;           // whatever the stage computes
+  std::uint64_t channels_;         // in the denoise phase
+  std::uint64_t closed_channels_;  // after it
   Chain transformer_;
   Chain text_encoder_;
 };

@@ -24,9 +24,10 @@ constexpr std::uint64_t kLoadedKernels = 224 * kMiB;
 // cuBLAS's workspace, which it takes from LibTorch's allocator: 32 MiB on Hopper, 8 on older cards. It is the
 // difference between the formulas and docs/performance.md at 640 and at 1024 px.
 constexpr std::uint64_t kCublasWorkspace = 32 * kMiB;
-// The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s; most of
-// it are NCCL's kernels.
-constexpr std::uint64_t kNcclBuffers = 536 * kMiB;
+// The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s. Most of
+// it are NCCL's kernels, which stay when the edges are closed: 0.41 GiB.
+constexpr std::uint64_t kNcclOpen = 536 * kMiB;
+constexpr std::uint64_t kNcclClosed = 456 * kMiB;
 // Pinned buffers that weights go through on their way to a GPU (model/weights/uploader.h).
 constexpr std::uint64_t kUploadBuffers = 64 * kMiB;
 
@@ -143,7 +144,10 @@ partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorklo
                                .nbytes();
   if (workload.device.is_cpu()) return cost;
   cost.context_bytes = first_use_bytes(workload.device);
-  cost.channel_bytes = kNcclBuffers;
+  if (workload.over_nccl) {
+    cost.channel_bytes = kNcclOpen;
+    cost.closed_channel_bytes = kNcclClosed;
+  }
   cost.host_bytes = kUploadBuffers;
   return cost;
 }

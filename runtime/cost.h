@@ -22,6 +22,7 @@ struct CostWorkload {
   at::Device device = at::kCPU;                        // need not be there
   at::ScalarType dtype = at::kFloat;
   std::int64_t threads = 1;  // of a rank on the CPU
+  bool over_nccl = true;     // the edges between GPUs
 };
 
 // What the transformer works on in one microbatch.

@@ -81,9 +81,11 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
                         const at::Tensor& latents) {
   const model::VaeConfig& config = run.model.config().vae;
   const model::VaeDecoder& decoder = run.networks.vae_decoder();
+  // The allocator keeps the strips of the request before, of which the middle would take a piece, and then
+  // the middle's many small pieces, in which no strip has room.
+  release_unused(run.device);
   const at::Tensor middle =
       decoder.forward_middle(model::denormalise_latents(latents.to(run.device), config));
-  // The allocator keeps the middle's many small pieces, in which no strip has room.
   release_unused(run.device);
   run.communicator.moves();
   const std::int64_t scale = config.spatial_compression_ratio();

@@ -62,7 +62,9 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
   run.progress.begin_work(steps_of(run.requests));
   const auto lists = schedule_denoising(work_of(run));
   const auto stage = static_cast<std::size_t>(run.part.stage);
-  StageLinks links = links_of(run, options);
+  run.now_doing("denoise, connecting the stages");
+  run.progress.check_stop();
+  StageLinks links = run.traced("connect", [&] { return links_of(run, options); });
   DenoiseStage work({.model = &run.model.config(),
                      .transformer = &run.networks.transformer(),
                      .is_first = run.is_first(),
@@ -87,6 +89,8 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
   };
   execute(lists[stage], links, work, {.before = before, .after = after});
   figures.to_next = figures_of(links);
+  // Both ends of an edge are closed at about the same time, which NCCL waits for.
+  run.communicator.barrier("ending the denoising");
 }
 
 }  // namespace layerpipe::runtime

@@ -75,11 +75,13 @@ StageLinks open_links(comm::Communicator& communicator, std::span<const int> ran
   if (stage < last) links.to_next = communicator.open_send(ranks_of_stages[stage + 1], boundaries);
   if (stage == last) links.latents_to_first = communicator.open_send(ranks_of_stages[0], latents);
   if (stage == 0) links.latents_from_last = communicator.open_receive(ranks_of_stages[last], latents);
-  // Nothing is computed meanwhile: connecting allocates memory and loads kernels.
-  if (links.from_previous) links.from_previous->wait_until_open();
-  if (links.to_next) links.to_next->wait_until_open();
-  if (links.latents_to_first) links.latents_to_first->wait_until_open();
+  // Nothing is computed meanwhile: connecting allocates memory and loads kernels. Later stages first: a rank
+  // that connects with another one holds its turn until that one is there (comm/nccl/nccl_worker.h), so this
+  // is the order in which waiting ranks lead to one that moves.
   if (links.latents_from_last) links.latents_from_last->wait_until_open();
+  if (links.to_next) links.to_next->wait_until_open();
+  if (links.from_previous) links.from_previous->wait_until_open();
+  if (links.latents_to_first) links.latents_to_first->wait_until_open();
   return links;
 }
 

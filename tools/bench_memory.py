@@ -3,8 +3,8 @@
     python3 tools/bench_memory.py --free 15.5,15.5,15.5,15.5 --free 22.3,22.3 --resolution 1024 --json memory.json
 
 A ballast in a process of its own leaves so many GiB free on each GPU, so that the context and NCCL count too. The driver is asked
-every few milliseconds how much is in use beside the ballast. One row for every rank and phase: predicted, used, and the use
-beside weights. Exits with 1 when a run fails or more is used than was predicted. Needs torch and NVIDIA's management library.
+every few milliseconds how much is in use beside the ballast. One row for every rank and phase. Exits with 1 when a run fails, and
+when more is used than was predicted or less than ten elevenths of it. Needs torch and NVIDIA's management library.
 """
 
 import argparse
@@ -88,13 +88,14 @@ def hold(free: str) -> subprocess.Popen:
     return process
 
 
-def measure(folder: Path, free: str, resolution: int, options: list[str]) -> list[dict]:
+def measure(folder: Path, free: str, resolution: int, pictures: int, options: list[str]) -> list[dict]:
     devices = free.count(",") + 1
     ballast = hold(free)
     try:
         gauge = Gauge(devices)
         try:
-            run = Bench(folder, gauge.line).run("run", devices, "--resolution", str(resolution), "--steps", "2", *options)
+            run = Bench(folder, gauge.line).run("run", devices, "--resolution", str(resolution), "--steps", "2", *options,
+                                                 pictures=pictures)
         finally:
             peaks = gauge.end()
     finally:
@@ -115,6 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--free", action="append", required=True, metavar="GIB,GIB,…")
     parser.add_argument("--resolution", type=int, default=1024)
+    parser.add_argument("--pictures", type=int, default=3, help="so many that some are in the pipeline together")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--option", nargs=argparse.REMAINDER, default=[], help="the rest goes to layerpipe decompose")
     args = parser.parse_args()
@@ -122,17 +124,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for free in args.free:
             try:
-                rows += measure(Path(scratch), free, args.resolution, args.option)
+                rows += measure(Path(scratch), free, args.resolution, args.pictures, args.option)
             except RunFailed as failure:
                 failed = True
                 print(f"{free}: {failure}", flush=True)
             if args.json:
                 args.json.write_text(json.dumps(rows, indent=2) + "\n")
-    print(table(["free GiB", "rank", "blocks", "residency", "phase", "predicted GiB", "used GiB", "predicted / used"],
+    print(table(["free GiB", "rank", "blocks", "residency", "phase", "predicted GiB", "used GiB", "predicted / used", "more, MiB"],
                 [[row["free"], row["rank"], f"{row['blocks'][0]}-{row['blocks'][1] - 1}", json.dumps(row["residency"]).strip('"'),
                   row["phase"], f"{row['predicted'] / GIB:.2f}", f"{row['used'] / GIB:.2f}",
-                  f"{row['predicted'] / row['used']:.3f}" if row["used"] else ""] for row in rows]))
-    sys.exit(failed or any(row["used"] > row["predicted"] for row in rows))
+                  f"{row['predicted'] / row['used']:.3f}" if row["used"] else "",
+                  f"{(row['predicted'] - row['used']) / 2**20:.0f}"] for row in rows]))
+    sys.exit(failed or any(not row["used"] <= row["predicted"] <= 1.1 * row["used"] for row in rows))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,12 @@ from bench_runs import CHECKOUT, GIB, Bench, RunFailed, table
 def reference_step_seconds(resolution: int, gpus: int, layers: int) -> float:
     """Of diffusers: a step with guidance is two forwards."""
     how = ["--eager-only"] if gpus == 1 else ["--device-map"]
-    devices = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(gpus)))}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
     done = subprocess.run([sys.executable, CHECKOUT / "tools" / "bench_reference.py", *how, "--resolution", str(resolution), "--layers",
-                           str(layers)], env=os.environ | devices, stdout=subprocess.PIPE, text=True, check=True)
+                           str(layers)], env=os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(visible[:gpus])},
+                          stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise RunFailed(f"tools/bench_reference.py ended with {done.returncode}")
     return 2 * json.loads(done.stdout)["seconds"]["median"]
 
 
@@ -115,15 +118,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(args.folder or Path(scratch))
         for resolution in args.resolution:
-            alone = measure(bench, resolution, 1, args, None)
-            results.append(alone)
-            for stages in args.stages:
-                if stages == 1:
-                    continue
+            alone = None
+            for stages in [1] + [stages for stages in args.stages if stages > 1]:
                 try:
                     results.append(measure(bench, resolution, stages, args, alone))
                 except RunFailed as failure:
                     print(failure, flush=True)
+                    if stages == 1:
+                        break  # there is nothing to compare with
+                alone = alone or results[-1]
                 if args.json:
                     args.json.write_text(json.dumps(results, indent=2) + "\n")
     print(table(["px", "stages", "diffusers s a step", "serial s a step", "s a step", "one picture", "throughput", "least busy", "waits to send",

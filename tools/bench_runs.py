@@ -43,8 +43,9 @@ class Run:
 
     @property
     def first_step_seconds(self) -> float:
-        """From the start of the work, without loading, to the end of the first step."""
-        return self.report["seconds"]["encode"] - self.report["seconds"]["load"]["encode"] + self.report["seconds"]["steps"][0]
+        """From the start of the work, without loading, to the end of the first step, by rank 0."""
+        seconds = self.report["seconds"]
+        return seconds["encode"] - seconds["load"]["encode"] + self.part_seconds("denoise", "connect")[0] + seconds["steps"][0]
 
     def part_seconds(self, phase: str, part: str) -> list[float]:
         """Of the last of a phase's parts of that name ("text encoder", "VAE strips" …) on every rank, by the trace: the first ones

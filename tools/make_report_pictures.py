@@ -3,6 +3,7 @@
 
     python3 tools/make_report_pictures.py PAGE.html FOLDER                 # wide and narrow, light and dark, and a print
     python3 tools/make_report_pictures.py PAGE.html docs/report.png        # the upper part, as the README shows it
+    python3 tools/make_report_pictures.py --pipeline PAGE.html... docs/pipeline.png  # of each page the pipeline, step by step
 
 docs/report.png shows a run of the demo's model on two ranks:
 
@@ -36,20 +37,48 @@ def picture(started, file, view, media="screen"):
     return shot, round(box["y"] + box["height"]) + MARGIN
 
 
+def pipelines(started, pages):
+    """The parts with the pipeline of several pages, one below the other."""
+    parts = []
+    for page in pages:
+        context = started.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, color_scheme="light", java_script_enabled=False)
+        tab = context.new_page()
+        tab.goto(pathlib.Path(page).resolve().as_uri())
+        head = tab.locator("h3", has_text="The pipeline")
+        section = tab.locator("section", has=head).bounding_box()
+        top = head.bounding_box()["y"] - MARGIN
+        shot = Image.open(io.BytesIO(tab.screenshot(full_page=True))).convert("RGB")
+        context.close()
+        parts.append(shot.crop((round(section["x"]) + 1, round(top), round(section["x"] + section["width"]) - 1,
+                                round(section["y"] + section["height"]) - MARGIN // 2)))
+    whole = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), "white")
+    top = 0
+    for part in parts:
+        whole.paste(part, (0, top))
+        top += part.height
+    return whole
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", type=pathlib.Path)
+    parser.add_argument("page", type=pathlib.Path, nargs="+")
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--pipeline", action="store_true")
     options = parser.parse_args()
+    if len(options.page) > 1 and not options.pipeline:
+        parser.error("several pages are for --pipeline")
     with browser() as started:
+        if options.pipeline:
+            pipelines(started, options.page).quantize(256).save(options.out, optimize=True)
+            return
         if options.out.suffix == ".png":
-            shot, height = picture(started, options.page, "wide-light")
+            shot, height = picture(started, options.page[0], "wide-light")
             shot.crop((0, 0, shot.width, min(height, shot.height))).quantize(256).save(options.out, optimize=True)
             return
         options.out.mkdir(parents=True, exist_ok=True)
         for view in VIEWS:
-            picture(started, options.page, view)[0].save(options.out / f"{view}.png")
-        picture(started, options.page, "wide-dark", media="print")[0].save(options.out / "print.png")
+            picture(started, options.page[0], view)[0].save(options.out / f"{view}.png")
+        picture(started, options.page[0], "wide-dark", media="print")[0].save(options.out / "print.png")
 
 
 main()

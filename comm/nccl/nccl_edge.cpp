@@ -19,6 +19,11 @@ constexpr std::chrono::seconds kFinishing{1};
   const char* more = ncclGetLastError(comm);
   std::string text = std::string(call) + ": " + ncclGetErrorString(result);
   if (more != nullptr && *more != '\0') text += " (" + std::string(more) + ")";
+  if (result == ncclUnhandledCudaError && text.find("out of memory") != std::string::npos) {
+    throw common::DoesNotFitError("the GPU has not enough memory for NCCL: " + text,
+                                  "Leave more of it free (reserve in --partition, or --memory-limit), or "
+                                  "choose the channel mpi, which takes none.");
+  }
   throw common::PeerFailedError(text,
                                 "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.");
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <utility>
 
 #include "comm/boundary.h"
 
@@ -38,6 +39,9 @@ class NcclEdge {
   ~NcclEdge();
   NcclEdge(const NcclEdge&) = delete;
   NcclEdge& operator=(const NcclEdge&) = delete;
+
+  // For the calls from now on.
+  void set_patience(Patience patience) { patience_ = std::move(patience); }
 
   // Puts the transfer of all tensors on the stream.
   void send(const Boundary& boundary, c10::cuda::CUDAStream stream);

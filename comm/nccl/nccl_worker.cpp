@@ -20,6 +20,8 @@ constexpr std::chrono::milliseconds kBetweenTurns{2};
 // How long transfers that are under way have when a channel is closed.
 constexpr std::chrono::seconds kFinishing{1};
 
+constexpr const char* kRemedy = "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.";
+
 struct Closed {};  // thrown where an edge is made that nobody wants any more
 
 }  // namespace
@@ -47,7 +49,7 @@ void NcclWorker::close() {
     stop_ = true;
   }
   changed_.notify_all();
-  link_.endings->add(std::move(thread_));
+  link_.endings->add(std::move(thread_), ended_promise_.get_future());
 }
 
 void NcclWorker::wait_until_connected() {
@@ -64,29 +66,28 @@ void NcclWorker::submit(Task task) {
 }
 
 void NcclWorker::run() {
+  std::unique_ptr<NcclEdge> edge;
   try {
     const c10::cuda::CUDAGuard device(device_);
     const c10::cuda::CUDAStreamGuard stream(stream_);
-    const std::unique_ptr<NcclEdge> edge = make_edge();
+    make_edge(edge);
     link_.watch->update([this] { connected_ = true; });
     work(*edge);
     finish_transfers(*edge);
-    if (link_.watch->failure() || !transfers_.empty()) {
-      edge->abort();
-    } else {
-      edge->finish();
-    }
+    if (!link_.watch->failure() && transfers_.empty()) edge->finish();
   } catch (const Closed&) {
   } catch (const common::PeerFailedError&) {
     link_.watch->connection_failed(peer_, std::current_exception());
   } catch (...) {
     link_.watch->device_failed(std::current_exception());
   }
-  drop_what_is_left();
+  drop_what_is_left(std::move(edge));
+  ended_promise_.set_value();
 }
 
-// Whoever submitted it holds this worker.
-void NcclWorker::drop_what_is_left() noexcept {
+// Whoever submitted tasks holds this worker. An edge that did not finish is aborted, which may take until the
+// other end does the same: by now it can know why.
+void NcclWorker::drop_what_is_left(std::unique_ptr<NcclEdge> edge) noexcept {
   std::deque<Task> tasks;
   {
     const std::lock_guard lock(mutex_);
@@ -95,6 +96,7 @@ void NcclWorker::drop_what_is_left() noexcept {
   }
   try {
     const c10::cuda::CUDAGuard device(device_);  // events are destroyed on theirs
+    edge.reset();
     transfers_.clear();
     tasks.clear();
   } catch (const c10::Error&) {
@@ -129,7 +131,7 @@ void NcclWorker::wait_for_the_other() {
 }
 
 // Waits for the other end for as long as it takes: whoever needs the edge has a deadline.
-std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
+void NcclWorker::make_edge(std::unique_ptr<NcclEdge>& edge) {
   if (!invites()) wait_for_the_other();
   std::unique_lock turn(*link_.connecting, std::defer_lock);
   while (!turn.try_lock_for(kBetweenTurns)) check_wanted();
@@ -141,11 +143,11 @@ std::unique_ptr<NcclEdge> NcclWorker::make_edge() {
   } else {
     send({});
   }
-  auto edge = std::make_unique<NcclEdge>(
+  edge = std::make_unique<NcclEdge>(
       invitation_->id, end_,
       [this, told = Clock::now()](Clock::duration waited) mutable { be_patient(waited, told); });
   connect(*edge);
-  return edge;
+  edge->set_patience([this](Clock::duration waited) { check_in_time(waited); });
 }
 
 void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
@@ -155,6 +157,14 @@ void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
   if (Clock::now() - told < kIdle) return;
   link_.watch->moved();
   told = Clock::now();
+}
+
+// Of an edge that is connected; also while it closes.
+void NcclWorker::check_in_time(Clock::duration waited) {
+  if (link_.watch->failure()) throw Closed();
+  if (waited > link_.watch->timeout()) {
+    throw common::PeerFailedError("NCCL did not take a transfer within the timeout", kRemedy);
+  }
 }
 
 // NCCL connects two ranks at their first message, which takes longer than any other and allocates memory: one
@@ -212,8 +222,7 @@ void NcclWorker::look_at_transfers() {
   }
   // Both ends have posted by now, so only a broken connection takes so long.
   if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.watch->timeout()) {
-    throw common::PeerFailedError("a transfer over NCCL did not end within the timeout",
-                                  "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.");
+    throw common::PeerFailedError("a transfer over NCCL did not end within the timeout", kRemedy);
   }
 }
 

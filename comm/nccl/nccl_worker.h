@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -68,13 +69,14 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   void check_wanted();
 
   void run();
-  std::unique_ptr<NcclEdge> make_edge();
+  void make_edge(std::unique_ptr<NcclEdge>& edge);
   void be_patient(Clock::duration waited, Clock::time_point& told);
+  void check_in_time(Clock::duration waited);
   void connect(NcclEdge& edge);
   void work(NcclEdge& edge);
   void finish_transfers(NcclEdge& edge);
   void look_at_transfers();
-  void drop_what_is_left() noexcept;
+  void drop_what_is_left(std::unique_ptr<NcclEdge> edge) noexcept;
 
   const Link link_;
   const int peer_;
@@ -92,7 +94,8 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
 
   bool connected_ = false;  // guarded by the watch's lock
 
-  std::deque<Transfer> transfers_;  // of the thread alone
+  std::deque<Transfer> transfers_;    // of the thread alone
+  std::promise<void> ended_promise_;  // set as the last thing that the thread does
   std::thread thread_;
 };
 

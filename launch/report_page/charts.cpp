@@ -173,7 +173,8 @@ void draw_steps(Markup& page, const RunRecord& record) {
     return;
   }
   constexpr double kHeight = 120;
-  const double predicted = record.predicted_step_seconds.value_or(0);
+  // Of a result alone.
+  const double predicted = results_of(record) == 1 ? record.predicted_step_seconds.value_or(0) : 0;
   double most = std::max(predicted, 1e-9);
   for (const double seconds : record.step_seconds) most = std::max(most, seconds);
   most *= 1.05;

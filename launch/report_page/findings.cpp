@@ -44,7 +44,11 @@ std::string steps(const RunRecord& record) {
   if (typical <= 0) return {};
   std::string text = fmt::format("A step took {} in the median", seconds_text(typical));
   if (record.predicted_step_seconds && *record.predicted_step_seconds > 0) {
-    text += fmt::format("; the plan predicted {}", seconds_text(*record.predicted_step_seconds));
+    const std::string predicted = seconds_text(*record.predicted_step_seconds);
+    text += results_of(record) == 1
+                ? fmt::format("; the plan predicted {}", predicted)
+                : fmt::format(", beside those of other results; the plan predicted {} for a result alone",
+                              predicted);
   }
   text += '.';
   const auto slowest = std::max_element(record.step_seconds.begin(), record.step_seconds.end());

@@ -71,8 +71,9 @@ void write_tiles(Markup& page, const RunRecord& record) {
     busy += rank.busy_seconds;
     whole += rank.denoise_seconds;
   }
-  const std::string predicted =
-      record.predicted_seconds ? seconds_text(*record.predicted_seconds) + " predicted" : "not predicted";
+  const std::string predicted = record.predicted_seconds
+                                    ? seconds_text(*record.predicted_seconds) + " predicted, without loading"
+                                    : "not predicted";
   page.open("section", {{"class", "tiles"}, {"aria-label", "Figures at a glance"}});
   tile("In all", seconds_text(sum(record.seconds)), predicted);
   tile("A step", seconds_text(median(record.step_seconds)), "in the median");
@@ -117,7 +118,8 @@ void write_plan(Markup& page, const RunRecord& record) {
   page.open("section").element("h2", "Plan");
   page.element(
       "p",
-      fmt::format("Strategy {}. Predicted: {} a step, {} in all.", record.strategy,
+      fmt::format("Strategy {}. Predicted: {} a step of a result alone, {} in all without loading.",
+                  record.strategy,
                   record.predicted_step_seconds ? seconds_text(*record.predicted_step_seconds) : "nothing",
                   record.predicted_seconds ? seconds_text(*record.predicted_seconds) : "nothing"));
   page.open("div", {{"class", "wide"}}).open("table").open("thead").open("tr");

@@ -198,6 +198,33 @@ TEST_P(Channels, StopTheSenderAtTheDepth) {
   });
 }
 
+TEST_P(Channels, OpenBeforeAnythingTravels) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    const auto out = ranks.open_send(next(ranks), channel_options());
+    const auto in = ranks.open_receive(previous(ranks), channel_options());
+    in->wait_until_open();
+    out->wait_until_open();
+    out->send(mine(3));
+    expect_same(in->receive(), numbered(3));
+    out->flush();
+  });
+}
+
+TEST_P(Channels, MayCloseAsSoonAsTheLastBoundaryIsThere) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    for (int number = 0; number < 3; ++number) {
+      const auto out = ranks.open_send(next(ranks), channel_options(number, 2));
+      auto in = ranks.open_receive(previous(ranks), channel_options(number, 2));
+      out->send(mine(number));
+      out->send(mine(number + 1));
+      expect_same(in->receive(), numbered(number));
+      expect_same(in->receive(), numbered(number + 1));
+      in.reset();
+      out->flush();
+    }
+  });
+}
+
 TEST_P(Channels, MayGoWithoutAFlush) {
   const auto begin = std::chrono::steady_clock::now();
   on_all_ranks(GetParam(), [](Communicator& ranks) {

@@ -104,7 +104,7 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
   EXPECT_THAT(names,
               ::testing::ElementsAre("load weights", "load weights", "text encoder", "text encoder",
                                      "load weights", "VAE strips", "VAE middle", "encode", "load weights",
-                                     "denoise", "load weights", "VAE strips", "decode"));
+                                     "connect", "denoise", "load weights", "VAE strips", "decode"));
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {
