@@ -22,6 +22,7 @@ class SendChannel {
   // What has not been flushed may be lost.
   virtual ~SendChannel() = default;
   // Waits until boundaries can travel, where that takes a while: once both ranks have opened their ends.
+  // Throws PeerFailedError; over NCCL also what failed on this rank's own device, such as too little memory.
   virtual void wait_until_open() {}
   // Hands a boundary over and comes back while it travels; waits only while `depth` earlier ones do. The
   // tensors must not be written to afterwards. On a GPU the transfer begins behind what the current stream

@@ -25,7 +25,7 @@ constexpr std::uint64_t kLoadedKernels = 224 * kMiB;
 // difference between the formulas and docs/performance.md at 640 and at 1024 px.
 constexpr std::uint64_t kCublasWorkspace = 32 * kMiB;
 // The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s. Most of
-// it are NCCL's kernels, which stay when the edges are closed: 0.41 GiB.
+// it are NCCL's kernels, which stay when the edges are closed: 0.42 GiB.
 constexpr std::uint64_t kNcclOpen = 536 * kMiB;
 constexpr std::uint64_t kNcclClosed = 456 * kMiB;
 // Pinned buffers that weights go through on their way to a GPU (model/weights/uploader.h).

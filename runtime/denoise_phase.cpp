@@ -89,6 +89,7 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
   };
   execute(lists[stage], links, work, {.before = before, .after = after});
   figures.to_next = figures_of(links);
+  run.now_doing("denoise, waiting for the other stages");
   // Both ends of an edge are closed at about the same time, which NCCL waits for.
   run.communicator.barrier("ending the denoising");
 }

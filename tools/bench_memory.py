@@ -130,7 +130,7 @@ def main() -> None:
                 print(f"{free}: {failure}", flush=True)
             if args.json:
                 args.json.write_text(json.dumps(rows, indent=2) + "\n")
-    print(table(["free GiB", "rank", "blocks", "residency", "phase", "predicted GiB", "used GiB", "predicted / used", "more, MiB"],
+    print(table(["free GiB", "rank", "blocks", "residency", "phase", "predicted GiB", "used GiB", "predicted / used", "predicted - used, MiB"],
                 [[row["free"], row["rank"], f"{row['blocks'][0]}-{row['blocks'][1] - 1}", json.dumps(row["residency"]).strip('"'),
                   row["phase"], f"{row['predicted'] / GIB:.2f}", f"{row['used'] / GIB:.2f}",
                   f"{row['predicted'] / row['used']:.3f}" if row["used"] else "",

@@ -4,8 +4,8 @@
 
 For every number of stages: many pictures (throughput), one picture with guidance, and one without, which is the stages' serial
 execution, since then only one of them has work at a time. Says whether the latents are those of one device, bit for bit. With
---reference also diffusers' transformer over the same GPUs, by accelerate's device_map. Prints tables and writes JSON. The build has
-to be there; so has a GPU for every stage.
+--reference also diffusers' transformer over the same GPUs, by accelerate's device_map. Prints tables and writes JSON. Exits with 1
+when a run fails or has other bits. The build has to be there; so has a GPU for every stage.
 """
 
 import argparse
@@ -61,7 +61,10 @@ def measure(bench: Bench, resolution: int, stages: int, args, alone: dict | None
         "latents": str(guided.latents),
     }
     if args.reference:
-        figures["reference_step_seconds"] = reference_step_seconds(resolution, stages, args.layers)
+        try:
+            figures["reference_step_seconds"] = reference_step_seconds(resolution, stages, args.layers)
+        except RunFailed as failure:
+            print(failure, flush=True)
     if alone is None:
         return figures
     figures["same_bits"] = filecmp.cmp(guided.latents, alone["latents"], shallow=False)
@@ -114,7 +117,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--folder", type=Path, help="where results go; default: a temporary folder")
     args = parser.parse_args()
-    results = []
+    results, failed = [], False
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(args.folder or Path(scratch))
         for resolution in args.resolution:
@@ -124,6 +127,7 @@ def main() -> None:
                     results.append(measure(bench, resolution, stages, args, alone))
                 except RunFailed as failure:
                     print(failure, flush=True)
+                    failed = True
                     if stages == 1:
                         break  # there is nothing to compare with
                 alone = alone or results[-1]
@@ -134,6 +138,7 @@ def main() -> None:
     print()
     print(table(["px", "stages", "text encoder s", "first step after s", "VAE encode: strips s", "middle s", "VAE decode s",
                  "encode peak GiB, phased", "decode peak GiB", "predicted s a step"], [other_row(figures) for figures in results]))
+    sys.exit(failed or not all(figures.get("same_bits", True) for figures in results))
 
 
 if __name__ == "__main__":

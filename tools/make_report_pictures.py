@@ -10,6 +10,12 @@ docs/report.png shows a run of the demo's model on two ranks:
     launch/run.sh -n 2 decompose --model demo/model --image demo/pictures/weather.png \\
         --prompt "$(cat demo/pictures/weather.txt)" --resolution 256 --any-resolution --steps 20 --out OUT --trace trace.json
     build/layerpipe report OUT/run.json
+
+docs/pipeline.png shows three runs, each with --trace: of two GPUs as tools/bench_pipeline.py starts them, FOLDER/1024_2_guided and
+FOLDER/1024_2_many/0 (--stages 2 --resolution 1024 --folder FOLDER), and of four ranks on two cores:
+
+    OMP_NUM_THREADS=1 launch/run.sh -n 4 decompose --model demo/model --image demo/pictures/weather.png \\
+        --prompt "$(cat demo/pictures/weather.txt)" --resolution 256 --any-resolution --steps 8 --num-images 4 --out OUT --trace trace.json
 """
 
 import argparse

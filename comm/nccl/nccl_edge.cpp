@@ -13,7 +13,7 @@ namespace {
 // two seconds; each further one takes 24 MiB more for a rank's two edges (docs/decisions.md).
 constexpr int kCtas = 2;
 constexpr std::chrono::microseconds kBetweenLooks{20};
-constexpr std::chrono::seconds kFinishing{1};
+constexpr std::chrono::seconds kFinalising{1};
 
 [[noreturn]] void fail(ncclResult_t result, const char* call, ncclComm_t comm) {
   const char* more = ncclGetLastError(comm);
@@ -40,7 +40,9 @@ NcclEdge::Id NcclEdge::make_id() {
   return bytes;
 }
 
-NcclEdge::NcclEdge(const Id& id, End end, Patience patience) : patience_(std::move(patience)) {
+NcclEdge::NcclEdge(Patience patience) : patience_(std::move(patience)) {}
+
+void NcclEdge::join(const Id& id, End end) {
   ncclUniqueId unique;
   std::memcpy(&unique, id.data(), id.size());
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
@@ -48,12 +50,7 @@ NcclEdge::NcclEdge(const Id& id, End end, Patience patience) : patience_(std::mo
   config.minCTAs = kCtas;
   config.maxCTAs = kCtas;
   config.collnetEnable = 0;  // there are no collectives here
-  try {
-    settle(ncclCommInitRankConfig(&comm_, 2, unique, static_cast<int>(end), &config), "ncclCommInitRank");
-  } catch (...) {
-    abort();
-    throw;
-  }
+  settle(ncclCommInitRankConfig(&comm_, 2, unique, static_cast<int>(end), &config), "ncclCommInitRank");
 }
 
 NcclEdge::~NcclEdge() {
@@ -118,13 +115,13 @@ void NcclEdge::abort() noexcept {
 void NcclEdge::finish() noexcept {
   if (comm_ == nullptr) return;
   patience_ = [](std::chrono::steady_clock::duration waited) {
-    if (waited > kFinishing) throw common::PeerFailedError("the other end is slow");
+    if (waited > kFinalising) throw common::PeerFailedError("the other end is slow");
   };
   try {
     settle(ncclCommFinalize(comm_), "ncclCommFinalize");
     ncclCommDestroy(comm_);
     comm_ = nullptr;
-  } catch (const common::PeerFailedError&) {
+  } catch (const common::Error&) {
     abort();
   }
 }

@@ -33,27 +33,28 @@ class NcclEdge {
   using Patience = std::function<void(std::chrono::steady_clock::duration waited)>;
 
   static Id make_id();
-  // Comes back when both ends are there. Throws PeerFailedError with NCCL's own text.
-  NcclEdge(const Id& id, End end, Patience patience);
-  // Ends what is under way.
+  explicit NcclEdge(Patience patience);
+  // Ends what is under way, which may take until the other end does so too.
   ~NcclEdge();
   NcclEdge(const NcclEdge&) = delete;
   NcclEdge& operator=(const NcclEdge&) = delete;
 
+  // Comes back when both ends are there. This and everything below throws PeerFailedError with NCCL's own
+  // text, or DoesNotFitError when NCCL finds too little memory here.
+  void join(const Id& id, End end);
   // For the calls from now on.
   void set_patience(Patience patience) { patience_ = std::move(patience); }
 
   // Puts the transfer of all tensors on the stream.
   void send(const Boundary& boundary, c10::cuda::CUDAStream stream);
   void receive(const Boundary& boundary, c10::cuda::CUDAStream stream);
-  // Throws PeerFailedError when NCCL has found an error since.
+  // Throws when NCCL has found an error since.
   void check();
-  // Ends the kernels that wait for the peer. Nothing else may be called afterwards.
-  void abort() noexcept;
-  // In peace: when nothing is under way any more. Falls back on abort().
+  // The end in peace, when nothing is under way any more.
   void finish() noexcept;
 
  private:
+  void abort() noexcept;
   void settle(ncclResult_t result, const char* call);
   template <typename Transfer>
   void group(const Boundary& boundary, Transfer transfer);

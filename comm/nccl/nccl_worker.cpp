@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kIdle{50};
 constexpr std::chrono::milliseconds kBetweenTurns{2};
 
 // How long transfers that are under way have when a channel is closed.
-constexpr std::chrono::seconds kFinishing{1};
+constexpr std::chrono::seconds kLastTransfers{1};
 
 constexpr const char* kRemedy = "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.";
 
@@ -49,17 +49,23 @@ void NcclWorker::close() {
     stop_ = true;
   }
   changed_.notify_all();
-  link_.endings->add(std::move(thread_), ended_promise_.get_future());
+  link_.endings->add(std::move(thread_), thread_ended_.get_future());
 }
 
 void NcclWorker::wait_until_connected() {
-  link_.watch->wait(peer_, "connecting over NCCL", [this] { return connected_; });
+  try {
+    link_.watch->wait(peer_, "connecting over NCCL", [this] { return connected_ || own_failure_; });
+  } catch (const common::PeerFailedError&) {
+    if (own_failure_ == nullptr) throw;
+  }
+  // What failed here says more than that a rank failed, and has its own exit code.
+  if (own_failure_ != nullptr) std::rethrow_exception(own_failure_);
 }
 
 void NcclWorker::submit(Task task) {
   {
     const std::lock_guard lock(mutex_);
-    if (ended_) return;
+    if (refuses_tasks_) return;
     tasks_.push_back(std::move(task));
   }
   changed_.notify_all();
@@ -79,10 +85,11 @@ void NcclWorker::run() {
   } catch (const common::PeerFailedError&) {
     link_.watch->connection_failed(peer_, std::current_exception());
   } catch (...) {
+    link_.watch->update([this] { own_failure_ = std::current_exception(); });
     link_.watch->device_failed(std::current_exception());
   }
   drop_what_is_left(std::move(edge));
-  ended_promise_.set_value();
+  thread_ended_.set_value();
 }
 
 // Whoever submitted tasks holds this worker. An edge that did not finish is aborted, which may take until the
@@ -91,7 +98,7 @@ void NcclWorker::drop_what_is_left(std::unique_ptr<NcclEdge> edge) noexcept {
   std::deque<Task> tasks;
   {
     const std::lock_guard lock(mutex_);
-    ended_ = true;
+    refuses_tasks_ = true;
     tasks.swap(tasks_);
   }
   try {
@@ -144,8 +151,8 @@ void NcclWorker::make_edge(std::unique_ptr<NcclEdge>& edge) {
     send({});
   }
   edge = std::make_unique<NcclEdge>(
-      invitation_->id, end_,
       [this, told = Clock::now()](Clock::duration waited) mutable { be_patient(waited, told); });
+  edge->join(invitation_->id, end_);
   connect(*edge);
   edge->set_patience([this](Clock::duration waited) { check_in_time(waited); });
 }
@@ -159,11 +166,11 @@ void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
   told = Clock::now();
 }
 
-// Of an edge that is connected; also while it closes.
+// Of an edge that is connected, also after close().
 void NcclWorker::check_in_time(Clock::duration waited) {
   if (link_.watch->failure()) throw Closed();
   if (waited > link_.watch->timeout()) {
-    throw common::PeerFailedError("NCCL did not take a transfer within the timeout", kRemedy);
+    throw common::PeerFailedError("NCCL did not begin a transfer within the timeout", kRemedy);
   }
 }
 
@@ -208,7 +215,7 @@ void NcclWorker::work(NcclEdge& edge) {
 void NcclWorker::finish_transfers(NcclEdge& edge) {
   for (const auto begin = Clock::now(); !transfers_.empty() && !link_.watch->failure();
        std::this_thread::sleep_for(kBusy)) {
-    if (Clock::now() - begin > kFinishing) return;
+    if (Clock::now() - begin > kLastTransfers) return;
     edge.check();
     look_at_transfers();
   }

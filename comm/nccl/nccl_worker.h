@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <future>
 #include <memory>
@@ -36,7 +37,7 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
                                            const ChannelOptions& options);
   // Nothing may be submitted any more; transfers that are still under way after a second are ended.
   void close();
-  // Comes back when the edge is connected. Throws PeerFailedError.
+  // Comes back when the edge is connected. Throws PeerFailedError, or what failed on this rank's own device.
   void wait_until_connected();
   NcclWorker(const NcclWorker&) = delete;
   NcclWorker& operator=(const NcclWorker&) = delete;
@@ -90,12 +91,13 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   std::condition_variable changed_;
   std::deque<Task> tasks_;
   bool stop_ = false;
-  bool ended_ = false;
+  bool refuses_tasks_ = false;
 
-  bool connected_ = false;  // guarded by the watch's lock
+  bool connected_ = false;          // guarded by the watch's lock
+  std::exception_ptr own_failure_;  // the same: that of this rank's device
 
-  std::deque<Transfer> transfers_;    // of the thread alone
-  std::promise<void> ended_promise_;  // set as the last thing that the thread does
+  std::deque<Transfer> transfers_;   // of the thread alone
+  std::promise<void> thread_ended_;  // set as the last thing that the thread does
   std::thread thread_;
 };
 
