@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -57,13 +58,17 @@ class Run:
         slices = sum(self._parts(phase, part), [])
         return (max(one["ts"] + one["dur"] for one in slices) - min(one["ts"] for one in slices)) / 1e6
 
+    @cached_property
+    def _slices(self) -> list[dict]:
+        """The phases and their parts, of all ranks."""
+        events = json.loads(self.trace.read_text())["traceEvents"]
+        return [event for event in events if event["ph"] == "X" and "args" not in event]
+
     def _parts(self, phase: str, name: str) -> list[list[dict]]:
         """By rank, of those that have any; in the order of time."""
-        events = json.loads(self.trace.read_text())["traceEvents"]
-        slices = [event for event in events if event["ph"] == "X" and "args" not in event]
         ranks = []
-        for whole in (event for event in slices if event["name"] == phase):
-            inside = [event for event in slices if event["pid"] == whole["pid"] and event["name"] == name
+        for whole in (event for event in self._slices if event["name"] == phase):
+            inside = [event for event in self._slices if event["pid"] == whole["pid"] and event["name"] == name
                       and whole["ts"] <= event["ts"] < whole["ts"] + whole["dur"]]
             if inside:
                 ranks.append(sorted(inside, key=lambda event: event["ts"]))

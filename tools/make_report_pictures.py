@@ -30,32 +30,32 @@ VIEWS = {"wide-light": (WIDE, "light"), "wide-dark": (WIDE, "dark"), "narrow-lig
 MARGIN = 20
 
 
-def picture(started, file, view, media="screen"):
+def photograph(started, file, view, media="screen"):
+    """The whole page; and, in its pixels, the boxes of the heading of the pipeline and of the part that this ends."""
     (width, height), colors = VIEWS[view]
     context = started.new_context(viewport={"width": width, "height": height}, color_scheme=colors, java_script_enabled=False)
     page = context.new_page()
     page.emulate_media(media=media)
     page.goto(pathlib.Path(file).resolve().as_uri())
     shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-    # The end of the part with the timeline, which is as much as the README shows.
-    box = page.locator("section", has=page.locator("h3", has_text="The pipeline")).bounding_box()
+    head = page.locator("h3", has_text="The pipeline")
+    boxes = head.bounding_box(), page.locator("section", has=head).bounding_box()
     context.close()
-    return shot, round(box["y"] + box["height"]) + MARGIN
+    return shot, *boxes
+
+
+def upper_part(started, page):
+    """To the end of the part with the timeline, which is as much as the README shows."""
+    shot, _, section = photograph(started, page, "wide-light")
+    return shot.crop((0, 0, shot.width, min(round(section["y"] + section["height"]) + MARGIN, shot.height)))
 
 
 def pipelines(started, pages):
     """The parts with the pipeline of several pages, one below the other."""
     parts = []
     for page in pages:
-        context = started.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, color_scheme="light", java_script_enabled=False)
-        tab = context.new_page()
-        tab.goto(pathlib.Path(page).resolve().as_uri())
-        head = tab.locator("h3", has_text="The pipeline")
-        section = tab.locator("section", has=head).bounding_box()
-        top = head.bounding_box()["y"] - MARGIN
-        shot = Image.open(io.BytesIO(tab.screenshot(full_page=True))).convert("RGB")
-        context.close()
-        parts.append(shot.crop((round(section["x"]) + 1, round(top), round(section["x"] + section["width"]) - 1,
+        shot, head, section = photograph(started, page, "wide-light")
+        parts.append(shot.crop((round(section["x"]) + 1, round(head["y"] - MARGIN), round(section["x"] + section["width"]) - 1,
                                 round(section["y"] + section["height"]) - MARGIN // 2)))
     whole = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), "white")
     top = 0
@@ -74,17 +74,14 @@ def main():
     if len(options.page) > 1 and not options.pipeline:
         parser.error("several pages are for --pipeline")
     with browser() as started:
-        if options.pipeline:
-            pipelines(started, options.page).quantize(256).save(options.out, optimize=True)
-            return
         if options.out.suffix == ".png":
-            shot, height = picture(started, options.page[0], "wide-light")
-            shot.crop((0, 0, shot.width, min(height, shot.height))).quantize(256).save(options.out, optimize=True)
+            shot = pipelines(started, options.page) if options.pipeline else upper_part(started, options.page[0])
+            shot.quantize(256).save(options.out, optimize=True)
             return
         options.out.mkdir(parents=True, exist_ok=True)
         for view in VIEWS:
-            picture(started, options.page[0], view)[0].save(options.out / f"{view}.png")
-        picture(started, options.page[0], "wide-dark", media="print")[0].save(options.out / "print.png")
+            photograph(started, options.page[0], view)[0].save(options.out / f"{view}.png")
+        photograph(started, options.page[0], "wide-dark", media="print")[0].save(options.out / "print.png")
 
 
 main()

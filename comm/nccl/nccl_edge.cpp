@@ -24,8 +24,7 @@ constexpr std::chrono::seconds kFinalising{1};
                                   "Leave more of it free (reserve in --partition, or --memory-limit), or "
                                   "choose the channel mpi, which takes none.");
   }
-  throw common::PeerFailedError(text,
-                                "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.");
+  throw common::PeerFailedError(text, kNcclRemedy);
 }
 
 }  // namespace

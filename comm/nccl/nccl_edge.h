@@ -15,6 +15,10 @@
 
 namespace layerpipe::comm {
 
+// Where NCCL fails, or does not answer.
+inline constexpr const char* kNcclRemedy =
+    "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.";
+
 // A communicator of two ranks, the sender and the receiver: one for every directed edge of the ring.
 //
 // Why not one for the whole ring, which would take less memory: NCCL runs the operations of a communicator

@@ -20,8 +20,6 @@ constexpr std::chrono::milliseconds kBetweenTurns{2};
 // How long transfers that are under way have when a channel is closed.
 constexpr std::chrono::seconds kLastTransfers{1};
 
-constexpr const char* kRemedy = "Set NCCL_DEBUG=WARN to see what NCCL says, or choose the channel mpi.";
-
 struct Closed {};  // thrown where an edge is made that nobody wants any more
 
 }  // namespace
@@ -170,7 +168,7 @@ void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
 void NcclWorker::check_in_time(Clock::duration waited) {
   if (link_.watch->failure()) throw Closed();
   if (waited > link_.watch->timeout()) {
-    throw common::PeerFailedError("NCCL did not begin a transfer within the timeout", kRemedy);
+    throw common::PeerFailedError("NCCL did not begin a transfer within the timeout", kNcclRemedy);
   }
 }
 
@@ -229,7 +227,7 @@ void NcclWorker::look_at_transfers() {
   }
   // Both ends have posted by now, so only a broken connection takes so long.
   if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.watch->timeout()) {
-    throw common::PeerFailedError("a transfer over NCCL did not end within the timeout", kRemedy);
+    throw common::PeerFailedError("a transfer over NCCL did not end within the timeout", kNcclRemedy);
   }
 }
 

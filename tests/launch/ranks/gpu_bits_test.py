@@ -25,8 +25,8 @@ def gpus() -> int:
         return 0
 
 
-def explicit(ranks: int, most: int) -> str:
-    """A partition config: one rank has all blocks, text layers and strips but one or none for each of the others."""
+def explicit(folder: Path, ranks: int, most: int) -> list[str]:
+    """The option of a partition config: one rank has all blocks, text layers and strips but one or none for each of the others."""
     lines, block, layer = ["partition:", "  strategy: explicit", "  stages:"], 0, 0
     for rank in range(ranks):
         blocks = BLOCKS - ranks + 1 if rank == most else 1
@@ -34,14 +34,16 @@ def explicit(ranks: int, most: int) -> str:
         lines.append(f"    - {{rank: {rank}, transformer: {block}-{block + blocks - 1}, "
                      f"text_encoder: {layer}-{layer + layers - 1}, vae: {100 if rank == most else 0}%}}")
         block, layer = block + blocks, layer + layers
-    return "\n".join(lines) + "\n"
+    file = folder / f"{ranks}_{most}.yaml"
+    file.write_text("\n".join(lines) + "\n")
+    return ["--partition", str(file)]
 
 
-def ways(ranks: int) -> dict[str, list[str]]:
+def ways(folder: Path, ranks: int) -> dict[str, list[str]]:
     """By name, the options of a run."""
     return {"balanced": [], "fastest, phased": ["--strategy", "fastest", "--residency", "phased"],
-            "most of it on the last": ["--partition", explicit(ranks, most=ranks - 1)],
-            "most of it on the first": ["--partition", explicit(ranks, most=0)]}
+            "most of it on the last": explicit(folder, ranks, most=ranks - 1),
+            "most of it on the first": explicit(folder, ranks, most=0)}
 
 
 class Runs:
@@ -54,9 +56,6 @@ class Runs:
     def latents(self, ranks: int, resolution: int, options: list[str]) -> bytes | None:
         """Nothing when one GPU alone does not hold the model."""
         out = self.folder / "latents.safetensors"
-        if options[:1] == ["--partition"]:
-            (self.folder / "split.yaml").write_text(options[1])
-            options = ["--partition", str(self.folder / "split.yaml")]
         process = subprocess.Popen(
             [CHECKOUT / "launch" / "run.sh", "-n", str(ranks), "decompose", "--model", self.folder / "model", "--random-weights", "--image",
              CHECKOUT / "demo" / "pictures" / "weather.png", "--prompt", "a poster", "--out", self.folder / "out", "--resolution",
@@ -91,7 +90,7 @@ def main() -> None:
             for ranks in range(2, devices + 1):
                 # At 1024 px, and on some of many GPUs, only the split that is made without asking.
                 every = resolution == 640 and ranks in (2, devices)
-                for name, options in ways(ranks).items() if every else [("balanced", [])]:
+                for name, options in ways(runs.folder, ranks).items() if every else [("balanced", [])]:
                     same = runs.latents(ranks, resolution, options) == alone
                     print(f"{resolution} px, {ranks} GPUs, {name}: {'the same bits' if same else 'OTHER BITS'}", flush=True)
                     compared += 1
