@@ -12,11 +12,11 @@
 #include "comm/mpi/session.h"
 #include "comm/together.h"
 #include "common/errors.h"
-#include "launch/command_line.h"
-#include "launch/decompose_command.h"
-#include "launch/failure.h"
-#include "launch/plan_command.h"
-#include "launch/ranks.h"
+#include "launch/commands/decompose_command.h"
+#include "launch/commands/plan_command.h"
+#include "launch/options/command_line.h"
+#include "session/exit_report.h"
+#include "session/ranks.h"
 
 namespace {
 
@@ -49,7 +49,7 @@ void flush_stdout() {
   }
 }
 
-int end_with(const launch::Failure& failure) {
+int end_with(const session::Failure& failure) {
   launch::print(failure);
   return static_cast<int>(failure.code);
 }
@@ -69,7 +69,7 @@ launch::Command parse(int argc, char** argv, const std::string& doing) {
     return launch::parse_command_line(argc, argv);
   } catch (const layerpipe::common::InputError&) {
     const std::exception_ptr wrong = std::current_exception();
-    launch::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+    session::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
       agree_on_the_command_line(communicator, wrong);
     });
     throw;
@@ -95,8 +95,8 @@ void run_alone(const launch::Command& command) {
 // Runs the command that was asked for and notes in `doing` what it is at. Throws.
 void run(int argc, char** argv, std::string& doing) {
   const launch::Command command = parse(argc, argv, doing);
-  const auto on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
-    launch::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+  const auto session::on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
+    session::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
       agree_on_the_command_line(communicator, nullptr);
       body(communicator);
       flush_stdout();
@@ -104,17 +104,18 @@ void run(int argc, char** argv, std::string& doing) {
   };
   if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
     prefer_sleeping_threads(argv);
-    on_all_ranks(decompose->options.run_config.comm.timeout, [&](auto& communicator) {
+    session::on_all_ranks(decompose->options.run_config.comm.timeout, [&](auto& communicator) {
       launch::run_decompose(decompose->options, decompose->records, communicator, stop_requested, doing);
     });
   } else if (const auto* rerun = std::get_if<launch::RerunOptions>(&command)) {
     prefer_sleeping_threads(argv);
-    on_all_ranks(rerun->timeout, [&](auto& communicator) {
+    session::on_all_ranks(rerun->timeout, [&](auto& communicator) {
       launch::run_rerun(*rerun, communicator, stop_requested, std::cout, doing);
     });
   } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
-    on_all_ranks(plan->options.run_config.comm.timeout,
-                 [&](auto& communicator) { launch::run_plan(plan->options, communicator, std::cout); });
+    session::on_all_ranks(plan->options.run_config.comm.timeout, [&](auto& communicator) {
+      launch::run_plan(plan->options, communicator, std::cout);
+    });
   } else if (layerpipe::comm::mpi::rank_from_mpirun() == 0) {  // the others have nothing to do
     run_alone(command);
     flush_stdout();
@@ -130,9 +131,9 @@ int main(int argc, char** argv) {
   try {
     run(argc, argv, doing);
   } catch (const layerpipe::common::InterruptedError&) {
-    return end_with(launch::interrupted(stop_signal.load()));
+    return end_with(session::interrupted(stop_signal.load()));
   } catch (...) {
-    return end_with(launch::explain(std::current_exception(), doing));
+    return end_with(session::explain(std::current_exception(), doing));
   }
   return static_cast<int>(ExitCode::kDone);
 }

@@ -48,7 +48,7 @@ struct Plan {
   std::vector<StagePlan> stages;
   std::vector<HostPlan> hosts;
   std::vector<std::string> remarks;  // sentences: what was moved and why, what is missing where
-  // Filled by runtime/schedule's simulator when all speeds are known.
+  // Filled by runtime/schedule/schedule's simulator when all speeds are known.
   std::optional<double> predicted_step_seconds;  // of one request alone
   std::optional<double> predicted_seconds;       // of the whole workload
 };

@@ -10,17 +10,17 @@
 #include <utility>
 
 #include "comm/local/local_transport.h"
+#include "common/clock.h"
 #include "common/errors.h"
-#include "runtime/channels.h"
-#include "runtime/clock.h"
-#include "runtime/decode_phase.h"
-#include "runtime/denoise_phase.h"
-#include "runtime/device.h"
-#include "runtime/encode_phase.h"
-#include "runtime/memory.h"
-#include "runtime/memory_errors.h"
-#include "runtime/run_context.h"
-#include "runtime/whole_plan.h"
+#include "runtime/device/device.h"
+#include "runtime/device/memory.h"
+#include "runtime/device/memory_errors.h"
+#include "runtime/phases/decode_phase.h"
+#include "runtime/phases/denoise_phase.h"
+#include "runtime/phases/encode_phase.h"
+#include "runtime/phases/run_context.h"
+#include "runtime/plan/whole_plan.h"
+#include "runtime/schedule/channels.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -49,8 +49,8 @@ std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunCont
     std::rethrow_exception(failure);
   } catch (const c10::OutOfMemoryError& error) {
     std::uint64_t weights = 0;
-    for (const Network network : kNetworks) {
-      if (phase_of(network) == run.progress.phase())
+    for (const partition::Network network : partition::kNetworks) {
+      if (partition::phase_of(network) == run.progress.phase())
         weights = std::max(weights, run.networks.weight_bytes(network));
     }
     return std::make_exception_ptr(
@@ -77,7 +77,8 @@ Engine::Engine(const EngineConfig& config, comm::Communicator* communicator,
   // What is missing in the files is found here, on every rank, before the work.
   const partition::Plan whole = whole_plan(model_.config());
   const NetworkSet networks(model_, whole.stages[0], whole.residency, config_.device, config_.dtype);
-  for (const Network network : kNetworks) weight_bytes_[network] = networks.weight_bytes(network);
+  for (const partition::Network network : partition::kNetworks)
+    weight_bytes_[network] = networks.weight_bytes(network);
   if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
 }
 
@@ -127,36 +128,36 @@ void Engine::give_up_cancelled(RunContext& run) {
   }
 }
 
-void Engine::do_phase(RunContext& run, Phase phase, const std::function<void()>& work) {
+void Engine::do_phase(RunContext& run, partition::Phase phase, const std::function<void()>& work) {
   release_unused(config_.device);  // what the phase before has let go
   reset_peak(config_.device);
   run.progress.begin_phase(phase);
   run.load_seconds = 0;
-  const double begin = phase_start_ = now();
+  const double begin = phase_start_ = common::now();
   work();
   measure_phase(run);
-  run.trace.add_phase(to_string(phase), begin, now());
+  run.trace.add_phase(to_string(phase), begin, common::now());
 }
 
 // May be called while a phase goes on: it counts what there is so far.
 void Engine::measure_phase(RunContext& run) {
   wait_for(config_.device);
-  PhaseFigures& figures =
+  PhaseMetrics& figures =
       figures_[static_cast<std::size_t>(communicator_.rank())].phases[run.progress.phase()];
-  figures.seconds = now() - phase_start_;
+  figures.seconds = common::now() - phase_start_;
   figures.load_seconds = run.load_seconds;
   figures.peak_bytes = memory_use(config_.device).peak;
 }
 
 // Every rank learns what all have measured.
 void Engine::share_figures() {
-  static_assert(std::is_trivially_copyable_v<RankFigures>);
-  std::vector<std::byte> mine(sizeof(RankFigures));
+  static_assert(std::is_trivially_copyable_v<RankMetrics>);
+  std::vector<std::byte> mine(sizeof(RankMetrics));
   std::memcpy(mine.data(), &figures_[static_cast<std::size_t>(communicator_.rank())], mine.size());
   const auto all = communicator_.all_gather(mine, "exchanging figures");
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    common::ensure(all[rank].size() == sizeof(RankFigures), "a rank sent figures of another kind");
-    std::memcpy(&figures_[rank], all[rank].data(), sizeof(RankFigures));
+    common::ensure(all[rank].size() == sizeof(RankMetrics), "a rank sent figures of another kind");
+    std::memcpy(&figures_[rank], all[rank].data(), sizeof(RankMetrics));
   }
 }
 
@@ -173,7 +174,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .plan = plan,
                  .part = part,
                  .communicator = communicator_,
-                 .mail = Mail(communicator_, channel_number(runs_, Use::kMail)),
+                 .exchange = HostExchange(communicator_, channel_number(runs_, Use::kHostExchange)),
                  .networks = NetworkSet(model_, part, plan.residency, config_.device, config_.dtype),
                  .states = std::vector<RequestState>(part.stage == 0 ? requests.size() : 0),
                  .progress = ProgressTeller(listeners.progress, stop_requested),
@@ -181,7 +182,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
   figures_.assign(static_cast<std::size_t>(communicator_.size()), {});
   ++runs_;
   communicator_.barrier("beginning");
-  trace_ = {.origin = now(), .events = {}};
+  trace_ = {.origin = common::now(), .events = {}};
   try {
     run_phases(run, listeners);
   } catch (...) {
@@ -194,55 +195,55 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
 }
 
 void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
-  const PromptList prompts = list_prompts(run.requests, model_);
-  do_phase(run, Phase::kEncode, [&] { encode(run, prompts); });
+  const PromptList prompts = list_prompts(run.requests, model_.tokenizer(), model_.config().pipeline);
+  do_phase(run, partition::Phase::kEncode, [&] { encode(run, prompts); });
   share_figures();
-  do_phase(run, Phase::kDenoise, [&] { denoise(run, prompts); });
+  do_phase(run, partition::Phase::kDenoise, [&] { denoise(run, prompts); });
   share_figures();
-  do_phase(run, Phase::kDecode, [&] { decode(run, listeners); });
-  run.mail.flush();
+  do_phase(run, partition::Phase::kDecode, [&] { decode(run, listeners); });
+  run.exchange.flush();
 }
 
 void Engine::encode(RunContext& run, const PromptList& prompts) {
   run.load_resident();
-  run.load(Network::kTextEncoder);
+  run.load(partition::Network::kTextEncoder);
   run.progress.begin_work(2 * static_cast<std::int64_t>(run.requests.size()));
   encode_prompts(run, prompts);
-  run.networks.release(Network::kTextEncoder);
+  run.networks.release(partition::Network::kTextEncoder);
   release_unused(config_.device);
-  run.load(Network::kVaeEncoder);
+  run.load(partition::Network::kVaeEncoder);
   encode_pictures(run);
-  run.networks.release(Network::kVaeEncoder);
+  run.networks.release(partition::Network::kVaeEncoder);
 }
 
 void Engine::denoise(RunContext& run, const PromptList& prompts) {
-  run.load(Network::kTransformer);
+  run.load(partition::Network::kTransformer);
   denoise_requests(run, prompts,
                    {.run = runs_, .channel = config_.channel, .before_each = [&] { give_up_cancelled(run); }},
                    figures_[static_cast<std::size_t>(communicator_.rank())]);
-  run.networks.release(Network::kTransformer);
+  run.networks.release(partition::Network::kTransformer);
 }
 
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
-  run.load(Network::kVaeDecoder);
+  run.load(partition::Network::kVaeDecoder);
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
   const auto decoded = [&](std::size_t request) {
     measure_phase(run);
     for (std::size_t rank = 1; rank < figures_.size(); ++rank)
       figures_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
     RequestState& state = run.states[request];
-    const double told = now();
+    const double told = common::now();
     if (!state.failure) {
       listeners.result(request, std::exchange(state.result, {}));
     } else if (listeners.failed) {
       listeners.failed(request, state.failure);
     }
-    phase_start_ += now() - told;  // what the listener takes is not decoding
+    phase_start_ += common::now() - told;  // what the listener takes is not decoding
     run.progress.advance(request);
   };
   decode_layers(
       run, [&] { give_up_cancelled(run); }, decoded);
-  run.networks.release(Network::kVaeDecoder);
+  run.networks.release(partition::Network::kVaeDecoder);
 }
 
 }  // namespace layerpipe::runtime

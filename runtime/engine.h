@@ -15,11 +15,11 @@
 
 #include "comm/communicator.h"
 #include "partition/plan.h"
-#include "runtime/figures.h"
-#include "runtime/model_folder.h"
-#include "runtime/progress.h"
-#include "runtime/request.h"
-#include "runtime/trace.h"
+#include "runtime/networks/model_folder.h"
+#include "runtime/observe/metrics.h"
+#include "runtime/observe/progress.h"
+#include "runtime/observe/trace.h"
+#include "runtime/request/request.h"
 
 namespace layerpipe::runtime {
 
@@ -62,7 +62,7 @@ class Engine {
 
   // Memory that a whole network's weights take on this kind of device, in bytes. None for what is used where
   // it is mapped.
-  std::uint64_t weight_bytes(Network network) const { return weight_bytes_.at(network); }
+  std::uint64_t weight_bytes(partition::Network network) const { return weight_bytes_.at(network); }
 
   // Throws InputError unless `request` can be computed with this model.
   void check(const Request& request) const;
@@ -80,7 +80,7 @@ class Engine {
 
   // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with
   // what they decoded.
-  const std::vector<RankFigures>& figures() const noexcept { return figures_; }
+  const std::vector<RankMetrics>& figures() const noexcept { return figures_; }
   // What this rank did in the last run.
   const Trace& trace() const noexcept { return trace_; }
 
@@ -91,7 +91,7 @@ class Engine {
   void encode(RunContext& run, const PromptList& prompts);
   void denoise(RunContext& run, const PromptList& prompts);
   void decode(RunContext& run, const RunListeners& listeners);
-  void do_phase(RunContext& run, Phase phase, const std::function<void()>& work);
+  void do_phase(RunContext& run, partition::Phase phase, const std::function<void()>& work);
   void measure_phase(RunContext& run);
   void share_figures();
   void give_up_cancelled(RunContext& run);
@@ -101,8 +101,8 @@ class Engine {
   std::unique_ptr<comm::Communicator> alone_;  // of an engine without others
   comm::Communicator& communicator_;
   ModelFolder model_;
-  std::map<Network, std::uint64_t> weight_bytes_;
-  std::vector<RankFigures> figures_;
+  std::map<partition::Network, std::uint64_t> weight_bytes_;
+  std::vector<RankMetrics> figures_;
   Trace trace_;
   double phase_start_ = 0;  // later by what listeners have taken
   int runs_ = 0;

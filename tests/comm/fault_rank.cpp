@@ -28,7 +28,7 @@ std::atomic<int> stop_signal{0};
   ::_exit(static_cast<int>(code));  // not by MPI_Finalize, which waits for dead ranks
 }
 
-// As launch/ranks.cpp tells it to launch/rank.sh.
+// As session/ranks.cpp tells it to launch/rank.sh.
 constexpr std::chrono::seconds kTimeout{1};
 void tell_timeout() {
   if (const char* file = std::getenv("LAYERPIPE_TIMEOUT_FILE"))

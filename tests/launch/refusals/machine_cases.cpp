@@ -110,7 +110,7 @@ std::vector<RefusalCase> memory() {
        3,
        Found::kWhileWorking,
        {},
-       "launch/failure_test.cpp: TEST(Failure, AnyAllocationThatFailed)"},
+       "launch/failure_test.cpp: TEST(session::Failure, AnyAllocationThatFailed)"},
   };
 }
 

@@ -1,0 +1,28 @@
+#include "runtime/request/request_state.h"
+
+#include <ATen/Functions.h>
+
+#include "common/errors.h"
+
+namespace layerpipe::runtime {
+
+void RequestState::require_finite(const at::Tensor& tensor, const std::string& what) {
+  if (failure || at::isfinite(tensor).all().item<bool>()) return;
+  failure = std::make_exception_ptr(
+      common::InputError(what + " are not finite numbers",
+                         "The weights may be damaged, or need another dtype: try --dtype fp32."));
+}
+
+model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
+  const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;
+  return {.frames = request.layers + 1,
+          .height = request.picture.size(0) / pixels_per_token,
+          .width = request.picture.size(1) / pixels_per_token,
+          .has_condition = true};
+}
+
+std::int32_t branches_of(const Request& request) {
+  return request.uses_guidance() ? 2 : 1;
+}
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,149 @@
+#include "session/session.h"
+
+#include <c10/util/ScopeExit.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "comm/together.h"
+#include "common/errors.h"
+#include "results/trace_file.h"
+#include "runtime/device/memory.h"
+#include "runtime/observe/trace.h"
+#include "runtime/plan/plan_json.h"
+#include "runtime/plan/run_plan.h"
+#include "session/dtype.h"
+#include "session/exit_report.h"
+#include "session/failed_requests.h"
+#include "session/fit_advice.h"
+#include "session/ranks.h"
+
+namespace layerpipe::session {
+namespace {
+
+// Rank 0's alone: nanoseconds since 1970, so that two runs have the same hardly ever.
+std::string make_run_id() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+results::RunMetrics make_figures(const runtime::Engine& engine, const partition::Plan& plan,
+                                 const runtime::Result& result, const at::Device& device,
+                                 const std::string& run_id) {
+  results::RunMetrics figures{.run_id = run_id,
+                              .plan = plan,
+                              .ranks = engine.figures(),
+                              .step_seconds = result.step_seconds,
+                              .weight_bytes = {}};
+  for (const partition::Network network : partition::kNetworks)
+    figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
+  figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
+  if (!device.is_cpu()) return figures;
+  // On the CPU each phase begins a new peak.
+  for (const partition::Phase phase : partition::kPhases)
+    figures.host_peak_bytes = std::max(figures.host_peak_bytes, figures.ranks[0].phases[phase].peak_bytes);
+  return figures;
+}
+
+// A plan, the same on every rank, and what it was made from.
+struct Planning {
+  PlanInput input;
+  partition::Plan plan;
+};
+
+// Rank 0's observer hears of a plan that does not fit.
+Planning make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
+                   const Machinery& machinery, const Work& work, RunObserver& observer) {
+  const runtime::ModelFolder& model = machinery.engine->model();
+  runtime::CostWorkload workload =
+      runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator);
+  workload.over_nccl = machinery.channel == comm::ChannelKind::kNccl;
+  Planning planning{
+      .input = {.cost_of =
+                    [&](const runtime::CostWorkload& other) { return runtime::model_cost(model, other); },
+                .workload = workload,
+                .devices = runtime::gather_devices(communicator, machinery.device, model.config(), workload,
+                                                   host_place(communicator).count),
+                .work = runtime::workload_of(work.requests),
+                .config = options.run_config.partition},
+      .plan = {}};
+  comm::together(communicator, "planning", [&] {
+    planning.plan = planning.input.plan();
+    if (planning.plan.fits) return;
+    if (communicator.rank() == 0)
+      observer.planned({planning.plan, planning.input, options, machinery.device});
+    throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
+                                  fit_advice(planning.input));
+  });
+  runtime::check_agreement(communicator, {{"plan", runtime::plan_json(planning.plan)}});
+  return planning;
+}
+
+// Every rank's trace, in one file.
+void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
+                 const partition::Plan& plan, const runtime::Trace& trace, const std::string& run_id) {
+  if (!options.output.trace) return;
+  const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
+  if (communicator.rank() != 0) return;
+  std::vector<results::TracedRank> ranks;
+  for (const partition::StagePlan& stage : plan.stages) {
+    ranks.push_back({fmt::format("rank {} on {}: blocks {}-{}", stage.rank, stage.host, stage.blocks.begin,
+                                 stage.blocks.end - 1),
+                     runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});
+  }
+  results::write_trace(*options.output.trace, ranks, run_id);
+}
+
+}  // namespace
+
+void make_results(const DecomposeOptions& options, const std::vector<results::OptionRecord>& records,
+                  ResultSink& sink, comm::Communicator& communicator, const RunControl& control) {
+  const bool is_first = communicator.rank() == 0;
+  RunObserver& observer = control.observer;
+  const Machinery machinery = set_up(options, communicator);
+  const runtime::DeviceFacts& device = machinery.device;
+  runtime::Engine& engine = *machinery.engine;
+  if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
+  runtime::check_agreement(communicator, facts_of(records, machinery));
+  control.doing = "the pictures";
+  const Work work = make_work(options, communicator, control.stop_requested, observer);
+  comm::together(communicator, "checking what is to be made", [&] {
+    for (const runtime::Request& request : work.requests) engine.check(request);
+  });
+  const auto [input, plan] = make_plan(options, communicator, machinery, work, observer);
+  comm::together(communicator, "preparing for the results", [&] {
+    if (is_first) sink.begin(machinery, work);
+  });
+  if (is_first) observer.planned({plan, input, options, device});
+  FailedRequests failed(work.records, observer);
+  const std::string run_id = make_run_id();
+  {
+    if (is_first) observer.work_begins([device] { return runtime::memory_use(device.device); });
+    const auto end_of_work = c10::make_scope_exit([&] {
+      if (is_first) observer.work_ends();
+    });
+    engine.run(
+        work.requests, plan,
+        {.progress =
+             [&](const runtime::Progress& progress) {
+               if (is_first) observer.progress(progress);
+               control.doing = doing_after(progress);
+             },
+         .result =
+             [&](std::size_t index, const runtime::Result& result) {
+               communicator.now_doing(fmt::format("writing result {}", index));
+               sink.take(index, work.records[index], result,
+                         make_figures(engine, plan, result, device.device, run_id), [&] {
+                           communicator.moves();
+                           communicator.check();
+                         });
+             },
+         .failed = [&](std::size_t index, const std::exception_ptr& reason) { failed.add(index, reason); }},
+        control.stop_requested);
+  }
+  write_trace(options, communicator, plan, engine.trace(), run_id);
+  failed.throw_if_any();
+}
+
+}  // namespace layerpipe::session
