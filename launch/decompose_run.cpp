@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "launch/dtype.h"
 #include "launch/failed_requests.h"
@@ -67,7 +67,7 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
       .work = runtime::workload_of(work.requests),
       .config = options.run_config.partition};
   ShownPlan shown;
-  comm::together(communicator, "planning", [&] {
+  comm::run_collectively(communicator, "planning", [&] {
     shown.plan = input.plan();
     shown.table = plan_table(shown.plan, {.model = options.model.string(),
                                           .work = work_text({.layers = options.work.layers,
@@ -80,7 +80,7 @@ ShownPlan make_plan(const DecomposeOptions& options, comm::Communicator& communi
     if (communicator.rank() == 0 && !options.quiet) say(shown.table);
     throw common::DoesNotFitError("the model does not fit: " + shortage(shown.plan), what_would_fit(input));
   });
-  runtime::check_agreement(communicator, {{"plan", runtime::plan_json(shown.plan)}});
+  comm::check_agreement(communicator, {{"plan", runtime::plan_json(shown.plan)}});
   return shown;
 }
 
@@ -109,14 +109,14 @@ void make_results(const DecomposeOptions& options, const std::vector<runtime::Op
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !options.quiet && !device.remark.empty())
     say(fmt::format("--device auto takes the CPU: {}\n", device.remark));
-  runtime::check_agreement(communicator, facts_of(records, machinery));
+  comm::check_agreement(communicator, facts_of(records, machinery));
   control.doing = "the pictures";
   const Work work = make_work(options, communicator, control.stop_requested);
-  comm::together(communicator, "checking what is to be made", [&] {
+  comm::run_collectively(communicator, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) engine.check(request);
   });
   const auto [plan, table] = make_plan(options, communicator, machinery, work);
-  comm::together(communicator, "preparing for the results", [&] {
+  comm::run_collectively(communicator, "preparing for the results", [&] {
     if (is_first) sink.begin(machinery, work);
   });
   if (is_first && !options.quiet) say(table);
@@ -138,7 +138,7 @@ void make_results(const DecomposeOptions& options, const std::vector<runtime::Op
                communicator.now_doing(fmt::format("writing result {}", index));
                sink.take(index, work.records[index], result,
                          make_figures(engine, plan, result, device.device, run_id), [&] {
-                           communicator.moves();
+                           communicator.report_progress();
                            communicator.check();
                          });
              },

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "comm/agreement.h"
 #include "comm/communicator.h"
 #include "launch/decompose_options.h"
-#include "runtime/agreement.h"
 #include "runtime/device.h"
 #include "runtime/engine.h"
 
@@ -33,7 +33,7 @@ enum class RanksOn { kCpus, kGpus, kPartsOfGpus };
 comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks);
 
 // What ranks that work on one run cannot differ in.
-std::vector<runtime::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
-                                    const Machinery& machinery);
+std::vector<comm::Fact> facts_of(const std::vector<runtime::OptionRecord>& records,
+                                 const Machinery& machinery);
 
 }  // namespace layerpipe::launch

@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/files.h"
 #include "launch/command_line.h"
@@ -139,7 +139,7 @@ class ComparedResult : public ResultSink {
 // Of rank 0, on all.
 runtime::RunRecord read_record(const RerunOptions& options, comm::Communicator& communicator) {
   std::string text;
-  comm::together(communicator, "reading run.json", [&] {
+  comm::run_collectively(communicator, "reading run.json", [&] {
     if (communicator.rank() == 0) text = common::read_text_file(options.run, runtime::kLargestRunRecord);
   });
   if (communicator.size() > 1) {
@@ -149,8 +149,8 @@ runtime::RunRecord read_record(const RerunOptions& options, comm::Communicator& 
     text.assign(reinterpret_cast<const char*>(all.data()), all.size());
   }
   runtime::RunRecord record;
-  comm::together(communicator, "reading run.json",
-                 [&] { record = runtime::parse_run_record(text, options.run.string()); });
+  comm::run_collectively(communicator, "reading run.json",
+                         [&] { record = runtime::parse_run_record(text, options.run.string()); });
   return record;
 }
 
@@ -213,13 +213,13 @@ void run_rerun(const RerunOptions& options, comm::Communicator& communicator,
                const std::atomic<bool>& stop_requested, std::ostream& out, std::string& doing) {
   const runtime::RunRecord record = read_record(options, communicator);
   std::optional<Decompose> run;
-  comm::together(communicator, "reading the options of the run", [&] {
+  comm::run_collectively(communicator, "reading the options of the run", [&] {
     run = options_of(options, record);
     if (communicator.rank() == 0) check_picture(run->options.images.front(), options);
   });
   ComparedResult result(options, record);
   make_results(run->options, run->records, result, communicator, {stop_requested, doing});
-  comm::together(communicator, "comparing", [&] {
+  comm::run_collectively(communicator, "comparing", [&] {
     if (communicator.rank() == 0) result.conclude(out);
   });
 }
