@@ -8,7 +8,7 @@
 namespace layerpipe::comm {
 
 // What went over an end so far.
-struct ChannelFigures {
+struct ChannelMetrics {
   std::int64_t messages = 0;
   std::uint64_t bytes = 0;
   double wait_seconds = 0;  // how long the caller stood still
@@ -30,7 +30,7 @@ class SendChannel {
   virtual void send(Boundary boundary) = 0;
   // Waits until everything sent has left this rank.
   virtual void flush() = 0;
-  virtual ChannelFigures figures() const = 0;
+  virtual ChannelMetrics metrics() const = 0;
 };
 
 class ReceiveChannel {
@@ -42,7 +42,7 @@ class ReceiveChannel {
   // Up to `depth` boundaries are received ahead, while the caller computes. The data is there when this comes
   // back, on a GPU too.
   virtual Boundary receive() = 0;
-  virtual ChannelFigures figures() const = 0;
+  virtual ChannelMetrics metrics() const = 0;
 };
 
 }  // namespace layerpipe::comm

@@ -54,7 +54,7 @@ class Communicator {
   // Says what this rank is at, from now on, and that it moves. Cheap: called for every block. A rank that is
   // not waiting inside of this library and does not say anything for longer than the timeout counts as
   // stalled.
-  virtual void moves() noexcept = 0;
+  virtual void report_progress() noexcept = 0;
   virtual void now_doing(std::string doing) = 0;
 
   // Tells all ranks why this one stops (rank, host and, where it is empty, `doing` are filled in; the blame

@@ -31,7 +31,7 @@ void check_options(const ChannelOptions& options) {
   common::ensure(options.depth >= 1, "a channel's depth is less than 1");
 }
 
-// Guarded by the watch's lock.
+// Guarded by the monitor's lock.
 struct HostSendChannel::State {
   int under_way = 0;
 };
@@ -45,27 +45,28 @@ HostSendChannel::HostSendChannel(Link link, int to, const ChannelOptions& option
 
 void HostSendChannel::send(Boundary boundary) {
   auto description = std::make_shared<const std::vector<std::byte>>(
-      describe(boundary, static_cast<std::uint64_t>(figures_.messages)));
+      describe(boundary, static_cast<std::uint64_t>(metrics_.messages)));
   const Clock::time_point begin = Clock::now();
-  link_.watch->wait(to_, "sending a boundary", [&] { return state_->under_way < options_.depth; });
-  figures_.wait_seconds += seconds_since(begin);
-  figures_.messages += 1;
-  figures_.bytes += boundary.bytes();
-  link_.watch->update([&] { ++state_->under_way; });
+  link_.monitor->wait(to_, "sending a boundary", [&] { return state_->under_way < options_.depth; });
+  metrics_.wait_seconds += seconds_since(begin);
+  metrics_.messages += 1;
+  metrics_.bytes += boundary.bytes();
+  link_.monitor->update([&] { ++state_->under_way; });
 
   const auto post = [link = link_, state = state_, to = to_, channel = options_.channel,
                      description = std::move(description)](Boundary staged, const std::exception_ptr& broke) {
-    if (broke != nullptr) return link.watch->device_failed(broke);
+    if (broke != nullptr) return link.monitor->device_failed(broke);
     const auto held = std::make_shared<const Boundary>(std::move(staged));
     // The description and every tensor end one after another, in any order; the last one makes room.
     const auto open = std::make_shared<Countdown>(Countdown{1 + held->tensors.size()});
-    const auto ended = [watch = link.watch, state, to, held, description, open](std::exception_ptr error) {
-      if (error != nullptr) watch->connection_failed(to, error);
-      watch->update([&] {
+    const auto ended = [monitor = link.monitor, state, to, held, description,
+                        open](std::exception_ptr error) {
+      if (error != nullptr) monitor->connection_failed(to, error);
+      monitor->update([&] {
         if (--open->open == 0) --state->under_way;
       });
     };
-    const LongMessage handlers{.moved = [watch = link.watch] { watch->moved(); }, .ended = ended};
+    const LongMessage handlers{.moved = [monitor = link.monitor] { monitor->moved(); }, .ended = ended};
     send_pieces(*link.transport, to, description_tag(channel), *description, handlers);
     for (const auto& [name, tensor] : held->tensors) {
       send_pieces(*link.transport, to, payload_tag(channel), bytes_of(tensor), handlers);
@@ -76,12 +77,12 @@ void HostSendChannel::send(Boundary boundary) {
 
 void HostSendChannel::flush() {
   const Clock::time_point begin = Clock::now();
-  link_.watch->wait(to_, "sending a boundary", [&] { return state_->under_way == 0; });
-  figures_.wait_seconds += seconds_since(begin);
+  link_.monitor->wait(to_, "sending a boundary", [&] { return state_->under_way == 0; });
+  metrics_.wait_seconds += seconds_since(begin);
 }
 
-ChannelFigures HostSendChannel::figures() const {
-  return figures_;
+ChannelMetrics HostSendChannel::metrics() const {
+  return metrics_;
 }
 
 // A boundary that is being received.
@@ -93,8 +94,8 @@ struct Slot {
   std::exception_ptr error;  // why there is no memory for it
 };
 
-// Completions and the caller share it; `slots` and what is in them are guarded by the watch's lock, except a
-// boundary that is being filled, which belongs to the completions.
+// Completions and the caller share it; `slots` and what is in them are guarded by the monitor's lock, except
+// a boundary that is being filled, which belongs to the completions.
 struct HostReceiveChannel::State : std::enable_shared_from_this<State> {
   State(Link shared, int peer, const ChannelOptions& given)
       : link(std::move(shared)), from(peer), options(given), staging(make_staging(given.device)) {}
@@ -102,7 +103,7 @@ struct HostReceiveChannel::State : std::enable_shared_from_this<State> {
   // Asks for the next description. One at a time: the payloads are posted in the order of descriptions.
   void ask() {
     auto slot = std::make_shared<Slot>();
-    link.watch->update([&] {
+    link.monitor->update([&] {
       asking = true;
       slots.push_back(slot);
     });
@@ -114,7 +115,7 @@ struct HostReceiveChannel::State : std::enable_shared_from_this<State> {
   // More only while fewer than `depth` boundaries lie here or are on their way.
   void ask_if_there_is_room() {
     bool room = false;
-    link.watch->update([&] {
+    link.monitor->update([&] {
       room = !asking && !closed && static_cast<int>(slots.size()) < options.depth;
       asking = asking || room;
     });
@@ -123,7 +124,7 @@ struct HostReceiveChannel::State : std::enable_shared_from_this<State> {
 
   void described(const std::shared_ptr<Slot>& slot, const Delivery& delivery) {
     bool stopped = false;
-    link.watch->update([&] {
+    link.monitor->update([&] {
       asking = false;
       stopped = closed;
     });
@@ -132,15 +133,15 @@ struct HostReceiveChannel::State : std::enable_shared_from_this<State> {
       if (delivery.error != nullptr) std::rethrow_exception(delivery.error);
       slot->boundary = staging->allocate_host(std::span(slot->description).first(delivery.bytes), numbered++);
     } catch (const common::PeerFailedError&) {
-      return link.watch->connection_failed(from, std::current_exception());
+      return link.monitor->connection_failed(from, std::current_exception());
     } catch (...) {
-      return link.watch->update([&] {
+      return link.monitor->update([&] {
         slot->error = std::current_exception();
         slot->ready = true;
       });
     }
     slot->open = 1 + slot->boundary.tensors.size();
-    const LongMessage handlers{.moved = [watch = link.watch] { watch->moved(); },
+    const LongMessage handlers{.moved = [monitor = link.monitor] { monitor->moved(); },
                                .ended = [self = shared_from_this(), slot](
                                             std::exception_ptr error) { self->tensor_came(*slot, error); }};
     for (const auto& [name, tensor] : slot->boundary.tensors) {
@@ -151,8 +152,8 @@ struct HostReceiveChannel::State : std::enable_shared_from_this<State> {
   }
 
   void tensor_came(Slot& slot, const std::exception_ptr& error) {
-    if (error != nullptr) link.watch->connection_failed(from, error);
-    link.watch->update([&] { slot.ready = --slot.open == 0; });
+    if (error != nullptr) link.monitor->connection_failed(from, error);
+    link.monitor->update([&] { slot.ready = --slot.open == 0; });
   }
 
   Link link;
@@ -171,23 +172,23 @@ HostReceiveChannel::HostReceiveChannel(Link link, int from, const ChannelOptions
 }
 
 HostReceiveChannel::~HostReceiveChannel() {
-  state_->link.watch->update([&] { state_->closed = true; });
+  state_->link.monitor->update([&] { state_->closed = true; });
 }
 
 Boundary HostReceiveChannel::receive() {
   const Clock::time_point begin = Clock::now();
   std::shared_ptr<Slot> slot;
-  state_->link.watch->wait(state_->from, "receiving a boundary",
-                           [&] { return !state_->slots.empty() && state_->slots.front()->ready; });
-  state_->link.watch->update([&] {
+  state_->link.monitor->wait(state_->from, "receiving a boundary",
+                             [&] { return !state_->slots.empty() && state_->slots.front()->ready; });
+  state_->link.monitor->update([&] {
     slot = std::move(state_->slots.front());
     state_->slots.pop_front();
   });
   state_->ask_if_there_is_room();
-  figures_.wait_seconds += seconds_since(begin);
+  metrics_.wait_seconds += seconds_since(begin);
   if (slot->error != nullptr) std::rethrow_exception(slot->error);
-  figures_.messages += 1;
-  figures_.bytes += slot->boundary.bytes();
+  metrics_.messages += 1;
+  metrics_.bytes += slot->boundary.bytes();
   return state_->staging->to_device(std::move(slot->boundary));
 }
 

@@ -20,7 +20,7 @@ class HostSendChannel : public SendChannel {
   HostSendChannel(Link link, int to, const ChannelOptions& options);
   void send(Boundary boundary) override;
   void flush() override;
-  ChannelFigures figures() const override;
+  ChannelMetrics metrics() const override;
 
  private:
   struct State;
@@ -28,7 +28,7 @@ class HostSendChannel : public SendChannel {
   const int to_;
   const ChannelOptions options_;
   const std::shared_ptr<State> state_;  // shared with what is under way
-  ChannelFigures figures_;
+  ChannelMetrics metrics_;
   std::unique_ptr<Staging> staging_;  // its thread uses the above
 };
 
@@ -37,12 +37,12 @@ class HostReceiveChannel : public ReceiveChannel {
   HostReceiveChannel(Link link, int from, const ChannelOptions& options);
   ~HostReceiveChannel() override;
   Boundary receive() override;
-  ChannelFigures figures() const override { return figures_; }
+  ChannelMetrics metrics() const override { return metrics_; }
 
  private:
   struct State;
   const std::shared_ptr<State> state_;  // shared with what is under way
-  ChannelFigures figures_;
+  ChannelMetrics metrics_;
 };
 
 }  // namespace layerpipe::comm

@@ -38,7 +38,7 @@ void Liveness::beat(Clock::time_point now) {
 }
 
 std::optional<Verdict> Liveness::judge(int awaited, Clock::time_point since, Clock::time_point now) const {
-  // This process was itself stopped, and its heart has not had its turn since: see beat().
+  // This process was itself stopped, and its heartbeat has not had its turn since: see beat().
   if (now - last_beat_ > timeout_ / 2) return std::nullopt;
   std::vector<bool> seen(peers_.size(), false);
   Clock::time_point last_move = std::max(since, peer(rank_).moved);

@@ -30,7 +30,7 @@ struct Verdict {
   Clock::duration lasted{};  // how long it has been silent, or has not moved
 };
 
-// One per rank. Not safe for several threads: the owner has a lock (watch.h).
+// One per rank. Not safe for several threads: the owner has a lock (rank_monitor.h).
 class Liveness {
  public:
   // All ranks count as heard of at `now`.
@@ -44,8 +44,9 @@ class Liveness {
   void heard(int from, Pulse pulse, Clock::time_point now);
   // Something moved at this rank.
   void moved(Clock::time_point now);
-  // This rank's heart has a turn; owed every interval(). After a longer gap this process was itself stopped
-  // (a laptop that slept, SIGSTOP), and the silence of the others in that time is not held against them.
+  // This rank's heartbeat has a turn; owed every interval(). After a longer gap this process was itself
+  // stopped (a laptop that slept, SIGSTOP), and the silence of the others in that time is not held against
+  // them.
   void beat(Clock::time_point now);
 
   // Whether waiting for `awaited`, since `since`, has to end, and who is the cause. Nobody as long as the

@@ -16,50 +16,50 @@ constexpr std::uint64_t kMaxControlBytes = std::uint64_t{1} << 32;
 constexpr std::chrono::seconds kEnding{5};
 
 // A message that owns its bytes.
-struct Letter {
+struct ControlMessage {
   std::uint64_t length = 0;
   std::vector<std::byte> bytes;
   bool came = false;
 };
 
-std::span<std::byte> length_bytes(Letter& letter) {
-  return std::as_writable_bytes(std::span(&letter.length, 1));
+std::span<std::byte> length_bytes(ControlMessage& message) {
+  return std::as_writable_bytes(std::span(&message.length, 1));
 }
 
 }  // namespace
 
-void Endings::add(std::thread thread, std::future<void> ended) {
+void ClosingThreads::add(std::thread thread, std::future<void> ended) {
   const std::lock_guard lock(mutex_);
-  endings_.push_back({std::move(thread), std::move(ended)});
+  threads_.push_back({std::move(thread), std::move(ended)});
 }
 
-void Endings::join(Clock::time_point deadline) {
-  std::vector<Ending> endings;
+void ClosingThreads::join(Clock::time_point deadline) {
+  std::vector<ClosingThread> threads;
   {
     const std::lock_guard lock(mutex_);
-    endings.swap(endings_);
+    threads.swap(threads_);
   }
-  for (Ending& ending : endings) {
-    if (ending.ended.wait_until(deadline) == std::future_status::ready) {
-      ending.thread.join();
+  for (ClosingThread& closing : threads) {
+    if (closing.ended.wait_until(deadline) == std::future_status::ready) {
+      closing.thread.join();
     } else {
-      ending.thread.detach();
+      closing.thread.detach();
     }
   }
 }
 
 TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transport,
                                              std::chrono::milliseconds timeout)
-    : link_{.watch = std::make_shared<Watch>(transport->rank(), transport->size(), timeout),
+    : link_{.monitor = std::make_shared<RankMonitor>(transport->rank(), transport->size(), timeout),
             .transport = std::move(transport)},
-      heart_(std::make_unique<Heart>(*link_.transport, link_.watch)) {}
+      heartbeat_(std::make_unique<Heartbeat>(*link_.transport, link_.monitor)) {}
 
 TransportCommunicator::~TransportCommunicator() {
-  link_.watch->set_done();
-  link_.watch->wait_for_all_done();
+  link_.monitor->set_done();
+  link_.monitor->wait_for_all_done();
   // After a failure what has not ended may stand still in NCCL.
-  link_.endings->join(Clock::now() + (link_.watch->failure() ? Clock::duration(0) : kEnding));
-  heart_.reset();
+  link_.closing_threads->join(Clock::now() + (link_.monitor->failure() ? Clock::duration(0) : kEnding));
+  heartbeat_.reset();
   link_.transport->close();
 }
 
@@ -68,42 +68,42 @@ void TransportCommunicator::require_rank(int rank) const {
 }
 
 void TransportCommunicator::send(int to, std::vector<std::byte> bytes) {
-  const auto letter = std::make_shared<Letter>();
-  letter->length = bytes.size();
-  letter->bytes = std::move(bytes);
-  const LongMessage handlers{.moved = [watch = link_.watch] { watch->moved(); },
+  const auto message = std::make_shared<ControlMessage>();
+  message->length = bytes.size();
+  message->bytes = std::move(bytes);
+  const LongMessage handlers{.moved = [monitor = link_.monitor] { monitor->moved(); },
                              .ended =
-                                 [letter, watch = link_.watch, to](std::exception_ptr error) {
-                                   if (error != nullptr) watch->connection_failed(to, error);
+                                 [message, monitor = link_.monitor, to](std::exception_ptr error) {
+                                   if (error != nullptr) monitor->connection_failed(to, error);
                                  }};
-  send_pieces(*link_.transport, to, kControlLengthTag, length_bytes(*letter), handlers);
-  send_pieces(*link_.transport, to, kControlTag, letter->bytes, handlers);
+  send_pieces(*link_.transport, to, kControlLengthTag, length_bytes(*message), handlers);
+  send_pieces(*link_.transport, to, kControlTag, message->bytes, handlers);
 }
 
 std::vector<std::byte> TransportCommunicator::receive(int from, const std::string& what) {
-  const auto letter = std::make_shared<Letter>();
-  const LongMessage handlers{.moved = [watch = link_.watch] { watch->moved(); },
+  const auto message = std::make_shared<ControlMessage>();
+  const LongMessage handlers{.moved = [monitor = link_.monitor] { monitor->moved(); },
                              .ended =
-                                 [letter, watch = link_.watch, from](std::exception_ptr error) {
-                                   if (error != nullptr) watch->connection_failed(from, error);
-                                   watch->update([&] { letter->came = true; });
+                                 [message, monitor = link_.monitor, from](std::exception_ptr error) {
+                                   if (error != nullptr) monitor->connection_failed(from, error);
+                                   monitor->update([&] { message->came = true; });
                                  }};
   const auto wait = [&] {
-    link_.watch->wait(from, what, [&] { return letter->came; });
-    letter->came = false;
+    link_.monitor->wait(from, what, [&] { return message->came; });
+    message->came = false;
   };
-  receive_pieces(*link_.transport, from, kControlLengthTag, length_bytes(*letter), handlers);
+  receive_pieces(*link_.transport, from, kControlLengthTag, length_bytes(*message), handlers);
   wait();
-  WireReader::require(letter->length <= kMaxControlBytes, "an absurd length");
-  letter->bytes.resize(letter->length);
-  receive_pieces(*link_.transport, from, kControlTag, letter->bytes, handlers);
+  WireReader::require(message->length <= kMaxControlBytes, "an absurd length");
+  message->bytes.resize(message->length);
+  receive_pieces(*link_.transport, from, kControlTag, message->bytes, handlers);
   wait();
-  return std::move(letter->bytes);
+  return std::move(message->bytes);
 }
 
 std::vector<std::vector<std::byte>> TransportCommunicator::all_gather(std::span<const std::byte> mine,
                                                                       const std::string& what) {
-  link_.watch->check();
+  link_.monitor->check();
   const auto ranks = static_cast<std::size_t>(size());
   std::vector<std::vector<std::byte>> all(ranks);
   if (rank() == 0) {
@@ -129,7 +129,7 @@ std::vector<std::vector<std::byte>> TransportCommunicator::all_gather(std::span<
 std::vector<std::byte> TransportCommunicator::broadcast(std::vector<std::byte> bytes, int root,
                                                         const std::string& what) {
   require_rank(root);
-  link_.watch->check();
+  link_.monitor->check();
   if (rank() != root) return receive(root, what);
   for (int to = 0; to < size(); ++to) {
     if (to != root) send(to, bytes);
@@ -141,7 +141,7 @@ std::unique_ptr<SendChannel> TransportCommunicator::open_send(int to, const Chan
   require_rank(to);
   check_options(options);
   common::ensure(sends_.insert({to, options.channel}).second, "a channel's number is used once");
-  link_.watch->check();
+  link_.monitor->check();
   if (options.kind == ChannelKind::kNccl && to != rank()) return open_nccl_send(link_, to, options);
   return std::make_unique<HostSendChannel>(link_, to, options);
 }
@@ -150,17 +150,17 @@ std::unique_ptr<ReceiveChannel> TransportCommunicator::open_receive(int from, co
   require_rank(from);
   check_options(options);
   common::ensure(receives_.insert({from, options.channel}).second, "a channel's number is used once");
-  link_.watch->check();
+  link_.monitor->check();
   if (options.kind == ChannelKind::kNccl && from != rank()) return open_nccl_receive(link_, from, options);
   return std::make_unique<HostReceiveChannel>(link_, from, options);
 }
 
 void TransportCommunicator::abort(Failure failure) noexcept {
   failure.rank = rank();
-  if (failure.doing.empty()) failure.doing = link_.watch->doing();
+  if (failure.doing.empty()) failure.doing = link_.monitor->doing();
   if (failure.blame != Blame::kStopped) failure.blame = Blame::kTold;
-  link_.watch->fail(std::move(failure));
-  link_.watch->wait_until_told();
+  link_.monitor->fail(std::move(failure));
+  link_.monitor->wait_until_told();
 }
 
 void TransportCommunicator::exchange_hosts(const std::string& mine) {
@@ -168,11 +168,11 @@ void TransportCommunicator::exchange_hosts(const std::string& mine) {
   for (const auto& bytes : all_gather(std::as_bytes(std::span(mine)), "at the start")) {
     hosts.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  link_.watch->set_hosts(std::move(hosts));
+  link_.monitor->set_hosts(std::move(hosts));
 }
 
 void TransportCommunicator::set_host_of_all(const std::string& host) {
-  link_.watch->set_hosts(std::vector<std::string>(static_cast<std::size_t>(size()), host));
+  link_.monitor->set_hosts(std::vector<std::string>(static_cast<std::size_t>(size()), host));
 }
 
 }  // namespace layerpipe::comm

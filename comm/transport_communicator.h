@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "comm/heart.h"
+#include "comm/heartbeat.h"
+#include "comm/rank_monitor.h"
 #include "comm/transport.h"
-#include "comm/watch.h"
 
 namespace layerpipe::comm {
 
 // Threads that channels left behind when they were closed, and that end in their own time.
-class Endings {
+class ClosingThreads {
  public:
   // `ended` is set by the thread at its end.
   void add(std::thread thread, std::future<void> ended);
@@ -25,22 +25,22 @@ class Endings {
   void join(Clock::time_point deadline);
 
  private:
-  struct Ending {
+  struct ClosingThread {
     std::thread thread;
     std::future<void> ended;
   };
   std::mutex mutex_;
-  std::vector<Ending> endings_;
+  std::vector<ClosingThread> threads_;
 };
 
-// What channels share with their communicator. The watch goes last: completions hold it.
+// What channels share with their communicator. The monitor goes last: completions hold it.
 struct Link {
-  std::shared_ptr<Watch> watch;
+  std::shared_ptr<RankMonitor> monitor;
   std::shared_ptr<Transport> transport;
   // Of channels over NCCL (nccl_worker.h): held while this rank connects an edge; and the threads of those
   // that are closed.
   std::shared_ptr<std::timed_mutex> connecting = std::make_shared<std::timed_mutex>();
-  std::shared_ptr<Endings> endings = std::make_shared<Endings>();
+  std::shared_ptr<ClosingThreads> closing_threads = std::make_shared<ClosingThreads>();
 };
 
 // Messages to all go through a star around rank 0: they are rare and small, and a star names the rank that
@@ -50,10 +50,10 @@ class TransportCommunicator : public Communicator {
   TransportCommunicator(std::shared_ptr<Transport> transport, std::chrono::milliseconds timeout);
   ~TransportCommunicator() override;
 
-  int rank() const override { return link_.watch->rank(); }
-  int size() const override { return link_.watch->size(); }
-  const std::string& host(int rank) const override { return link_.watch->host(rank); }
-  std::chrono::milliseconds timeout() const override { return link_.watch->timeout(); }
+  int rank() const override { return link_.monitor->rank(); }
+  int size() const override { return link_.monitor->size(); }
+  const std::string& host(int rank) const override { return link_.monitor->host(rank); }
+  std::chrono::milliseconds timeout() const override { return link_.monitor->timeout(); }
 
   std::vector<std::vector<std::byte>> all_gather(std::span<const std::byte> mine,
                                                  const std::string& what) override;
@@ -63,13 +63,13 @@ class TransportCommunicator : public Communicator {
   std::unique_ptr<SendChannel> open_send(int to, const ChannelOptions& options) override;
   std::unique_ptr<ReceiveChannel> open_receive(int from, const ChannelOptions& options) override;
 
-  void moves() noexcept override { link_.watch->moved(); }
-  void now_doing(std::string doing) override { link_.watch->now_doing(std::move(doing)); }
+  void report_progress() noexcept override { link_.monitor->moved(); }
+  void now_doing(std::string doing) override { link_.monitor->now_doing(std::move(doing)); }
   void abort(Failure failure) noexcept override;
-  std::optional<Failure> failure() const override { return link_.watch->failure(); }
-  void check() override { link_.watch->check(); }
+  std::optional<Failure> failure() const override { return link_.monitor->failure(); }
+  void check() override { link_.monitor->check(); }
   void on_failure(std::function<void(const Failure&)> handler) override {
-    link_.watch->on_failure(std::move(handler));
+    link_.monitor->on_failure(std::move(handler));
   }
 
   // Called by all ranks before anything else: tells them each other's hosts.
@@ -85,7 +85,7 @@ class TransportCommunicator : public Communicator {
   Link link_;
   std::set<std::pair<int, int>> sends_;     // peer and number of the channels opened so far
   std::set<std::pair<int, int>> receives_;  // the same
-  std::unique_ptr<Heart> heart_;
+  std::unique_ptr<Heartbeat> heartbeat_;
 };
 
 }  // namespace layerpipe::comm

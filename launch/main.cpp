@@ -10,7 +10,7 @@
 #include <iostream>
 
 #include "comm/mpi/session.h"
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "launch/commands/decompose_command.h"
 #include "launch/commands/plan_command.h"
@@ -59,7 +59,7 @@ int end_with(const session::Failure& failure) {
 constexpr std::chrono::seconds kAgreeing{20};
 
 void agree_on_the_command_line(layerpipe::comm::Communicator& communicator, const std::exception_ptr& wrong) {
-  layerpipe::comm::together(communicator, "reading the command line", [&] {
+  layerpipe::comm::run_collectively(communicator, "reading the command line", [&] {
     if (wrong) std::rethrow_exception(wrong);
   });
 }

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "comm/wire.h"
 #include "common/errors.h"
 #include "media/picture_reader.h"
@@ -139,7 +139,7 @@ Work make_work(const DecomposeOptions& options, comm::Communicator& communicator
                const std::atomic<bool>& stop_requested, RunObserver& observer) {
   runtime::Request request = common_request(options);
   std::vector<InputPicture> pictures;
-  comm::together(communicator, "reading the pictures", [&] {
+  comm::run_collectively(communicator, "reading the pictures", [&] {
     if (communicator.rank() != 0) return;
     if (options.init_latents) request.init_latents = load_init_latents(*options.init_latents);
     pictures = read_pictures(options, communicator, stop_requested, observer);

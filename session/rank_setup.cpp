@@ -1,7 +1,7 @@
 #include "session/rank_setup.h"
 
 #include "comm/nccl/nccl_channel.h"
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "model/fingerprint.h"
 #include "session/dtype.h"
@@ -30,7 +30,7 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
 
 Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
   Machinery machinery;
-  comm::together(communicator, "choosing devices", [&] {
+  comm::run_collectively(communicator, "choosing devices", [&] {
     const runtime::HostPlace place = host_place(communicator);
     share_cores(place);
     machinery.device = runtime::choose_device(device_choice(options.device), place);
@@ -39,11 +39,11 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
     runtime::use_device(machinery.device.device);
     stay_near(machinery.device);
   });
-  runtime::check_own_gpus(communicator, machinery.device.uuid);
+  comm::check_own_gpus(communicator, machinery.device.uuid);
   RanksOn ranks = machinery.device.device.is_cpu() ? RanksOn::kCpus : RanksOn::kGpus;
-  if (runtime::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs"))
+  if (comm::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs"))
     ranks = RanksOn::kPartsOfGpus;
-  comm::together(communicator, "opening the model", [&] {
+  comm::run_collectively(communicator, "opening the model", [&] {
     const at::Device device = machinery.device.device;
     machinery.dtype = dtype_of(options.run_config.dtype, device);
     machinery.channel = choose_channel(options.run_config.comm.channel, ranks);
@@ -59,7 +59,7 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
   return machinery;
 }
 
-std::vector<runtime::Fact> facts_of(const std::vector<results::OptionRecord>& records,
+std::vector<comm::Fact> facts_of(const std::vector<results::OptionRecord>& records,
                                     const Machinery& machinery) {
   std::string command_line;
   std::string config;

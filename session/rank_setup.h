@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "comm/agreement.h"
 #include "comm/communicator.h"
 #include "results/report.h"
-#include "runtime/agreement.h"
 #include "runtime/device/device.h"
 #include "runtime/engine.h"
 #include "session/decompose_options.h"
@@ -34,7 +34,7 @@ enum class RanksOn { kCpus, kGpus, kPartsOfGpus };
 comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks);
 
 // What ranks that work on one run cannot differ in.
-std::vector<runtime::Fact> facts_of(const std::vector<results::OptionRecord>& records,
+std::vector<comm::Fact> facts_of(const std::vector<results::OptionRecord>& records,
                                     const Machinery& machinery);
 
 }  // namespace layerpipe::session

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "results/trace_file.h"
 #include "runtime/device/memory.h"
@@ -68,7 +68,7 @@ Planning make_plan(const DecomposeOptions& options, comm::Communicator& communic
                 .work = runtime::workload_of(work.requests),
                 .config = options.run_config.partition},
       .plan = {}};
-  comm::together(communicator, "planning", [&] {
+  comm::run_collectively(communicator, "planning", [&] {
     planning.plan = planning.input.plan();
     if (planning.plan.fits) return;
     if (communicator.rank() == 0)
@@ -76,7 +76,7 @@ Planning make_plan(const DecomposeOptions& options, comm::Communicator& communic
     throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
                                   fit_advice(planning.input));
   });
-  runtime::check_agreement(communicator, {{"plan", runtime::plan_json(planning.plan)}});
+  comm::check_agreement(communicator, {{"plan", runtime::plan_json(planning.plan)}});
   return planning;
 }
 
@@ -105,14 +105,14 @@ void make_results(const DecomposeOptions& options, const std::vector<results::Op
   const runtime::DeviceFacts& device = machinery.device;
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
-  runtime::check_agreement(communicator, facts_of(records, machinery));
+  comm::check_agreement(communicator, facts_of(records, machinery));
   control.doing = "the pictures";
   const Work work = make_work(options, communicator, control.stop_requested, observer);
-  comm::together(communicator, "checking what is to be made", [&] {
+  comm::run_collectively(communicator, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) engine.check(request);
   });
   const auto [input, plan] = make_plan(options, communicator, machinery, work, observer);
-  comm::together(communicator, "preparing for the results", [&] {
+  comm::run_collectively(communicator, "preparing for the results", [&] {
     if (is_first) sink.begin(machinery, work);
   });
   if (is_first) observer.planned({plan, input, options, device});
@@ -135,7 +135,7 @@ void make_results(const DecomposeOptions& options, const std::vector<results::Op
                communicator.now_doing(fmt::format("writing result {}", index));
                sink.take(index, work.records[index], result,
                          make_figures(engine, plan, result, device.device, run_id), [&] {
-                           communicator.moves();
+                           communicator.report_progress();
                            communicator.check();
                          });
              },

@@ -94,11 +94,11 @@ Session::Session() {
 
 Session::~Session() {
   const auto last = make_transport();
-  const bool together = all_are_here(*last, kLeavingTime);
+  const bool all_here = all_are_here(*last, kLeavingTime);
   last->close();
   engine_.reset();
   // MPI_Finalize waits for all ranks without a deadline.
-  if (together) MPI_Finalize();
+  if (all_here) MPI_Finalize();
 }
 
 std::shared_ptr<Transport> Session::make_transport() {

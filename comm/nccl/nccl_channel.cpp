@@ -36,7 +36,7 @@ class NcclSendChannel : public SendChannel {
   ~NcclSendChannel() override {
     // What the receiver asks for later finds nobody.
     std::shared_ptr<NcclWorker> worker;
-    state_->link.watch->update([&] { worker = std::move(state_->worker); });
+    state_->link.monitor->update([&] { worker = std::move(state_->worker); });
     worker->close();
   }
 
@@ -46,12 +46,12 @@ class NcclSendChannel : public SendChannel {
       common::ensure(tensor.device() == device, "a boundary's tensor is not on the channel's device");
     }
     const auto description = std::make_shared<const std::vector<std::byte>>(
-        describe(boundary, static_cast<std::uint64_t>(figures_.messages)));
+        describe(boundary, static_cast<std::uint64_t>(metrics_.messages)));
     wait_until([this] { return state_->under_way < state_->options.depth; });
-    figures_.messages += 1;
-    figures_.bytes += boundary.bytes();
+    metrics_.messages += 1;
+    metrics_.bytes += boundary.bytes();
     auto given = std::make_shared<c10::Event>(recorded(c10::cuda::getCurrentCUDAStream(device.index())));
-    state_->link.watch->update([&] {
+    state_->link.monitor->update([&] {
       ++state_->under_way;
       state_->announced.push_back({std::move(boundary), std::move(given)});
     });
@@ -63,7 +63,7 @@ class NcclSendChannel : public SendChannel {
     wait_until([this] { return state_->under_way == 0; });
   }
   void wait_until_open() override { state_->worker->wait_until_connected(); }
-  ChannelFigures figures() const override { return figures_; }
+  ChannelMetrics metrics() const override { return metrics_; }
 
  private:
   struct Announced {
@@ -81,8 +81,9 @@ class NcclSendChannel : public SendChannel {
 
     void announce(const std::shared_ptr<const std::vector<std::byte>>& description) {
       link.transport->post_send(to, description_tag(options.channel), *description,
-                                [watch = link.watch, to = to, description](const Delivery& delivery) {
-                                  if (delivery.error != nullptr) watch->connection_failed(to, delivery.error);
+                                [monitor = link.monitor, to = to, description](const Delivery& delivery) {
+                                  if (delivery.error != nullptr)
+                                    monitor->connection_failed(to, delivery.error);
                                 });
     }
 
@@ -91,7 +92,7 @@ class NcclSendChannel : public SendChannel {
       link.transport->post_receive(to, request_tag(options.channel), {},
                                    [self = shared_from_this()](const Delivery& delivery) {
                                      if (delivery.error != nullptr)
-                                       return self->link.watch->connection_failed(self->to, delivery.error);
+                                       return self->link.monitor->connection_failed(self->to, delivery.error);
                                      self->post_next();
                                    });
     }
@@ -99,7 +100,7 @@ class NcclSendChannel : public SendChannel {
     void post_next() {
       std::shared_ptr<NcclWorker> held;  // its owner may be going
       Announced next;
-      link.watch->update([&] {
+      link.monitor->update([&] {
         held = worker;
         next = std::move(announced.front());
         announced.pop_front();
@@ -110,7 +111,7 @@ class NcclSendChannel : public SendChannel {
             next.given->block(stream.unwrap());
             edge.send(next.boundary, stream);
             return NcclWorker::Transfer{next.boundary, recorded(stream),
-                                        [self] { self->link.watch->update([&] { --self->under_way; }); },
+                                        [self] { self->link.monitor->update([&] { --self->under_way; }); },
                                         Clock::now()};
           });
     }
@@ -118,7 +119,7 @@ class NcclSendChannel : public SendChannel {
     const Link link;
     const int to;
     const ChannelOptions options;
-    // Guarded by the watch's lock.
+    // Guarded by the monitor's lock.
     int under_way = 0;
     std::deque<Announced> announced;  // and not asked for yet
     std::shared_ptr<NcclWorker> worker;
@@ -126,12 +127,12 @@ class NcclSendChannel : public SendChannel {
 
   void wait_until(const std::function<bool()>& ready) {
     const auto begin = Clock::now();
-    state_->link.watch->wait(state_->to, "sending a boundary", ready);
-    figures_.wait_seconds += seconds_since(begin);
+    state_->link.monitor->wait(state_->to, "sending a boundary", ready);
+    metrics_.wait_seconds += seconds_since(begin);
   }
 
   const std::shared_ptr<State> state_;
-  ChannelFigures figures_;
+  ChannelMetrics metrics_;
 };
 
 class NcclReceiveChannel : public ReceiveChannel {
@@ -142,30 +143,30 @@ class NcclReceiveChannel : public ReceiveChannel {
   }
   ~NcclReceiveChannel() override {
     // Descriptions that come later find nobody.
-    state_->link.watch->update([&] { state_->closed = true; });
+    state_->link.monitor->update([&] { state_->closed = true; });
     state_->worker->close();
   }
 
   Boundary receive() override {
     const auto begin = Clock::now();
     std::shared_ptr<Slot> slot;
-    state_->link.watch->wait(state_->from, "receiving a boundary",
-                             [&] { return !state_->slots.empty() && state_->slots.front()->ready; });
-    state_->link.watch->update([&] {
+    state_->link.monitor->wait(state_->from, "receiving a boundary",
+                               [&] { return !state_->slots.empty() && state_->slots.front()->ready; });
+    state_->link.monitor->update([&] {
       slot = std::move(state_->slots.front());
       state_->slots.pop_front();
     });
     state_->ask_if_there_is_room();
-    figures_.wait_seconds += seconds_since(begin);
+    metrics_.wait_seconds += seconds_since(begin);
     if (slot->error != nullptr) std::rethrow_exception(slot->error);
     const auto current = c10::cuda::getCurrentCUDAStream(state_->options.device.index());
     for (const auto& [name, tensor] : slot->boundary.tensors) tensor.record_stream(current.unwrap());
-    figures_.messages += 1;
-    figures_.bytes += slot->boundary.bytes();
+    metrics_.messages += 1;
+    metrics_.bytes += slot->boundary.bytes();
     return std::move(slot->boundary);
   }
   void wait_until_open() override { state_->worker->wait_until_connected(); }
-  ChannelFigures figures() const override { return figures_; }
+  ChannelMetrics metrics() const override { return metrics_; }
 
  private:
   struct Slot {
@@ -187,7 +188,7 @@ class NcclReceiveChannel : public ReceiveChannel {
     // Keeps the worker while `use` runs: its owner may be going.
     void with_worker(const std::function<void(NcclWorker&)>& use) {
       std::shared_ptr<NcclWorker> held;
-      link.watch->update([&] {
+      link.monitor->update([&] {
         if (!closed) held = worker;
       });
       if (held) use(*held);
@@ -195,7 +196,7 @@ class NcclReceiveChannel : public ReceiveChannel {
 
     void ask_if_there_is_room() {
       std::shared_ptr<Slot> slot;
-      link.watch->update([&] {
+      link.monitor->update([&] {
         if (asking || closed || static_cast<int>(slots.size()) >= options.depth) return;
         asking = true;
         slot = slots.emplace_back(std::make_shared<Slot>());
@@ -207,9 +208,9 @@ class NcclReceiveChannel : public ReceiveChannel {
     }
 
     void described(const std::shared_ptr<Slot>& slot, const Delivery& delivery) {
-      if (delivery.error != nullptr) return link.watch->connection_failed(from, delivery.error);
+      if (delivery.error != nullptr) return link.monitor->connection_failed(from, delivery.error);
       slot->length = delivery.bytes;
-      link.watch->update([&] { asking = false; });
+      link.monitor->update([&] { asking = false; });
       with_worker([&](NcclWorker& worker) {
         worker.submit([self = shared_from_this(), slot](NcclEdge& edge, c10::cuda::CUDAStream stream) {
           return self->post_receive(slot, edge, stream);
@@ -221,16 +222,16 @@ class NcclReceiveChannel : public ReceiveChannel {
     // Both ends post together: see NcclSendChannel.
     void request() {
       link.transport->post_send(from, request_tag(options.channel), {},
-                                [watch = link.watch, from = from](const Delivery& delivery) {
+                                [monitor = link.monitor, from = from](const Delivery& delivery) {
                                   if (delivery.error != nullptr)
-                                    watch->connection_failed(from, delivery.error);
+                                    monitor->connection_failed(from, delivery.error);
                                 });
     }
 
     // On the worker's thread. The memory comes from the transfer's own stream; receive() adds the reader's.
     NcclWorker::Transfer post_receive(const std::shared_ptr<Slot>& slot, NcclEdge& edge,
                                       c10::cuda::CUDAStream stream) {
-      const auto set_ready = [slot, watch = link.watch] { watch->update([&] { slot->ready = true; }); };
+      const auto set_ready = [slot, monitor = link.monitor] { monitor->update([&] { slot->ready = true; }); };
       try {
         slot->boundary = allocate(std::span(slot->description).first(slot->length), numbered++,
                                   at::TensorOptions(options.device));
@@ -248,7 +249,7 @@ class NcclReceiveChannel : public ReceiveChannel {
     const Link link;
     const int from;
     const ChannelOptions options;
-    // Guarded by the watch's lock.
+    // Guarded by the monitor's lock.
     std::deque<std::shared_ptr<Slot>> slots;
     bool asking = false;
     bool closed = false;
@@ -257,7 +258,7 @@ class NcclReceiveChannel : public ReceiveChannel {
   };
 
   const std::shared_ptr<State> state_;
-  ChannelFigures figures_;
+  ChannelMetrics metrics_;
 };
 
 void require_gpu(const ChannelOptions& options) {

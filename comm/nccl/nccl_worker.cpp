@@ -47,12 +47,12 @@ void NcclWorker::close() {
     stop_ = true;
   }
   changed_.notify_all();
-  link_.endings->add(std::move(thread_), thread_ended_.get_future());
+  link_.closing_threads->add(std::move(thread_), thread_ended_.get_future());
 }
 
 void NcclWorker::wait_until_connected() {
   try {
-    link_.watch->wait(peer_, "connecting over NCCL", [this] { return connected_ || own_failure_; });
+    link_.monitor->wait(peer_, "connecting over NCCL", [this] { return connected_ || own_failure_; });
   } catch (const common::PeerFailedError&) {
     if (own_failure_ == nullptr) throw;
   }
@@ -75,16 +75,16 @@ void NcclWorker::run() {
     const c10::cuda::CUDAGuard device(device_);
     const c10::cuda::CUDAStreamGuard stream(stream_);
     make_edge(edge);
-    link_.watch->update([this] { connected_ = true; });
+    link_.monitor->update([this] { connected_ = true; });
     work(*edge);
     finish_transfers(*edge);
-    if (!link_.watch->failure() && transfers_.empty()) edge->finish();
+    if (!link_.monitor->failure() && transfers_.empty()) edge->finish();
   } catch (const Closed&) {
   } catch (const common::PeerFailedError&) {
-    link_.watch->connection_failed(peer_, std::current_exception());
+    link_.monitor->connection_failed(peer_, std::current_exception());
   } catch (...) {
-    link_.watch->update([this] { own_failure_ = std::current_exception(); });
-    link_.watch->device_failed(std::current_exception());
+    link_.monitor->update([this] { own_failure_ = std::current_exception(); });
+    link_.monitor->device_failed(std::current_exception());
   }
   drop_what_is_left(std::move(edge));
   thread_ended_.set_value();
@@ -112,8 +112,8 @@ void NcclWorker::drop_what_is_left(std::unique_ptr<NcclEdge> edge) noexcept {
 void NcclWorker::expect(std::span<std::byte> message) {
   link_.transport->post_receive(
       peer_, invitation_tag_, message,
-      [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
-        if (delivery.error != nullptr) return watch->connection_failed(peer, delivery.error);
+      [invitation = invitation_, monitor = link_.monitor, peer = peer_](const Delivery& delivery) {
+        if (delivery.error != nullptr) return monitor->connection_failed(peer, delivery.error);
         invitation->came.store(true);
       });
 }
@@ -121,14 +121,14 @@ void NcclWorker::expect(std::span<std::byte> message) {
 void NcclWorker::send(std::span<const std::byte> message) {
   link_.transport->post_send(
       peer_, invitation_tag_, message,
-      [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
-        if (delivery.error != nullptr) watch->connection_failed(peer, delivery.error);
+      [invitation = invitation_, monitor = link_.monitor, peer = peer_](const Delivery& delivery) {
+        if (delivery.error != nullptr) monitor->connection_failed(peer, delivery.error);
       });
 }
 
 void NcclWorker::check_wanted() {
   const std::lock_guard lock(mutex_);
-  if (stop_ || link_.watch->failure()) throw Closed();
+  if (stop_ || link_.monitor->failure()) throw Closed();
 }
 
 void NcclWorker::wait_for_the_other() {
@@ -160,14 +160,14 @@ void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
   if (waited > kJoining) throw common::PeerFailedError("NCCL did not connect the ranks in a minute");
   // Connecting counts as moving: it may take longer than a short timeout.
   if (Clock::now() - told < kIdle) return;
-  link_.watch->moved();
+  link_.monitor->moved();
   told = Clock::now();
 }
 
 // Of an edge that is connected, also after close().
 void NcclWorker::check_in_time(Clock::duration waited) {
-  if (link_.watch->failure()) throw Closed();
-  if (waited > link_.watch->timeout()) {
+  if (link_.monitor->failure()) throw Closed();
+  if (waited > link_.monitor->timeout()) {
     throw common::PeerFailedError("NCCL did not begin a transfer within the timeout", kNcclRemedy);
   }
 }
@@ -202,7 +202,7 @@ void NcclWorker::work(NcclEdge& edge) {
       if (stop_ && tasks_.empty()) return;
       tasks.swap(tasks_);
     }
-    if (link_.watch->failure()) return;
+    if (link_.monitor->failure()) return;
     for (const Task& task : tasks) transfers_.push_back(task(edge, stream_));
     edge.check();
     look_at_transfers();
@@ -211,7 +211,7 @@ void NcclWorker::work(NcclEdge& edge) {
 
 // What has been posted before close() may be through, or nearly so.
 void NcclWorker::finish_transfers(NcclEdge& edge) {
-  for (const auto begin = Clock::now(); !transfers_.empty() && !link_.watch->failure();
+  for (const auto begin = Clock::now(); !transfers_.empty() && !link_.monitor->failure();
        std::this_thread::sleep_for(kBusy)) {
     if (Clock::now() - begin > kLastTransfers) return;
     edge.check();
@@ -226,7 +226,7 @@ void NcclWorker::look_at_transfers() {
     ended.then();
   }
   // Both ends have posted by now, so only a broken connection takes so long.
-  if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.watch->timeout()) {
+  if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.monitor->timeout()) {
     throw common::PeerFailedError("a transfer over NCCL did not end within the timeout", kNcclRemedy);
   }
 }

@@ -63,7 +63,7 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
     NcclEdge::Id id;
     std::atomic<bool> came{false};  // the invitation, or the answer to it
   };
-  bool invites() const { return link_.watch->rank() < peer_; }
+  bool invites() const { return link_.monitor->rank() < peer_; }
   void expect(std::span<std::byte> message);
   void send(std::span<const std::byte> message);
   void wait_for_the_other();
@@ -93,7 +93,7 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   bool stop_ = false;
   bool refuses_tasks_ = false;
 
-  bool connected_ = false;          // guarded by the watch's lock
+  bool connected_ = false;          // guarded by the monitor's lock
   std::exception_ptr own_failure_;  // the same: that of this rank's device
 
   std::deque<Transfer> transfers_;   // of the thread alone

@@ -6,13 +6,14 @@
 #include <ostream>
 #include <sstream>
 
-#include "comm/together.h"
+#include "comm/agreement.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/units.h"
 #include "launch/terminal/plan_report.h"
 #include "launch/terminal/terminal.h"
 #include "partition/partitioner.h"
-#include "runtime/agreement.h"
+#include "comm/agreement.h"
 #include "runtime/device/device_survey.h"
 #include "runtime/networks/model_folder.h"
 #include "runtime/plan/cost.h"
@@ -44,12 +45,12 @@ runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFold
   if (communicator.size() == 1) return runtime::survey_machine();
   runtime::DeviceFacts mine;
   const runtime::HostPlace place = session::host_place(communicator);
-  comm::together(communicator, "looking at the devices", [&] {
+  comm::run_collectively(communicator, "looking at the devices", [&] {
     mine = runtime::choose_device(runtime::DeviceChoice::kAuto, place);
     runtime::use_device(mine.device);
     session::stay_near(mine);
   });
-  runtime::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
+  comm::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
   return {.devices = runtime::gather_devices(communicator, mine, model.config(),
                                              workload_for(options, mine.device, threads), place.count),
           .kind = mine.device,
@@ -87,7 +88,7 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
 
 void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
   std::optional<runtime::ModelFolder> model;
-  comm::together(communicator, "opening the model", [&] {
+  comm::run_collectively(communicator, "opening the model", [&] {
     session::share_cores(session::host_place(communicator));
     model.emplace(options.model,
                   options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles);
@@ -97,8 +98,8 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
   const bool is_first = communicator.rank() == 0;
   std::ostringstream unheard;  // of the others, who find the same
   if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
-  comm::together(communicator, "planning",
-                 [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
+  comm::run_collectively(communicator, "planning",
+                         [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
 }
 
 }  // namespace layerpipe::launch

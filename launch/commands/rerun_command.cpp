@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/files.h"
 #include "launch/commands/rerun_work.h"
@@ -140,7 +140,7 @@ class ComparedResult : public session::ResultSink {
 // Of rank 0, on all.
 results::RunRecord read_record(const RerunOptions& options, comm::Communicator& communicator) {
   std::string text;
-  comm::together(communicator, "reading run.json", [&] {
+  comm::run_collectively(communicator, "reading run.json", [&] {
     if (communicator.rank() == 0) text = common::read_text_file(options.run, results::kLargestRunRecord);
   });
   if (communicator.size() > 1) {
@@ -150,7 +150,7 @@ results::RunRecord read_record(const RerunOptions& options, comm::Communicator& 
     text.assign(reinterpret_cast<const char*>(all.data()), all.size());
   }
   results::RunRecord record;
-  comm::together(communicator, "reading run.json",
+  comm::run_collectively(communicator, "reading run.json",
                  [&] { record = results::parse_run_record(text, options.run.string()); });
   return record;
 }
@@ -214,14 +214,14 @@ void run_rerun(const RerunOptions& options, comm::Communicator& communicator,
                const std::atomic<bool>& stop_requested, std::ostream& out, std::string& doing) {
   const results::RunRecord record = read_record(options, communicator);
   std::optional<Decompose> run;
-  comm::together(communicator, "reading the options of the run", [&] {
+  comm::run_collectively(communicator, "reading the options of the run", [&] {
     run = options_of(options, record);
     if (communicator.rank() == 0) check_picture(run->options.images.front(), options);
   });
   ComparedResult result(options, record);
-  session::RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, stop_requested);
+  RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, stop_requested);
   session::make_results(run->options, run->records, result, communicator, {stop_requested, doing, display});
-  comm::together(communicator, "comparing", [&] {
+  comm::run_collectively(communicator, "comparing", [&] {
     if (communicator.rank() == 0) result.conclude(out);
   });
 }

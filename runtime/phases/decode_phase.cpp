@@ -87,7 +87,7 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
   const at::Tensor middle =
       decoder.forward_middle(model::denormalise_latents(latents.to(run.device), config));
   release_unused(run.device);
-  run.communicator.moves();
+  run.communicator.report_progress();
   const std::int64_t scale = config.spatial_compression_ratio();
   const std::int64_t first_layer = tasks.layer(mine.begin);
   const at::Tensor rows = at::empty(
@@ -98,7 +98,7 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
     rows.narrow(2, above, scale * tasks.strip(task).size())
         .copy_(
             decoder.forward_strip(middle.narrow(0, tasks.layer(task) - first_layer, 1), tasks.strip(task)));
-    run.communicator.moves();
+    run.communicator.report_progress();
   });
   return rows.cpu();
 }

@@ -41,7 +41,7 @@ StageLinks links_of(RunContext& run, const DenoiseOptions& options) {
 EdgeMetrics figures_of(const StageLinks& links) {
   const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
   if (edge == nullptr) return {};
-  const comm::ChannelFigures figures = edge->figures();
+  const comm::ChannelMetrics figures = edge->metrics();
   return {.messages = figures.messages, .bytes = figures.bytes, .wait_seconds = figures.wait_seconds};
 }
 
@@ -71,7 +71,7 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
                      .is_last = stage + 1 == lists.size(),
                      .device = run.device,
                      .dtype = run.dtype,
-                     .after_block = [&] { run.communicator.moves(); }},
+                     .after_block = [&] { run.communicator.report_progress(); }},
                     run.requests, prompts.prompt_lengths, run.states);
   StepClock steps(run.requests.size(), common::now());
   const auto before = [&](const Instruction& instruction) {

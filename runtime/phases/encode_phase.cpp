@@ -30,7 +30,7 @@ at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& i
                        const at::Tensor& received) {
   const model::TextEncoder& encoder = run.networks.text_encoder();
   const at::Tensor hidden_states = received.defined() ? received.to(run.device) : encoder.embed(ids);
-  encoder.forward_layers(hidden_states, [&] { run.communicator.moves(); });
+  encoder.forward_layers(hidden_states, [&] { run.communicator.report_progress(); });
   if (run.part.text_layers.end < run.model.config().text_encoder.num_hidden_layers) return hidden_states;
   return model::prompt_rows(encoder.norm(hidden_states));
 }
@@ -43,7 +43,7 @@ at::Tensor encode_strips(const RunContext& run, const Request& request,
   model::ops::for_each_task(run.device, mine.size(), [&](std::int64_t task) {
     parts[static_cast<std::size_t>(task)] = run.networks.vae_encoder().forward_strip(
         picture, strips[static_cast<std::size_t>(mine.begin + task)]);
-    run.communicator.moves();
+    run.communicator.report_progress();
   });
   return at::cat(parts, 2);
 }
@@ -135,7 +135,7 @@ void encode_pictures(RunContext& run) {
           const at::Tensor encoded = run.networks.vae_encoder().forward_middle(at::cat(parts, 2));
           return model::pack_latents(model::normalise_latents(encoded, config.vae)).cpu();
         });
-        run.communicator.moves();
+        run.communicator.report_progress();
       }
     }
     if (!run.is_first()) continue;

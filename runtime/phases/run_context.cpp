@@ -11,7 +11,7 @@ void RunContext::time_loading(const Load& load) {
   const double start = common::now();
   now_doing("load weights");
   load([&](partition::Network network, std::uint64_t done, std::uint64_t total) {
-    communicator.moves();
+    communicator.report_progress();
     progress.loaded(network, done, total);
   });
   wait_for(device);

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "comm/agreement.h"
 #include "comm/wire.h"
 #include "common/errors.h"
-#include "runtime/agreement.h"
 #include "runtime/device/calibration.h"
 #include "runtime/device/device_survey.h"
 #include "runtime/request/prompt_list.h"
@@ -39,7 +39,7 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::int64_t most_threads(comm::Communicator& communicator) {
-  return greatest(communicator, at::get_num_threads(), "comparing numbers of threads");
+  return comm::greatest(communicator, at::get_num_threads(), "comparing numbers of threads");
 }
 
 CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
@@ -84,7 +84,7 @@ std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicat
   mine.operations_per_second =
       measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
                                     {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
-                                    mine.free_bytes, [&] { communicator.moves(); });
+                                    mine.free_bytes, [&] { communicator.report_progress(); });
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));

@@ -42,9 +42,9 @@ TEST_P(Channels, KeepTheOrder) {
       expect_same(in->receive(), numbered(1000 * previous(ranks) + i));
     }
     out->flush();
-    EXPECT_EQ(out->figures().messages, 50);
-    EXPECT_EQ(in->figures().messages, 50);
-    EXPECT_GT(in->figures().bytes, 0U);
+    EXPECT_EQ(out->metrics().messages, 50);
+    EXPECT_EQ(in->metrics().messages, 50);
+    EXPECT_GT(in->metrics().bytes, 0U);
   });
 }
 

@@ -97,7 +97,7 @@ TEST_P(Control, AWaitLastsWhileThePeerMoves) {
         if (ranks.rank() == 0) {
           for (int i = 0; i < 30; ++i) {
             std::this_thread::sleep_for(100ms);
-            ranks.moves();
+            ranks.report_progress();
           }
         }
         ranks.barrier("waiting for one that computes");

@@ -27,7 +27,7 @@ class LivenessTest : public ::testing::Test {
     EXPECT_EQ(verdict->lasted, lasted);
   }
 
-  // With a heart that has beaten up to then.
+  // With a heartbeat that has beaten up to then.
   std::optional<Verdict> judge(int awaited, Clock::time_point since, Clock::time_point now) {
     for (; start + beaten <= now; beaten += liveness.interval()) liveness.beat(start + beaten);
     return liveness.judge(awaited, since, now);
@@ -148,7 +148,7 @@ TEST_F(LivenessTest, AnAbsurdChainBlamesTheAwaitedRank) {
 TEST_F(LivenessTest, AProcessThatWasItselfStoppedDoesNotBlameTheOthers) {
   beats(1, 1, 1s);
   liveness.beat(at(1s));
-  // A laptop that slept: a thread that waits may wake before the heart.
+  // A laptop that slept: a thread that waits may wake before the heartbeat.
   EXPECT_FALSE(liveness.judge(1, at(0s), at(61s)));
   liveness.beat(at(61s));
   beaten = 61s;

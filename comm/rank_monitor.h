@@ -15,11 +15,11 @@
 namespace layerpipe::comm {
 
 // A monitor: one lock guards all that completions change and waits look at (there are few of either per
-// second). Every function may be called by any thread. The heart (heart.h) asks it what to tell and brings it
-// what others told.
-class Watch {
+// second). Every function may be called by any thread. The heartbeat (heartbeat.h) asks it what to tell and
+// brings it what others told.
+class RankMonitor {
  public:
-  Watch(int rank, int size, std::chrono::milliseconds timeout);
+  RankMonitor(int rank, int size, std::chrono::milliseconds timeout);
 
   int rank() const { return rank_; }
   int size() const { return size_; }
@@ -48,17 +48,17 @@ class Watch {
   // This rank's device failed, on a thread that nobody waits for.
   void device_failed(const std::exception_ptr& error) noexcept;
   std::optional<Failure> failure() const;
-  // Called once with the failure, on the heart's thread or, when there is one already, here.
+  // Called once with the failure, on the heartbeat's thread or, when there is one already, here.
   void on_failure(std::function<void(const Failure&)> handler);
-  // Waits, for a moment at most, until the heart has told the failure to the others and to the handler, since
-  // the caller is likely to end the process.
+  // Waits, for a moment at most, until the heartbeat has told the failure to the others and to the handler,
+  // since the caller is likely to end the process.
   void wait_until_told() noexcept;
 
   // This rank's work is done. wait_for_all_done() comes back when that is so for all ranks, or one failed.
   void set_done();
   void wait_for_all_done() noexcept;
 
-  // For the heart.
+  // For the heartbeat.
   void heard(int from, Pulse pulse);
   Pulse beat();  // what to tell now
   Clock::duration interval() const { return liveness_.interval(); }
@@ -89,9 +89,9 @@ class Watch {
   bool done_ = false;
   std::optional<Failure> failure_;
   Known known_ = Known::kHereOnly;
-  bool told_ = false;  // the heart is through with the failure
+  bool told_ = false;  // the heartbeat is through with the failure
   std::function<void(const Failure&)> handler_;
-  bool urgent_ = false;  // the heart is to take a turn now
+  bool urgent_ = false;  // the heartbeat is to take a turn now
   bool beating_ = true;
 };
 

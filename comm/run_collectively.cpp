@@ -1,4 +1,4 @@
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 
 #include <algorithm>
 
@@ -33,7 +33,8 @@ Outcome read(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-void together(Communicator& communicator, const std::string& what, const std::function<void()>& body) {
+void run_collectively(Communicator& communicator, const std::string& what,
+                      const std::function<void()>& body) {
   if (communicator.size() == 1) return body();
   Outcome mine;
   try {

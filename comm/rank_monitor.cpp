@@ -1,4 +1,4 @@
-#include "comm/watch.h"
+#include "comm/rank_monitor.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -30,37 +30,37 @@ void explain(const std::exception_ptr& error, Failure& failure) {
 
 }  // namespace
 
-Watch::Watch(int rank, int size, std::chrono::milliseconds timeout)
+RankMonitor::RankMonitor(int rank, int size, std::chrono::milliseconds timeout)
     : rank_(rank),
       size_(size),
       timeout_(timeout),
       hosts_(static_cast<std::size_t>(size)),
       liveness_(rank, size, timeout, Clock::now()) {}
 
-void Watch::set_hosts(std::vector<std::string> hosts) {
+void RankMonitor::set_hosts(std::vector<std::string> hosts) {
   const std::lock_guard lock(mutex_);
   hosts_ = std::move(hosts);
 }
 
-void Watch::moved() noexcept {
+void RankMonitor::moved() noexcept {
   const std::lock_guard lock(mutex_);
   ++counter_;
   liveness_.moved(Clock::now());
 }
 
-void Watch::now_doing(std::string doing) {
+void RankMonitor::now_doing(std::string doing) {
   const std::lock_guard lock(mutex_);
   doing_ = std::move(doing);
   ++counter_;
   liveness_.moved(Clock::now());
 }
 
-std::string Watch::doing() const {
+std::string RankMonitor::doing() const {
   const std::lock_guard lock(mutex_);
   return doing_;
 }
 
-void Watch::update(const std::function<void()>& change) {
+void RankMonitor::update(const std::function<void()>& change) {
   {
     const std::lock_guard lock(mutex_);
     change();
@@ -70,7 +70,7 @@ void Watch::update(const std::function<void()>& change) {
   changed_.notify_all();
 }
 
-Failure Watch::describe(const Verdict& verdict, const std::string& what) const {
+Failure RankMonitor::describe(const Verdict& verdict, const std::string& what) const {
   Failure failure{.rank = verdict.rank,
                   .host = host(verdict.rank),
                   .doing = verdict.rank == rank_ ? doing_ : liveness_.pulse(verdict.rank).doing,
@@ -94,8 +94,8 @@ Failure Watch::describe(const Verdict& verdict, const std::string& what) const {
   return failure;
 }
 
-void Watch::wait_locked(std::unique_lock<std::mutex>& lock, int peer, const std::string& what,
-                        const std::function<bool()>& ready) {
+void RankMonitor::wait_locked(std::unique_lock<std::mutex>& lock, int peer, const std::string& what,
+                              const std::function<bool()>& ready) {
   const Clock::time_point since = Clock::now();
   const auto look = std::min<Clock::duration>(interval() / 2, std::chrono::milliseconds(100));
   while (!failure_ && !ready()) {
@@ -108,7 +108,7 @@ void Watch::wait_locked(std::unique_lock<std::mutex>& lock, int peer, const std:
   }
 }
 
-void Watch::wait(int peer, const std::string& what, const std::function<bool()>& ready) {
+void RankMonitor::wait(int peer, const std::string& what, const std::function<bool()>& ready) {
   std::unique_lock lock(mutex_);
   if (!failure_ && ready()) return;
   const auto here = awaited_.insert(awaited_.end(), peer);
@@ -122,14 +122,14 @@ void Watch::wait(int peer, const std::string& what, const std::function<bool()>&
   throw to_error(*failure());
 }
 
-void Watch::check() {
+void RankMonitor::check() {
   const auto found = failure();
   if (!found) return;
   wait_until_told();
   throw to_error(*found);
 }
 
-void Watch::fail(Failure failure, Known known) noexcept {
+void RankMonitor::fail(Failure failure, Known known) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (failure_) return;
@@ -140,7 +140,7 @@ void Watch::fail(Failure failure, Known known) noexcept {
   changed_.notify_all();
 }
 
-void Watch::connection_failed(int peer, const std::exception_ptr& error) noexcept {
+void RankMonitor::connection_failed(int peer, const std::exception_ptr& error) noexcept {
   Failure failure{.rank = peer, .blame = Blame::kConnection};
   {
     const std::lock_guard lock(mutex_);
@@ -150,23 +150,23 @@ void Watch::connection_failed(int peer, const std::exception_ptr& error) noexcep
   fail(std::move(failure));
 }
 
-void Watch::device_failed(const std::exception_ptr& error) noexcept {
+void RankMonitor::device_failed(const std::exception_ptr& error) noexcept {
   Failure failure{.rank = rank_, .doing = doing()};
   explain(error, failure);
   fail(std::move(failure));
 }
 
-std::optional<Failure> Watch::failure() const {
+std::optional<Failure> RankMonitor::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;
 }
 
-void Watch::wait_until_told() noexcept {
+void RankMonitor::wait_until_told() noexcept {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, kTellingTime, [&] { return told_; });
 }
 
-void Watch::set_done() {
+void RankMonitor::set_done() {
   {
     const std::lock_guard lock(mutex_);
     done_ = true;
@@ -176,7 +176,7 @@ void Watch::set_done() {
   changed_.notify_all();
 }
 
-void Watch::wait_for_all_done() noexcept {
+void RankMonitor::wait_for_all_done() noexcept {
   std::unique_lock lock(mutex_);
   for (int peer = 0; peer < size_ && !failure_; ++peer) {
     if (peer == rank_) continue;
@@ -184,7 +184,7 @@ void Watch::wait_for_all_done() noexcept {
   }
 }
 
-void Watch::heard(int from, Pulse pulse) {
+void RankMonitor::heard(int from, Pulse pulse) {
   {
     const std::lock_guard lock(mutex_);
     liveness_.heard(from, std::move(pulse), Clock::now());
@@ -192,7 +192,7 @@ void Watch::heard(int from, Pulse pulse) {
   changed_.notify_all();
 }
 
-Pulse Watch::beat() {
+Pulse RankMonitor::beat() {
   const std::lock_guard lock(mutex_);
   liveness_.beat(Clock::now());
   Pulse pulse{.counter = counter_, .doing = doing_};
@@ -205,7 +205,7 @@ Pulse Watch::beat() {
   return pulse;
 }
 
-void Watch::on_failure(std::function<void(const Failure&)> handler) {
+void RankMonitor::on_failure(std::function<void(const Failure&)> handler) {
   bool late = false;
   {
     const std::lock_guard lock(mutex_);
@@ -215,12 +215,12 @@ void Watch::on_failure(std::function<void(const Failure&)> handler) {
   if (late) call_handler();
 }
 
-bool Watch::known_to_all() const {
+bool RankMonitor::known_to_all() const {
   const std::lock_guard lock(mutex_);
   return known_ == Known::kToAll;
 }
 
-void Watch::call_handler() noexcept {
+void RankMonitor::call_handler() noexcept {
   std::function<void(const Failure&)> handler;
   {
     const std::lock_guard lock(mutex_);
@@ -229,7 +229,7 @@ void Watch::call_handler() noexcept {
   if (handler) handler(*failure());
 }
 
-void Watch::set_told() {
+void RankMonitor::set_told() {
   {
     const std::lock_guard lock(mutex_);
     told_ = true;
@@ -237,7 +237,7 @@ void Watch::set_told() {
   changed_.notify_all();
 }
 
-bool Watch::rest() {
+bool RankMonitor::rest() {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, interval(), [&] { return urgent_ || !beating_ || (failure_ && !told_); });
   // Done and failed are told also when beating ends right after.
@@ -246,7 +246,7 @@ bool Watch::rest() {
   return true;
 }
 
-void Watch::end_beating() {
+void RankMonitor::end_beating() {
   {
     const std::lock_guard lock(mutex_);
     beating_ = false;

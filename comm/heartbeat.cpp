@@ -1,4 +1,4 @@
-#include "comm/heart.h"
+#include "comm/heartbeat.h"
 
 #include <algorithm>
 #include <array>
@@ -63,27 +63,27 @@ Told read(std::span<const std::byte> bytes, int ranks) {
 
 }  // namespace
 
-Heart::Heart(Transport& transport, std::shared_ptr<Watch> watch)
-    : transport_(transport), watch_(std::move(watch)), sending_(std::make_shared<Sending>()) {
-  sending_->under_way.resize(static_cast<std::size_t>(watch_->size()), 0);
-  for (int rank = 0; rank < watch_->size(); ++rank) {
-    if (rank != watch_->rank()) listen(rank);
+Heartbeat::Heartbeat(Transport& transport, std::shared_ptr<RankMonitor> monitor)
+    : transport_(transport), monitor_(std::move(monitor)), sending_(std::make_shared<Sending>()) {
+  sending_->under_way.resize(static_cast<std::size_t>(monitor_->size()), 0);
+  for (int rank = 0; rank < monitor_->size(); ++rank) {
+    if (rank != monitor_->rank()) listen(rank);
   }
   thread_ = std::thread([this] { run(); });
 }
 
-Heart::~Heart() {
-  watch_->end_beating();
+Heartbeat::~Heartbeat() {
+  monitor_->end_beating();
   thread_.join();
 }
 
-void Heart::listen(int from) {
+void Heartbeat::listen(int from) {
   auto buffer = std::make_shared<std::array<std::byte, kPulseBytes>>();
   // May run after this object is gone, but not after its transport: so it holds the one by itself and goes
   // through the other.
   struct Ear {
     Transport& transport;
-    std::shared_ptr<Watch> watch;
+    std::shared_ptr<RankMonitor> monitor;
     int from;
     std::shared_ptr<std::array<std::byte, kPulseBytes>> buffer;
     void listen() {
@@ -93,25 +93,25 @@ void Heart::listen(int from) {
     void hear(const Delivery& delivery) {
       try {
         if (delivery.error != nullptr) std::rethrow_exception(delivery.error);
-        Told told = read(std::span(*buffer).first(delivery.bytes), watch->size());
-        watch->heard(from, std::move(told.pulse));
+        Told told = read(std::span(*buffer).first(delivery.bytes), monitor->size());
+        monitor->heard(from, std::move(told.pulse));
         if (told.failure) {
-          watch->fail(std::move(*told.failure), Watch::Known::kToAll);
+          monitor->fail(std::move(*told.failure), RankMonitor::Known::kToAll);
         } else {
           listen();
         }
       } catch (...) {
-        watch->connection_failed(from, std::current_exception());
+        monitor->connection_failed(from, std::current_exception());
       }
     }
   };
-  Ear{transport_, watch_, from, std::move(buffer)}.listen();
+  Ear{transport_, monitor_, from, std::move(buffer)}.listen();
 }
 
-void Heart::send(const std::vector<std::byte>& bytes, To to) {
+void Heartbeat::send(const std::vector<std::byte>& bytes, To to) {
   const auto message = std::make_shared<const std::vector<std::byte>>(bytes);
-  for (int rank = 0; rank < watch_->size(); ++rank) {
-    if (rank == watch_->rank()) continue;
+  for (int rank = 0; rank < monitor_->size(); ++rank) {
+    if (rank == monitor_->rank()) continue;
     const auto at = static_cast<std::size_t>(rank);
     {
       const std::lock_guard lock(sending_->mutex);
@@ -128,7 +128,7 @@ void Heart::send(const std::vector<std::byte>& bytes, To to) {
   }
 }
 
-void Heart::wait_until_taken(std::chrono::milliseconds limit) {
+void Heartbeat::wait_until_taken(std::chrono::milliseconds limit) {
   std::unique_lock lock(sending_->mutex);
   sending_->changed.wait_for(lock, limit, [&] {
     return std::all_of(sending_->under_way.begin(), sending_->under_way.end(),
@@ -136,25 +136,25 @@ void Heart::wait_until_taken(std::chrono::milliseconds limit) {
   });
 }
 
-void Heart::run() {
+void Heartbeat::run() {
   bool done = false;
   do {
-    const Pulse pulse = watch_->beat();
-    const std::optional<Failure> failure = watch_->failure();
+    const Pulse pulse = monitor_->beat();
+    const std::optional<Failure> failure = monitor_->failure();
     if (failure) {
-      if (!watch_->known_to_all()) {
+      if (!monitor_->known_to_all()) {
         send(write(pulse, failure), To::kAll);
         wait_until_taken(kTellingTime);
       }
-      watch_->call_handler();
-      return watch_->set_told();
+      monitor_->call_handler();
+      return monitor_->set_told();
     }
     // Whoever is done says so once: others may leave as soon as they have heard it.
     if (!done) {
       done = pulse.state == RankState::kDone;
       send(write(pulse, {}), done ? To::kAll : To::kReady);
     }
-  } while (watch_->rest());
+  } while (monitor_->rest());
   if (done) wait_until_taken(kTellingTime);
 }
 

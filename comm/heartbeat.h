@@ -7,20 +7,20 @@
 #include <thread>
 #include <vector>
 
+#include "comm/rank_monitor.h"
 #include "comm/transport.h"
-#include "comm/watch.h"
 
 namespace layerpipe::comm {
 
 // A thread of its own, so that a rank that computes for minutes is known to live. The transport outlives it
 // and is closed after it.
-class Heart {
+class Heartbeat {
  public:
-  Heart(Transport& transport, std::shared_ptr<Watch> watch);
+  Heartbeat(Transport& transport, std::shared_ptr<RankMonitor> monitor);
   // Comes back when the last pulse was sent: that this rank is done or why it failed.
-  ~Heart();
-  Heart(const Heart&) = delete;
-  Heart& operator=(const Heart&) = delete;
+  ~Heartbeat();
+  Heartbeat(const Heartbeat&) = delete;
+  Heartbeat& operator=(const Heartbeat&) = delete;
 
  private:
   // What completions share with the thread: pulses under way, by rank.
@@ -38,7 +38,7 @@ class Heart {
   void wait_until_taken(std::chrono::milliseconds limit);
 
   Transport& transport_;
-  const std::shared_ptr<Watch> watch_;
+  const std::shared_ptr<RankMonitor> monitor_;
   const std::shared_ptr<Sending> sending_;
   std::thread thread_;
 };

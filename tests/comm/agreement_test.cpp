@@ -1,5 +1,5 @@
 // What all ranks have to have in common, and how a difference is told.
-#include "runtime/agreement.h"
+#include "comm/agreement.h"
 
 #include <gmock/gmock.h>
 
@@ -8,7 +8,7 @@
 #include "common/errors.h"
 #include "tests/support/local_ranks.h"
 
-namespace layerpipe::runtime {
+namespace layerpipe::comm {
 namespace {
 
 std::vector<Fact> facts(std::string version = "1.0", std::string dtype = "bf16", std::string model = "abc") {
@@ -18,7 +18,7 @@ std::vector<Fact> facts(std::string version = "1.0", std::string dtype = "bf16",
 // What every one of three ranks says when the last one has these facts; "" when it says nothing.
 std::vector<std::string> said(const std::vector<Fact>& theirs) {
   std::vector<std::string> texts(3);
-  layerpipe::testing::on_local_ranks(3, [&](comm::Communicator& communicator) {
+  layerpipe::testing::on_local_ranks(3, [&](Communicator& communicator) {
     try {
       check_agreement(communicator, communicator.rank() == 2 ? theirs : facts());
     } catch (const common::AgreedError& error) {
@@ -66,7 +66,7 @@ TEST(Agreement, NoticesAMissingFact) {
 
 TEST(OnAnyRank, IsTheSameForAll) {
   for (const int one : {0, 1, 2, 3}) {  // 3: none
-    layerpipe::testing::on_local_ranks(3, [&](comm::Communicator& communicator) {
+    layerpipe::testing::on_local_ranks(3, [&](Communicator& communicator) {
       EXPECT_EQ(on_any_rank(communicator, communicator.rank() == one, "asking"), one < 3);
     });
   }
@@ -75,7 +75,7 @@ TEST(OnAnyRank, IsTheSameForAll) {
 TEST(OwnGpus, AreNamedWhenTwoRanksHaveOne) {
   const auto said_by = [](std::array<std::string, 3> uuids) {
     std::string text;
-    layerpipe::testing::on_local_ranks(3, [&](comm::Communicator& communicator) {
+    layerpipe::testing::on_local_ranks(3, [&](Communicator& communicator) {
       const auto rank = static_cast<std::size_t>(communicator.rank());
       try {
         check_own_gpus(communicator, uuids[rank]);
@@ -93,4 +93,4 @@ TEST(OwnGpus, AreNamedWhenTwoRanksHaveOne) {
 }
 
 }  // namespace
-}  // namespace layerpipe::runtime
+}  // namespace layerpipe::comm

@@ -1,24 +1,24 @@
-#include "runtime/agreement.h"
+#include "comm/agreement.h"
 
 #include <algorithm>
 
 #include "comm/wire.h"
 #include "common/errors.h"
 
-namespace layerpipe::runtime {
+namespace layerpipe::comm {
 namespace {
 
 constexpr std::size_t kShown = 80;
 
 std::vector<std::byte> write(const std::vector<Fact>& facts) {
-  comm::WireWriter writer;
+  WireWriter writer;
   writer.number(static_cast<std::uint32_t>(facts.size()));
   for (const Fact& fact : facts) writer.text(fact.value);
   return writer.take();
 }
 
 std::vector<std::string> read(std::span<const std::byte> bytes) {
-  comm::WireReader reader(bytes);
+  WireReader reader(bytes);
   std::vector<std::string> values;
   for (auto count = reader.number<std::uint32_t>(); count > 0; --count) values.push_back(reader.text());
   reader.end();
@@ -31,7 +31,7 @@ std::string shown(const std::string& value) {
 
 }  // namespace
 
-void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& facts) {
+void check_agreement(Communicator& communicator, const std::vector<Fact>& facts) {
   const auto all = communicator.all_gather(write(facts), "comparing what the ranks are to do");
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     const std::vector<std::string> ours = read(all[0]);
@@ -50,7 +50,7 @@ void check_agreement(comm::Communicator& communicator, const std::vector<Fact>& 
   }
 }
 
-void check_own_gpus(comm::Communicator& communicator, const std::string& uuid) {
+void check_own_gpus(Communicator& communicator, const std::string& uuid) {
   const auto all = communicator.all_gather(std::as_bytes(std::span(uuid)), "comparing GPUs");
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     if (all[rank].empty()) continue;
@@ -66,20 +66,20 @@ void check_own_gpus(comm::Communicator& communicator, const std::string& uuid) {
   }
 }
 
-std::int64_t greatest(comm::Communicator& communicator, std::int64_t mine, const char* what) {
-  comm::WireWriter writer;
+std::int64_t greatest(Communicator& communicator, std::int64_t mine, const char* what) {
+  WireWriter writer;
   writer.number(mine);
   std::int64_t most = mine;
   for (const auto& bytes : communicator.all_gather(writer.take(), what)) {
-    comm::WireReader reader(bytes);
+    WireReader reader(bytes);
     most = std::max(most, reader.number<std::int64_t>());
     reader.end();
   }
   return most;
 }
 
-bool on_any_rank(comm::Communicator& communicator, bool is_so_here, const char* what) {
+bool on_any_rank(Communicator& communicator, bool is_so_here, const char* what) {
   return greatest(communicator, is_so_here ? 1 : 0, what) > 0;
 }
 
-}  // namespace layerpipe::runtime
+}  // namespace layerpipe::comm
