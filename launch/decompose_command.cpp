@@ -31,7 +31,7 @@ runtime::RunOrigin origin_of(const DecomposeOptions& options,
 }
 
 // "2 layers of 640 × 448 pixels and composite.png, layers.psd".
-std::string summary_of(const DecomposeOptions& options, const runtime::PixelSize& size) {
+std::string summary_of(const DecomposeOptions& options, const common::Size& size) {
   std::vector<std::string> files;
   if (contains(options.formats, Format::kPng)) files.emplace_back(kCompositeName);
   for (const Format format : options.formats) {

@@ -53,7 +53,7 @@ void check_room(const std::string& option, const std::filesystem::path& path, co
 
 }  // namespace
 
-std::uint64_t most_result_bytes(const runtime::Request& request, const runtime::PixelSize& layer_size,
+std::uint64_t most_result_bytes(const runtime::Request& request, const common::Size& layer_size,
                                 std::span<const Format> formats) {
   const auto rows = static_cast<std::uint64_t>(layer_size.height);
   // Noise does not compress: then deflate stores the bytes, and adds less than a hundredth.

@@ -8,7 +8,7 @@
 
 namespace layerpipe::model {
 
-PictureSize working_size(const PictureSize& picture, std::int64_t resolution) {
+common::Size working_size(const common::Size& picture, std::int64_t resolution) {
   constexpr double kMultiple = 32.0;
   const double ratio = static_cast<double>(picture.width) / static_cast<double>(picture.height);
   const double width = std::sqrt(static_cast<double>(resolution * resolution) * ratio);

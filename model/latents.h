@@ -5,20 +5,14 @@
 
 #include <cstdint>
 
+#include "common/size.h"
 #include "model/rotary.h"
 
 namespace layerpipe::model {
 
-// Width and height in pixels.
-struct PictureSize {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-  bool operator==(const PictureSize&) const = default;
-};
-
 // The size that a picture is worked on at: an area of about resolution², the picture's aspect, sides that are
 // multiples of 32 (rounded half to even). Source: diffusers, calculate_dimensions.
-PictureSize working_size(const PictureSize& picture, std::int64_t resolution);
+common::Size working_size(const common::Size& picture, std::int64_t resolution);
 
 // [frames, channels, h, w] → [frames · h/2 · w/2, 4 · channels]: each token is a 2×2 patch, channel-major.
 at::Tensor pack_latents(const at::Tensor& latents);

@@ -17,16 +17,16 @@ constexpr const char* kPeakBytes = "peak_bytes";
 // A request's layers · strips, numbered layer by layer, and who decodes which.
 struct DecodeTasks {
   model::TokenGrid grid;
-  std::vector<model::ops::RowRange> strips;  // of latent rows
-  std::vector<partition::UnitRange> ranges;  // of tasks, by stage
+  std::vector<common::Range> strips;  // of latent rows
+  std::vector<common::Range> ranges;  // of tasks, by stage
 
   std::int64_t layer(std::int64_t task) const { return task / per_layer(); }
-  const model::ops::RowRange& strip(std::int64_t task) const {
+  const common::Range& strip(std::int64_t task) const {
     return strips[static_cast<std::size_t>(task % per_layer())];
   }
   std::int64_t per_layer() const { return static_cast<std::int64_t>(strips.size()); }
   // The rows of a range of tasks, joined along a picture's height.
-  std::int64_t rows(const partition::UnitRange& range) const {
+  std::int64_t rows(const common::Range& range) const {
     std::int64_t sum = 0;
     for (std::int64_t task = range.begin; task < range.end; ++task) sum += strip(task).size();
     return sum;
@@ -42,13 +42,13 @@ DecodeTasks tasks_of(const Request& request, const RunContext& run) {
 }
 
 // The layers that a range of tasks belongs to.
-partition::UnitRange layers_of(const DecodeTasks& tasks, const partition::UnitRange& range) {
+common::Range layers_of(const DecodeTasks& tasks, const common::Range& range) {
   return {tasks.layer(range.begin), tasks.layer(range.end - 1) + 1};
 }
 
 // Of the latents of these layers: [layers, z_dim, h, w].
 std::vector<std::int64_t> latent_sizes(const RunContext& run, const DecodeTasks& tasks,
-                                       const partition::UnitRange& range) {
+                                       const common::Range& range) {
   const std::int64_t patch = run.model.config().transformer.patch_size;
   return {layers_of(tasks, range).size(), run.model.config().vae.z_dim, patch * tasks.grid.height,
           patch * tasks.grid.width};
@@ -63,13 +63,13 @@ void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks
     layers = model::unpack_latents(state.result.latents, tasks.grid).narrow(0, 1, tasks.grid.frames - 1);
   }
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
-    const partition::UnitRange& range = tasks.ranges[stage];
+    const common::Range& range = tasks.ranges[stage];
     if (range.size() == 0) continue;
     comm::Boundary boundary{.header = {.request = static_cast<std::int64_t>(request)}, .tensors = {}};
     if (state.failure) {
       boundary.header.action = comm::Action::kSkip;
     } else {
-      const partition::UnitRange wanted = layers_of(tasks, range);
+      const common::Range wanted = layers_of(tasks, range);
       boundary.tensors = {{kLatents, layers.narrow(0, wanted.begin, wanted.size())}};
     }
     run.mail.send(run.plan.stages[stage].rank, std::move(boundary));
@@ -77,7 +77,7 @@ void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks
 }
 
 // This rank's tasks: rows of pictures, [1, channels, rows, width], host.
-at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const partition::UnitRange& mine,
+at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const common::Range& mine,
                         const at::Tensor& latents) {
   const model::VaeConfig& config = run.model.config().vae;
   const model::VaeDecoder& decoder = run.networks.vae_decoder();
@@ -113,7 +113,7 @@ at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks)
       at::empty({run.requests[index].layers, config.input_channels, scale * patch * tasks.grid.height, width},
                 at::TensorOptions().dtype(run.dtype));
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
-    const partition::UnitRange& range = tasks.ranges[stage];
+    const common::Range& range = tasks.ranges[stage];
     if (range.size() == 0) continue;
     const int rank = run.plan.stages[stage].rank;
     const comm::Boundary boundary = run.mail.receive(rank, static_cast<std::int64_t>(index));
@@ -123,7 +123,7 @@ at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks)
         static_cast<std::uint64_t>(boundary.at(kPeakBytes, at::kLong, {}).item<std::int64_t>());
     std::int64_t above = 0;
     for (std::int64_t task = range.begin; task < range.end; ++task) {
-      const model::ops::RowRange& strip = tasks.strip(task);
+      const common::Range& strip = tasks.strip(task);
       decoded.narrow(0, tasks.layer(task), 1)
           .narrow(2, scale * strip.begin, scale * strip.size())
           .copy_(rows.narrow(2, above, scale * strip.size()));
@@ -145,7 +145,7 @@ void decode_layers(RunContext& run, const std::function<void()>& before_each,
     const Request& request = run.requests[i];
     const DecodeTasks tasks = tasks_of(request, run);
     if (run.is_first()) send_latents(run, i, tasks);
-    const partition::UnitRange mine = tasks.ranges[static_cast<std::size_t>(run.part.stage)];
+    const common::Range mine = tasks.ranges[static_cast<std::size_t>(run.part.stage)];
     if (mine.size() > 0) {
       comm::Boundary boundary = run.mail.receive(kFirstRank, static_cast<std::int64_t>(i));
       if (boundary.header.action == comm::Action::kCompute) {

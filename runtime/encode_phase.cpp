@@ -39,7 +39,7 @@ at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& i
 
 // This rank's strips of a picture, joined along its height.
 at::Tensor encode_strips(const RunContext& run, const Request& request,
-                         const std::vector<model::ops::RowRange>& strips, const partition::UnitRange& mine) {
+                         const std::vector<common::Range>& strips, const common::Range& mine) {
   const at::Tensor picture = model::picture_to_tensor(request.picture).to(run.device, run.dtype);
   std::vector<at::Tensor> parts(static_cast<std::size_t>(mine.size()));
   model::ops::for_each_task(run.device, mine.size(), [&](std::int64_t task) {
@@ -138,7 +138,7 @@ void encode_pictures(RunContext& run) {
       const Request& request = run.requests[i];
       const auto strips = model::vae_strips(request.picture.size(0) / config.vae.spatial_compression_ratio());
       const auto ranges = deal_strips(static_cast<std::int64_t>(strips.size()), run.plan);
-      const partition::UnitRange mine = ranges[static_cast<std::size_t>(run.part.stage)];
+      const common::Range mine = ranges[static_cast<std::size_t>(run.part.stage)];
       if (mine.size() > 0) {
         const at::Tensor rows =
             run.traced("VAE strips", [&] { return encode_strips(run, request, strips, mine); });

@@ -17,7 +17,7 @@ namespace {
 using runtime::RecordedRank;
 using runtime::RunRecord;
 
-std::string size_text(const runtime::RecordedSize& size) {
+std::string size_text(const common::Size& size) {
   return fmt::format("{} × {}", size.width, size.height);
 }
 

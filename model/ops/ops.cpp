@@ -58,7 +58,7 @@ at::Tensor linear_of_vector(const at::Tensor& x, const Linear& layer) {
 
 at::Tensor linear_of_rows(const at::Tensor& x, const Linear& layer) {
   at::Tensor out = at::empty({x.size(0), layer.weight.size(0)}, x.options());
-  for_each_row_tile(x.device(), x.size(0), [&](RowRange rows) {
+  for_each_row_tile(x.device(), x.size(0), [&](common::Range rows) {
     linear_into(out.narrow(0, rows.begin, rows.size()), x.narrow(0, rows.begin, rows.size()), layer);
   });
   return out;

@@ -51,7 +51,7 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
   const at::Tensor key = allocate(key_value_heads_);
   const at::Tensor value = allocate(key_value_heads_);
 
-  ops::for_each_row_tile(device, tokens, [&](ops::RowRange rows) {
+  ops::for_each_row_tile(device, tokens, [&](common::Range rows) {
     const auto tile = [&](const at::Tensor& x) { return x.narrow(0, rows.begin, rows.size()); };
     const at::Tensor normed = ops::rms_norm(tile(hidden_states), weights.input_layernorm, eps_);
     const auto fill = [&](const at::Tensor& out, const Linear& layer) {
@@ -64,7 +64,7 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
     ops::rotate_halves_(tile(key), tile(rotary.cos), tile(rotary.sin));
   });
   const at::Tensor attended = ops::causal_attention(query, key, value);
-  ops::for_each_row_tile(device, tokens, [&](ops::RowRange rows) {
+  ops::for_each_row_tile(device, tokens, [&](common::Range rows) {
     at::Tensor hidden = hidden_states.narrow(0, rows.begin, rows.size());
     hidden += ops::linear(attended.narrow(0, rows.begin, rows.size()), weights.o_proj);
     const at::Tensor normed = ops::rms_norm(hidden, weights.post_attention_layernorm, eps_);
@@ -77,7 +77,8 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
 TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config)
     : TextEncoder(store, config, {0, config.num_hidden_layers}) {}
 
-TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers)
+TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config,
+                         const common::Range& layers)
     : config_(config), store_(language_model_scope(store)), layer_(config) {
   common::ensure(0 <= layers.begin && layers.begin < layers.end && layers.end <= config.num_hidden_layers,
                  "a part of the text encoder holds no layer, or one that there is not");

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
-#include "model/layer_range.h"
 #include "model/rotary.h"
 #include "model/weights/weights.h"
 
@@ -57,7 +57,7 @@ class TextEncoder {
   // All layers.
   TextEncoder(const WeightStore& store, const TextEncoderConfig& config);
   // Some of them, at least one.
-  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers);
+  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const common::Range& layers);
 
   // Needs the first layer's part: [tokens, hidden_size], compute dtype. Throws InputError for an id outside
   // of the vocabulary.

@@ -73,7 +73,7 @@ at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor
                                std::int64_t latent_tokens) const {
   const auto scale_and_shift = ops::linear_of_vector(conditioning, norm_out_).view({2, -1}).unbind(0);
   at::Tensor out = at::empty({latent_tokens, proj_out_.weight.size(0)}, hidden_states.options());
-  ops::for_each_row_tile(hidden_states.device(), latent_tokens, [&](ops::RowRange rows) {
+  ops::for_each_row_tile(hidden_states.device(), latent_tokens, [&](common::Range rows) {
     const at::Tensor normed = ops::layer_norm_modulate(hidden_states.narrow(0, rows.begin, rows.size()),
                                                        scale_and_shift[0], scale_and_shift[1], kNormEps);
     ops::linear_into(out.narrow(0, rows.begin, rows.size()), normed, proj_out_);
@@ -84,7 +84,8 @@ at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor
 Transformer::Transformer(const WeightStore& store, const TransformerConfig& config)
     : Transformer(store, config, {0, config.num_layers}) {}
 
-Transformer::Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks)
+Transformer::Transformer(const WeightStore& store, const TransformerConfig& config,
+                         const common::Range& blocks)
     : timestep_embedder_(store, config), block_(config) {
   common::ensure(0 <= blocks.begin && blocks.begin < blocks.end && blocks.end <= config.num_layers,
                  "a part of the transformer holds no block, or one that there is not");

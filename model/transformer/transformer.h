@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
-#include "model/layer_range.h"
 #include "model/transformer/transformer_block.h"
 #include "model/weights/weights.h"
 
@@ -79,7 +79,7 @@ class Transformer {
   // All blocks.
   Transformer(const WeightStore& store, const TransformerConfig& config);
   // Some of them, at least one.
-  Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks);
+  Transformer(const WeightStore& store, const TransformerConfig& config, const common::Range& blocks);
 
   // silu of the timestep's embedding, [1, inner_dim].
   at::Tensor conditioning(double timestep) const { return timestep_embedder_.forward(timestep); }

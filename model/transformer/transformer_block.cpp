@@ -35,7 +35,7 @@ struct JointRows {
   at::Tensor value;
 };
 
-at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) {
+at::Tensor rows_of(const at::Tensor& x, const common::Range& rows) {
   return x.narrow(0, rows.begin, rows.size());
 }
 
@@ -43,7 +43,7 @@ at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) {
 // sequence.
 void project(const at::Tensor& hidden, const StreamWeights& weights, const Modulation& modulation,
              const RotaryTable& rotary, const JointRows& joint) {
-  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
+  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](common::Range rows) {
     const at::Tensor normed =
         ops::layer_norm_modulate(rows_of(hidden, rows), modulation.scale, modulation.shift, kNormEps);
     const at::Tensor cos = rows_of(rotary.cos, rows);
@@ -64,7 +64,7 @@ void project(const at::Tensor& hidden, const StreamWeights& weights, const Modul
 // Output projection, residual, MLP, residual of one stream, in place.
 void finish(const at::Tensor& hidden, const at::Tensor& attended, const StreamWeights& weights,
             const StreamModulation& modulation) {
-  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
+  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](common::Range rows) {
     const at::Tensor tile = rows_of(hidden, rows);
     ops::gated_residual_(tile, modulation.attention.gate,
                          ops::linear(rows_of(attended, rows), weights.to_out));
