@@ -54,8 +54,8 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
   ops::for_each_row_tile(device, tokens, [&](common::Range rows) {
     const auto tile = [&](const at::Tensor& x) { return x.narrow(0, rows.begin, rows.size()); };
     const at::Tensor normed = ops::rms_norm(tile(hidden_states), weights.input_layernorm, eps_);
-    const auto fill = [&](const at::Tensor& out, const Linear& layer) {
-      ops::linear_into(tile(out).flatten(1), normed, layer);
+    const auto fill = [&](const at::Tensor& out, const ops::Linear& layer) {
+      layer.apply_into(tile(out).flatten(1), normed);
     };
     fill(query, weights.q_proj);
     fill(key, weights.k_proj);
@@ -66,11 +66,11 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
   const at::Tensor attended = ops::causal_attention(query, key, value);
   ops::for_each_row_tile(device, tokens, [&](common::Range rows) {
     at::Tensor hidden = hidden_states.narrow(0, rows.begin, rows.size());
-    hidden += ops::linear(attended.narrow(0, rows.begin, rows.size()), weights.o_proj);
+    hidden += weights.o_proj.apply(attended.narrow(0, rows.begin, rows.size()));
     const at::Tensor normed = ops::rms_norm(hidden, weights.post_attention_layernorm, eps_);
-    const at::Tensor gate = ops::linear(normed, weights.gate_proj);
-    ops::swiglu_(gate, ops::linear(normed, weights.up_proj));
-    hidden += ops::linear(gate, weights.down_proj);
+    const at::Tensor gate = weights.gate_proj.apply(normed);
+    ops::swiglu_(gate, weights.up_proj.apply(normed));
+    hidden += weights.down_proj.apply(gate);
   });
 }
 

@@ -18,14 +18,14 @@ namespace layerpipe::model {
 // One decoder layer's weights.
 struct TextLayerWeights {
   at::Tensor input_layernorm;           // [hidden]
-  Linear q_proj;                        // [heads · head_dim, hidden]
-  Linear k_proj;                        // [kv_heads · head_dim, hidden]
-  Linear v_proj;                        // [kv_heads · head_dim, hidden]
-  Linear o_proj;                        // [hidden, heads · head_dim], no bias
+  ops::Linear q_proj;                   // [heads · head_dim, hidden]
+  ops::Linear k_proj;                   // [kv_heads · head_dim, hidden]
+  ops::Linear v_proj;                   // [kv_heads · head_dim, hidden]
+  ops::Linear o_proj;                   // [hidden, heads · head_dim], no bias
   at::Tensor post_attention_layernorm;  // [hidden]
-  Linear gate_proj;                     // [intermediate, hidden], no bias
-  Linear up_proj;                       // [intermediate, hidden], no bias
-  Linear down_proj;                     // [hidden, intermediate], no bias
+  ops::Linear gate_proj;                // [intermediate, hidden], no bias
+  ops::Linear up_proj;                  // [intermediate, hidden], no bias
+  ops::Linear down_proj;                // [hidden, intermediate], no bias
 };
 
 // The store of the language model inside a text encoder's files, under either of the two names in use.

@@ -103,12 +103,10 @@ at::Tensor WeightStore::get_on_host(const std::string& name, at::IntArrayRef sha
   return tensor;
 }
 
-Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
-                   Bias bias) {
-  Linear linear;
-  linear.weight = store.get(name + ".weight", {out, in});
-  if (bias == Bias::kYes) linear.bias = store.get(name + ".bias", {out});
-  return linear;
+ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                        Bias bias) {
+  const at::Tensor weight = store.get(name + ".weight", {out, in});
+  return ops::Linear(weight, bias == Bias::kYes ? store.get(name + ".bias", {out}) : at::Tensor());
 }
 
 }  // namespace layerpipe::model

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "model/ops/linear.h"
 #include "model/weights/tensor_source.h"
 #include "model/weights/uploader.h"
 
@@ -64,16 +65,10 @@ class WeightStore {
   std::string prefix_;
 };
 
-// An affine map y = x Wᵀ + b.
-struct Linear {
-  at::Tensor weight;  // [out, in], compute dtype
-  at::Tensor bias;    // [out], compute dtype; undefined when the layer has none
-};
-
 enum class Bias { kYes, kNo };
 
 // Reads "<name>.weight" and, unless told otherwise, "<name>.bias".
-Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
-                   Bias bias = Bias::kYes);
+ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                        Bias bias = Bias::kYes);
 
 }  // namespace layerpipe::model
