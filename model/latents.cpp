@@ -38,14 +38,14 @@ at::Tensor unpack_latents(const at::Tensor& packed, const TokenGrid& grid) {
 }
 
 at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device,
-                      at::ScalarType dtype) {
+                      at::ScalarType compute_dtype) {
   const at::Device device(seed_device == SeedDevice::kCuda ? at::kCUDA : at::kCPU);
   at::Generator generator = seed_device == SeedDevice::kCuda
                                 ? at::globalContext().defaultGenerator(device).clone()
                                 : at::make_generator<at::CPUGeneratorImpl>();
   generator.set_current_seed(seed);
   return pack_latents(at::randn({shape.frames, shape.channels, shape.height, shape.width}, generator,
-                                at::TensorOptions().dtype(dtype).device(device)));
+                                at::TensorOptions().dtype(compute_dtype).device(device)));
 }
 
 at::Tensor picture_to_tensor(const at::Tensor& rgba) {

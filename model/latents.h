@@ -32,7 +32,7 @@ struct NoiseShape {
 // Packed standard normal noise [tokens, 4 · channels], drawn by LibTorch's generator in the compute dtype and
 // in the order of the reference: bf16 noise is not rounded fp32 noise.
 at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device,
-                      at::ScalarType dtype);
+                      at::ScalarType compute_dtype);
 
 // Bytes [height, width, 4] → [1, 4, height, width] in −1 … 1, fp32: x / 255, then 2x − 1.
 at::Tensor picture_to_tensor(const at::Tensor& rgba);

@@ -37,9 +37,10 @@ RotaryTable image_rotary_table(const TokenGrid& grid, const std::array<std::int6
 RotaryTable text_rotary_table(const TokenGrid& grid, const std::array<std::int64_t, 3>& axes_dims,
                               std::int64_t text_tokens, at::Device device);
 
-// Angles of a text encoder's tokens 0 … tokens − 1, rounded to `dtype` as the reference does and given in
-// fp32. Source: transformers, Qwen2_5_VLRotaryEmbedding; the three multimodal axes are equal for text.
+// Angles of a text encoder's tokens 0 … tokens − 1, rounded to the compute dtype as the reference does and
+// given in fp32. Source: transformers, Qwen2_5_VLRotaryEmbedding; the three multimodal axes are equal for
+// text.
 RotaryTable causal_rotary_table(std::int64_t tokens, std::int64_t head_dim, double theta, at::Device device,
-                                at::ScalarType dtype);
+                                at::ScalarType compute_dtype);
 
 }  // namespace layerpipe::model

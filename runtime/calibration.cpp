@@ -36,7 +36,7 @@ class SampleBlock {
  public:
   SampleBlock(const model::TransformerConfig& config, const TransformerTokens& tokens,
               const model::ComputeTarget& target)
-      : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.dtype)) {
+      : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.compute_dtype)) {
     const std::int64_t dim = config.inner_dim();
     const at::Tensor numbers =
         at::randn({kMatrixRows * dim, dim}, options_).mul_(1 / std::sqrt(static_cast<double>(dim)));

@@ -103,13 +103,13 @@ at::Tensor TextEncoder::embed(std::span<const std::int64_t> token_ids) const {
   }
   const at::Tensor ids = at::empty({static_cast<std::int64_t>(token_ids.size())}, at::kLong);
   std::copy(token_ids.begin(), token_ids.end(), ids.mutable_data_ptr<std::int64_t>());
-  return at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.dtype());
+  return at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.compute_dtype());
 }
 
 void TextEncoder::forward_layers(const at::Tensor& hidden_states,
                                  const std::function<void()>& after_layer) const {
   const RotaryTable rotary = causal_rotary_table(hidden_states.size(0), config_.head_dim(),
-                                                 config_.rope_theta, store_.device(), store_.dtype());
+                                                 config_.rope_theta, store_.device(), store_.compute_dtype());
   for (const auto& weights : layer_weights_) {
     layer_.forward(weights, hidden_states, rotary);
     if (after_layer) after_layer();

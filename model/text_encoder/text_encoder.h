@@ -75,7 +75,7 @@ class TextEncoder {
  private:
   TextEncoderConfig config_;
   WeightStore store_;
-  at::Tensor embed_tokens_;  // [vocab, hidden], stored dtype, host; of the first part
+  at::Tensor embed_tokens_;  // [vocab, hidden], storage dtype, host; of the first part
   TextLayer layer_;
   std::vector<TextLayerWeights> layer_weights_;
   at::Tensor norm_;  // [hidden]; of the last part

@@ -32,7 +32,7 @@ at::Tensor sinusoid(const at::Tensor& timestep) {
 }  // namespace
 
 TimestepEmbedder::TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config)
-    : device_(transformer.device()), compute_dtype_(transformer.dtype()) {
+    : device_(transformer.device()), compute_dtype_(transformer.compute_dtype()) {
   const WeightStore store = transformer.scope("time_text_embed");
   const std::int64_t dim = config.inner_dim();
   linear_1_ = load_linear(store, "timestep_embedder.linear_1", kSinusoidDim, dim);

@@ -84,8 +84,8 @@ MUTATIONS = [
              (PROMPT_IDS_COMPOSED,)),
     # Noise, schedule, guidance
     Mutation("noise: drawn in fp32 and rounded", "model/latents.cpp",
-             "at::TensorOptions().dtype(dtype).device(device)));",
-             "at::TensorOptions().dtype(at::kFloat).device(device)).to(dtype));", (BF16_NOISE,)),
+             "at::TensorOptions().dtype(compute_dtype).device(device)));",
+             "at::TensorOptions().dtype(at::kFloat).device(device)).to(compute_dtype));", (BF16_NOISE,)),
     Mutation("Euler step: the difference before", "model/scheduler.cpp",
              "schedule.sigmas[index + 1] - schedule.sigmas[index]",
              "schedule.sigmas[index] - schedule.sigmas[index == 0 ? 0 : index - 1]", (ENGINE,)),
