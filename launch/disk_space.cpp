@@ -8,7 +8,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/prompt_template.h"
 
 namespace layerpipe::launch {
 namespace {

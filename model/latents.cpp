@@ -37,7 +37,7 @@ at::Tensor unpack_latents(const at::Tensor& packed, const TokenGrid& grid) {
       .reshape({grid.frames, channels, 2 * grid.height, 2 * grid.width});
 }
 
-at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device,
+at::Tensor draw_noise(const LatentShape& shape, std::uint64_t seed, SeedDevice seed_device,
                       at::ScalarType compute_dtype) {
   const at::Device device(seed_device == SeedDevice::kCuda ? at::kCUDA : at::kCPU);
   at::Generator generator = seed_device == SeedDevice::kCuda

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "common/size.h"
-#include "model/rotary.h"
+#include "model/pipeline/token_grid.h"
 
 namespace layerpipe::model {
 
@@ -22,7 +22,8 @@ at::Tensor unpack_latents(const at::Tensor& packed, const TokenGrid& grid);
 // Where the random numbers are drawn. The two kinds of device draw different numbers from one seed.
 enum class SeedDevice { kCpu, kCuda };
 
-struct NoiseShape {
+// Frames of latents as the VAE has them.
+struct LatentShape {
   std::int64_t frames = 0;
   std::int64_t channels = 0;
   std::int64_t height = 0;  // in latent pixels
@@ -31,7 +32,7 @@ struct NoiseShape {
 
 // Packed standard normal noise [tokens, 4 · channels], drawn by LibTorch's generator in the compute dtype and
 // in the order of the reference: bf16 noise is not rounded fp32 noise.
-at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device,
+at::Tensor draw_noise(const LatentShape& shape, std::uint64_t seed, SeedDevice seed_device,
                       at::ScalarType compute_dtype);
 
 // Bytes [height, width, 4] → [1, 4, height, width] in −1 … 1, fp32: x / 255, then 2x − 1.

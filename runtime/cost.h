@@ -7,8 +7,7 @@
 #include <cstdint>
 
 #include "common/size.h"
-#include "model/latents.h"
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/prompt_template.h"
 #include "model/transformer/transformer_cost.h"
 #include "partition/cost.h"
 #include "runtime/model_folder.h"

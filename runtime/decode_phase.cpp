@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 
 #include "model/latents.h"
+#include "model/pipeline/pipeline.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/memory.h"
 #include "runtime/shares.h"
@@ -17,6 +18,8 @@ constexpr const char* kPeakBytes = "peak_bytes";
 // A request's layers · strips, numbered layer by layer, and who decodes which.
 struct DecodeTasks {
   model::TokenGrid grid;
+  model::LatentShape latents;
+  common::Range frames;               // of the latents: those that are layers
   std::vector<common::Range> strips;  // of latent rows
   std::vector<common::Range> ranges;  // of tasks, by stage
 
@@ -35,9 +38,13 @@ struct DecodeTasks {
 
 DecodeTasks tasks_of(const Request& request, const RunContext& run) {
   DecodeTasks tasks;
-  tasks.grid = grid_of(request, run.model.config());
-  tasks.strips = model::vae_strips(tasks.grid.height * run.model.config().transformer.patch_size);
-  tasks.ranges = deal_strips(request.layers * tasks.per_layer(), run.plan);
+  const model::ModelConfig& config = run.model.config();
+  const model::Pipeline& pipeline = pipeline_of(config.pipeline);
+  tasks.grid = grid_of(request, config);
+  tasks.latents = pipeline.latent_shape(config, tasks.grid);
+  tasks.frames = pipeline.decoded_frames(tasks.grid);
+  tasks.strips = model::vae_strips(tasks.latents.height);
+  tasks.ranges = deal_strips(tasks.frames.size() * tasks.per_layer(), run.plan);
   return tasks;
 }
 
@@ -47,20 +54,17 @@ common::Range layers_of(const DecodeTasks& tasks, const common::Range& range) {
 }
 
 // Of the latents of these layers: [layers, z_dim, h, w].
-std::vector<std::int64_t> latent_sizes(const RunContext& run, const DecodeTasks& tasks,
-                                       const common::Range& range) {
-  const std::int64_t patch = run.model.config().transformer.patch_size;
-  return {layers_of(tasks, range).size(), run.model.config().vae.z_dim, patch * tasks.grid.height,
-          patch * tasks.grid.width};
+std::vector<std::int64_t> latent_sizes(const DecodeTasks& tasks, const common::Range& range) {
+  return {layers_of(tasks, range).size(), tasks.latents.channels, tasks.latents.height, tasks.latents.width};
 }
 
 // Rank 0 gives every rank the latents of the layers that it decodes.
 void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks) {
   const RequestState& state = run.states[request];
-  // The first frame is the whole picture, made along with its layers.
   at::Tensor layers;
   if (!state.failure) {
-    layers = model::unpack_latents(state.result.latents, tasks.grid).narrow(0, 1, tasks.grid.frames - 1);
+    layers = model::unpack_latents(state.result.latents, tasks.grid)
+                 .narrow(0, tasks.frames.begin, tasks.frames.size());
   }
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
     const common::Range& range = tasks.ranges[stage];
@@ -107,10 +111,9 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const c
 at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks) {
   const model::VaeConfig& config = run.model.config().vae;
   const std::int64_t scale = config.spatial_compression_ratio();
-  const std::int64_t patch = run.model.config().transformer.patch_size;
-  const std::int64_t width = scale * patch * tasks.grid.width;
+  const std::int64_t width = scale * tasks.latents.width;
   const at::Tensor decoded =
-      at::empty({run.requests[index].layers, config.input_channels, scale * patch * tasks.grid.height, width},
+      at::empty({tasks.frames.size(), config.input_channels, scale * tasks.latents.height, width},
                 at::TensorOptions().dtype(run.dtype));
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
     const common::Range& range = tasks.ranges[stage];
@@ -149,7 +152,7 @@ void decode_layers(RunContext& run, const std::function<void()>& before_each,
     if (mine.size() > 0) {
       comm::Boundary boundary = run.mail.receive(kFirstRank, static_cast<std::int64_t>(i));
       if (boundary.header.action == comm::Action::kCompute) {
-        const at::Tensor& latents = boundary.at(kLatents, run.dtype, latent_sizes(run, tasks, mine));
+        const at::Tensor& latents = boundary.at(kLatents, run.dtype, latent_sizes(tasks, mine));
         const at::Tensor rows =
             run.traced("VAE strips", [&] { return decode_tasks(run, tasks, mine, latents); });
         const auto peak = static_cast<std::int64_t>(memory_use(run.device).peak);

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "model/latents.h"
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/pipeline.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/shares.h"
 
@@ -34,7 +34,7 @@ at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& i
   const at::Tensor hidden_states = received.defined() ? received.to(run.device) : encoder.embed(ids);
   encoder.forward_layers(hidden_states, [&] { run.communicator.moves(); });
   if (run.part.text_layers.end < run.model.config().text_encoder.num_hidden_layers) return hidden_states;
-  return model::prompt_rows(encoder.norm(hidden_states));
+  return pipeline_of(run.model.config().pipeline).prompt_template().prompt_rows(encoder.norm(hidden_states));
 }
 
 // This rank's strips of a picture, joined along its height.
@@ -62,21 +62,20 @@ std::vector<std::size_t> distinct_pictures(std::span<const Request> requests) {
 }  // namespace
 
 PromptList list_prompts(std::span<const Request> requests, const ModelFolder& model) {
+  const model::PromptTemplate words = pipeline_of(model.config().pipeline).prompt_template();
   PromptList list;
   std::map<std::string, std::size_t> known;
   const auto number_of = [&](const std::string& prompt) {
     const auto [entry, is_new] = known.try_emplace(prompt, list.token_ids.size());
-    if (is_new) {
-      list.token_ids.push_back(model::encoder_token_ids(model.tokenizer(), model.config().pipeline, prompt));
-    }
+    if (is_new) list.token_ids.push_back(words.encoder_token_ids(model.tokenizer(), prompt));
     return entry->second;
   };
   for (const Request& request : requests) {
     const std::size_t prompt = number_of(request.prompt);
     const std::size_t negative = request.uses_guidance() ? number_of(*request.negative_prompt) : prompt;
     list.prompts.push_back({prompt, negative});
-    list.prompt_lengths.push_back({model::prompt_length(list.token_ids[prompt].size()),
-                                   model::prompt_length(list.token_ids[negative].size())});
+    list.prompt_lengths.push_back({words.prompt_length(list.token_ids[prompt].size()),
+                                   words.prompt_length(list.token_ids[negative].size())});
   }
   return list;
 }
@@ -88,13 +87,14 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
   while (place < stages.size() && stages[place].rank != run.part.rank) ++place;
   std::vector<at::Tensor> embeds(count);
   std::size_t collected = 0;
+  const model::PromptTemplate words = pipeline_of(run.model.config().pipeline).prompt_template();
   const std::int64_t width = run.model.config().text_encoder.hidden_size;
   const auto receive = [&](int from, std::size_t prompt, std::int64_t rows) {
     return run.mail.receive(from, static_cast<std::int64_t>(prompt)).at(kTensor, run.dtype, {rows, width});
   };
   const auto collect = [&] {
     embeds[collected] =
-        receive(stages.back().rank, collected, model::prompt_length(prompts.token_ids[collected].size()));
+        receive(stages.back().rank, collected, words.prompt_length(prompts.token_ids[collected].size()));
     ++collected;
   };
   for (std::size_t i = 0; i < count; ++i) {
