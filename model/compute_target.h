@@ -10,19 +10,19 @@ namespace layerpipe::model {
 
 struct ComputeTarget {
   at::Device device = at::kCPU;
-  at::ScalarType dtype = at::kFloat;
+  at::ScalarType compute_dtype = at::kFloat;
   std::int64_t threads = 1;  // of the CPU, each of which works on a tile or a strip of its own
 
   // Of `count` values in the compute dtype.
   std::uint64_t bytes(std::int64_t count) const {
-    return static_cast<std::uint64_t>(count) * c10::elementSize(dtype);
+    return static_cast<std::uint64_t>(count) * c10::elementSize(compute_dtype);
   }
   // How many of `tasks` are worked on at a time (ops/tiles.h).
   std::int64_t at_once(std::int64_t tasks) const {
     return device.is_cpu() ? std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(tasks, 1)) : 1;
   }
   // Whether the operations of ops/reference.h make wider copies of what they work on.
-  bool widens() const { return device.is_cpu() && dtype != at::kFloat; }
+  bool widens() const { return device.is_cpu() && compute_dtype != at::kFloat; }
 };
 
 }  // namespace layerpipe::model

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/range.h"
 #include "partition/partition_config.h"
 
 namespace layerpipe::partition {
@@ -23,8 +24,8 @@ struct StagePlan {
   int rank = 0;
   std::string host;
   std::string device;
-  UnitRange blocks;
-  UnitRange text_layers;            // may be empty
+  common::Range blocks;
+  common::Range text_layers;        // may be empty
   double vae_percent = 0;           // of the strips; 0 … 100, all stages together 100
   std::uint64_t free_bytes = 0;     // of the device, before the process
   std::uint64_t budget_bytes = 0;   // what the prediction may take: free or the limit, less the reserve

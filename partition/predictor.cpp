@@ -44,7 +44,7 @@ Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight)
   for (const UnitCost& unit : cost.units) sums_.push_back(sum(sums_.back(), unit.weight_bytes));
 }
 
-std::uint64_t Predictor::Chain::weights(UnitRange range) const {
+std::uint64_t Predictor::Chain::weights(common::Range range) const {
   if (range.size() <= 0) return 0;
   if (sums_.back() == std::numeric_limits<std::uint64_t>::max()) return sums_.back();
   const std::uint64_t units =
@@ -53,7 +53,7 @@ std::uint64_t Predictor::Chain::weights(UnitRange range) const {
              is_last(range) ? cost_.last.weight_bytes : 0);
 }
 
-std::uint64_t Predictor::Chain::activations(UnitRange range) const {
+std::uint64_t Predictor::Chain::activations(common::Range range) const {
   if (range.size() <= 0) return 0;
   // The one that is worked on, one that comes, one that goes; and, by what is measured on GPUs, one more,
   // that has gone but is not given back yet.

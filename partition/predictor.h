@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "common/range.h"
 #include "partition/plan.h"
 #include "partition/problem.h"
 
@@ -13,8 +14,8 @@ namespace layerpipe::partition {
 // What a stage is given.
 struct Share {
   std::int64_t stage = 0;
-  UnitRange blocks;
-  UnitRange text_layers;
+  common::Range blocks;
+  common::Range text_layers;
   bool has_strips = false;
 };
 
@@ -41,14 +42,14 @@ class Predictor {
   class Chain {
    public:
     Chain(const ChainCost& cost, std::int64_t in_flight);
-    std::uint64_t weights(UnitRange range) const;
-    std::uint64_t activations(UnitRange range) const;
+    std::uint64_t weights(common::Range range) const;
+    std::uint64_t activations(common::Range range) const;
     // The largest end up to `limit` with which units `begin` … end − 1 weigh at most `bytes`.
     std::int64_t end_within(std::int64_t begin, std::uint64_t bytes, std::int64_t limit) const;
 
    private:
-    bool is_first(UnitRange range) const { return range.begin == 0; }
-    bool is_last(UnitRange range) const { return range.end == units_; }
+    bool is_first(common::Range range) const { return range.begin == 0; }
+    bool is_last(common::Range range) const { return range.end == units_; }
     const ChainCost& cost_;
     std::int64_t units_;
     std::int64_t in_flight_;

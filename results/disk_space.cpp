@@ -8,7 +8,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/prompt_template.h"
 
 namespace layerpipe::results {
 namespace {
@@ -53,7 +53,7 @@ void check_room(const std::string& option, const std::filesystem::path& path, co
 
 }  // namespace
 
-std::uint64_t most_result_bytes(const runtime::Request& request, const PixelSize& layer_size,
+std::uint64_t most_result_bytes(const runtime::Request& request, const common::Size& layer_size,
                                 std::span<const Format> formats) {
   const auto rows = static_cast<std::uint64_t>(layer_size.height);
   // Noise does not compress: then deflate stores the bytes, and adds less than a hundredth.

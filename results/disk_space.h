@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "common/size.h"
 #include "model/config.h"
 #include "results/output_options.h"
 #include "results/report.h"
@@ -15,7 +16,7 @@ namespace layerpipe::results {
 
 // At least as many bytes as one result's files in these formats and its run.json take, also while they are
 // written, whatever is in the pictures.
-std::uint64_t most_result_bytes(const runtime::Request& request, const PixelSize& layer_size,
+std::uint64_t most_result_bytes(const runtime::Request& request, const common::Size& layer_size,
                                 std::span<const Format> formats);
 
 // At least as many bytes as the dumped latents and embeddings of a result take.

@@ -29,7 +29,7 @@ bool is_there(const fs::path& path) {
 }
 
 // Nothing larger than the report says is unpacked.
-media::Image read_layer(const fs::path& file, const RecordedSize& size) {
+media::Image read_layer(const fs::path& file, const common::Size& size) {
   const common::MappedFile mapped(file);
   const auto pixels = static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
   media::Image image =

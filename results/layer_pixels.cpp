@@ -9,7 +9,7 @@
 
 namespace layerpipe::results {
 
-media::Image layer_image(const at::Tensor& bytes, const PixelSize& size) {
+media::Image layer_image(const at::Tensor& bytes, const common::Size& size) {
   const at::Tensor rows = bytes.contiguous();
   media::Image image = media::make_image(static_cast<int>(rows.size(1)), static_cast<int>(rows.size(0)));
   std::memcpy(image.pixels.data(), rows.const_data_ptr(), image.pixels.size());

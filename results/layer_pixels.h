@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/size.h"
 #include "media/image.h"
 #include "results/report.h"
 
@@ -13,7 +14,7 @@ namespace layerpipe::results {
 
 // One layer, bytes [height, width, 4], as it is written: at that size, and with colours in what cannot be
 // seen.
-media::Image layer_image(const at::Tensor& bytes, const PixelSize& size);
+media::Image layer_image(const at::Tensor& bytes, const common::Size& size);
 
 // What `layerpipe rerun` compares: of each layer's RGBA bytes, before layer_image changes them
 // (model/fingerprint.h). `decoded` [layers, 4, height, width] in −1 … 1.

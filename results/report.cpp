@@ -28,7 +28,7 @@ std::string path_text(const std::string& path, Paths paths) {
   return (parts.has_filename() ? parts : parts.parent_path()).filename().string();
 }
 
-Json size_json(const PixelSize& size) {
+Json size_json(const common::Size& size) {
   return {{"width", size.width}, {"height", size.height}};
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/size.h"
 #include "partition/network.h"
 #include "partition/plan.h"
 #include "runtime/device/device.h"
@@ -33,17 +34,12 @@ struct RunOrigin {
   std::string dtype;
 };
 
-struct PixelSize {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-};
-
 // One result.
 struct ResultRecord {
   std::string picture;  // the input file
-  PixelSize picture_size;
-  PixelSize working_size;  // what the model saw
-  PixelSize layer_size;    // of the layers that were written
+  common::Size picture_size;
+  common::Size working_size;  // what the model saw
+  common::Size layer_size;    // of the layers that were written
   std::uint64_t seed = 0;
   std::string picture_hash;  // of the pixels at the working size (model/fingerprint.h)
   // Of each layer's RGBA pixels as they were decoded, before --original-size; known once they are

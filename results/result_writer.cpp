@@ -81,7 +81,7 @@ class ResultPictures {
  public:
   // `decoded` [layers, 4, height, width] in −1 … 1; `origin` as origin_json gives it. `asked` is called
   // whenever a layer is asked for.
-  ResultPictures(const at::Tensor& decoded, const PixelSize& size, std::string origin,
+  ResultPictures(const at::Tensor& decoded, const common::Size& size, std::string origin,
                  const std::function<void()>& asked)
       : layers_(model::tensor_to_pictures(decoded).unbind(0)),
         size_(size),
@@ -108,7 +108,7 @@ class ResultPictures {
   }
 
   std::vector<at::Tensor> layers_;  // [height, width, 4], bytes
-  PixelSize size_;
+  common::Size size_;
   std::string origin_;
   const std::function<void()>& asked_;
 };

@@ -39,8 +39,8 @@ std::vector<std::string> texts(const JsonReader& json) {
   return list;
 }
 
-RecordedSize read_size(const JsonReader& json) {
-  const RecordedSize size{json.at("width").whole(1, kLargestSide), json.at("height").whole(1, kLargestSide)};
+common::Size read_size(const JsonReader& json) {
+  const common::Size size{json.at("width").whole(1, kLargestSide), json.at("height").whole(1, kLargestSide)};
   if (size.width * size.height > kMostPixels)
     json.refuse("a size of at most " + std::to_string(kMostPixels) + " pixels");
   return size;

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/size.h"
+
 namespace layerpipe::results {
 
 // Encode, denoise, decode: the order of the phases, and their keys.
@@ -21,11 +23,6 @@ struct RecordedOption {
   std::string name;                 // without dashes
   std::vector<std::string> values;  // one, but for options that take several
   std::string source;               // "command line", "config file" or "default"
-};
-
-struct RecordedSize {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
 };
 
 // A stage of the plan.
@@ -76,9 +73,9 @@ struct RunRecord {
   std::string device_name;
   std::string dtype;
   std::string picture;
-  RecordedSize picture_size;
-  RecordedSize working_size;
-  RecordedSize layer_size;
+  common::Size picture_size;
+  common::Size working_size;
+  common::Size layer_size;
   std::uint64_t seed = 0;
   ByPhase<double> seconds{};  // of rank 0, loading included
   ByPhase<double> load_seconds{};

@@ -12,6 +12,7 @@
 #include "comm/local/local_transport.h"
 #include "common/clock.h"
 #include "common/errors.h"
+#include "model/pipeline/pipeline.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/device/memory_errors.h"
@@ -84,16 +85,7 @@ Engine::Engine(const EngineConfig& config, comm::Communicator* communicator,
 
 void Engine::check(const Request& request) const {
   const model::ModelConfig& model = model_.config();
-  if (model.pipeline != model::PipelineClass::kLayered) {
-    throw common::InputError(config_.model_folder.string() + " holds a " + model::to_string(model.pipeline) +
-                                 ", which makes pictures from text",
-                             "To take a picture apart, give a QwenImageLayeredPipeline to --model.");
-  }
-  if (model.vae.input_channels != 4) {
-    throw common::InputError("the VAE reads " + std::to_string(model.vae.input_channels) +
-                                 " channels; taking a picture apart needs 4 (RGBA)",
-                             "Give the folder of a Qwen-Image-Layered model to --model.");
-  }
+  pipeline_of(model.pipeline).check_takes_picture(model, config_.model_folder.string());
   const model::TokenGrid grid = grid_of(request, model);
   common::ensure(grid.height > 0 && grid.width > 0, "a request's picture is smaller than one token");
   if (!request.init_latents.defined()) return;

@@ -19,7 +19,7 @@ namespace {
 // A picture at the size that the model works on, and the size that it had.
 struct InputPicture {
   at::Tensor pixels;  // bytes [height, width, 4]
-  results::PixelSize size;
+  common::Size size;
 };
 
 // Reads a picture and says what was noticed about it.
@@ -32,7 +32,7 @@ media::Image read_picture(const std::filesystem::path& file, RunObserver& observ
 // The picture at the size that the model works on: bytes [height, width, 4].
 at::Tensor at_working_size(const media::Image& picture, const std::filesystem::path& file,
                            std::int64_t resolution) {
-  const model::PictureSize size = model::working_size({picture.width, picture.height}, resolution);
+  const common::Size size = model::working_size({picture.width, picture.height}, resolution);
   if (size.width == 0 || size.height == 0) {
     throw common::InputError(
         fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels", file.string(),

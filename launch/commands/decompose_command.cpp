@@ -32,7 +32,7 @@ results::RunOrigin origin_of(const session::DecomposeOptions& options,
 }
 
 // "2 layers of 640 × 448 pixels and composite.png, layers.psd".
-std::string summary_of(const session::DecomposeOptions& options, const results::PixelSize& size) {
+std::string summary_of(const session::DecomposeOptions& options, const common::Size& size) {
   std::vector<std::string> files;
   if (contains(options.output.formats, results::Format::kPng)) files.emplace_back(results::kCompositeName);
   for (const results::Format format : options.output.formats) {

@@ -44,9 +44,9 @@ ComponentSummary summarise(const std::filesystem::path& model, const std::string
   ComponentSummary summary{.name = component, .files = source.file_count()};
   for (const auto& [name, info] : source.tensors()) {
     ++summary.tensors;
-    summary.parameters += info.bytes() / c10::elementSize(info.dtype);
+    summary.parameters += info.bytes() / c10::elementSize(info.storage_dtype);
     summary.bytes += info.bytes();
-    summary.dtypes.insert(c10::toString(info.dtype));
+    summary.dtypes.insert(c10::toString(info.storage_dtype));
     summary.parts[part_of(name, numbered)] += info.bytes();
   }
   return summary;

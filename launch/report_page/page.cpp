@@ -17,7 +17,7 @@ namespace {
 using results::RecordedRank;
 using results::RunRecord;
 
-std::string size_text(const results::RecordedSize& size) {
+std::string size_text(const common::Size& size) {
   return fmt::format("{} × {}", size.width, size.height);
 }
 

@@ -30,7 +30,7 @@ std::string gib(std::uint64_t bytes) {
 }
 
 // "0-19", with the last one included as in the YAML; "-" for none.
-std::string range_text(const partition::UnitRange& range) {
+std::string range_text(const common::Range& range) {
   if (range.size() == 0) return "-";
   return range.size() == 1 ? std::to_string(range.begin) : fmt::format("{}-{}", range.begin, range.end - 1);
 }

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
-#include "model/layer_range.h"
 #include "model/rotary.h"
 #include "model/weights/weights.h"
 
@@ -18,14 +18,14 @@ namespace layerpipe::model {
 // One decoder layer's weights.
 struct TextLayerWeights {
   at::Tensor input_layernorm;           // [hidden]
-  Linear q_proj;                        // [heads · head_dim, hidden]
-  Linear k_proj;                        // [kv_heads · head_dim, hidden]
-  Linear v_proj;                        // [kv_heads · head_dim, hidden]
-  Linear o_proj;                        // [hidden, heads · head_dim], no bias
+  ops::Linear q_proj;                   // [heads · head_dim, hidden]
+  ops::Linear k_proj;                   // [kv_heads · head_dim, hidden]
+  ops::Linear v_proj;                   // [kv_heads · head_dim, hidden]
+  ops::Linear o_proj;                   // [hidden, heads · head_dim], no bias
   at::Tensor post_attention_layernorm;  // [hidden]
-  Linear gate_proj;                     // [intermediate, hidden], no bias
-  Linear up_proj;                       // [intermediate, hidden], no bias
-  Linear down_proj;                     // [hidden, intermediate], no bias
+  ops::Linear gate_proj;                // [intermediate, hidden], no bias
+  ops::Linear up_proj;                  // [intermediate, hidden], no bias
+  ops::Linear down_proj;                // [hidden, intermediate], no bias
 };
 
 // The store of the language model inside a text encoder's files, under either of the two names in use.
@@ -57,7 +57,7 @@ class TextEncoder {
   // All layers.
   TextEncoder(const WeightStore& store, const TextEncoderConfig& config);
   // Some of them, at least one.
-  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers);
+  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const common::Range& layers);
 
   // Needs the first layer's part: [tokens, hidden_size], compute dtype. Throws InputError for an id outside
   // of the vocabulary.
@@ -75,7 +75,7 @@ class TextEncoder {
  private:
   TextEncoderConfig config_;
   WeightStore store_;
-  at::Tensor embed_tokens_;  // [vocab, hidden], stored dtype, host; of the first part
+  at::Tensor embed_tokens_;  // [vocab, hidden], storage dtype, host; of the first part
   TextLayer layer_;
   std::vector<TextLayerWeights> layer_weights_;
   at::Tensor norm_;  // [hidden]; of the last part

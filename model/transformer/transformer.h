@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
-#include "model/layer_range.h"
 #include "model/transformer/transformer_block.h"
 #include "model/weights/weights.h"
 
@@ -28,8 +28,10 @@ class TimestepEmbedder {
   at::Tensor forward(double timestep) const;
 
  private:
-  Linear linear_1_;                              // [inner_dim, 256]
-  Linear linear_2_;                              // [inner_dim, inner_dim]
+  at::Device device_;
+  at::ScalarType compute_dtype_;
+  ops::Linear linear_1_;                         // [inner_dim, 256]
+  ops::Linear linear_2_;                         // [inner_dim, inner_dim]
   std::optional<at::Tensor> additional_t_cond_;  // [1, inner_dim]: the row that the pipelines use
 };
 
@@ -44,8 +46,8 @@ class StreamEmbedder {
                   const at::Tensor& prompt_embeds) const;
 
  private:
-  Linear img_in_;        // [inner_dim, in_channels]
-  Linear txt_in_;        // [inner_dim, joint_attention_dim]
+  ops::Linear img_in_;   // [inner_dim, in_channels]
+  ops::Linear txt_in_;   // [inner_dim, joint_attention_dim]
   at::Tensor txt_norm_;  // [joint_attention_dim]
 };
 
@@ -60,8 +62,8 @@ class OutputHead {
                      std::int64_t latent_tokens) const;
 
  private:
-  Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
-  Linear proj_out_;  // [patch² · out_channels, inner_dim]
+  ops::Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
+  ops::Linear proj_out_;  // [patch² · out_channels, inner_dim]
 };
 
 // What one call of the transformer needs.
@@ -79,7 +81,7 @@ class Transformer {
   // All blocks.
   Transformer(const WeightStore& store, const TransformerConfig& config);
   // Some of them, at least one.
-  Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks);
+  Transformer(const WeightStore& store, const TransformerConfig& config, const common::Range& blocks);
 
   // silu of the timestep's embedding, [1, inner_dim].
   at::Tensor conditioning(double timestep) const { return timestep_embedder_.forward(timestep); }

@@ -8,7 +8,7 @@
 namespace layerpipe::model {
 namespace {
 
-using ops::RowRange;
+using common::Range;
 
 std::int64_t middle_width(const VaeConfig& config) {
   return config.base_dim * config.dim_mult.back();
@@ -61,7 +61,7 @@ VaeWork all_strips(const VaeShape& shape, const ComputeTarget& target, const Str
   VaeWork all;
   std::uint64_t largest = 0;
   const auto strips = vae_strips(shape.height);
-  for (const RowRange& strip : strips) {
+  for (const Range& strip : strips) {
     const VaeWork one = strip_work(strip);
     largest = std::max(largest, one.bytes);
     all.operations += one.operations * static_cast<double>(shape.frames);
@@ -73,7 +73,7 @@ VaeWork all_strips(const VaeShape& shape, const ComputeTarget& target, const Str
 
 }  // namespace
 
-VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const RowRange& strip,
+VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const Range& strip,
                            const ComputeTarget& target) {
   const auto rows = encoder_strip_rows(config, strip, shape.height);
   std::int64_t width = shape.width * config.spatial_compression_ratio();
@@ -99,7 +99,7 @@ VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const
   return walk.work();
 }
 
-VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const RowRange& strip,
+VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const Range& strip,
                            const ComputeTarget& target) {
   const auto rows = decoder_strip_rows(config, strip, shape.height);
   const std::size_t levels = config.dim_mult.size();
@@ -169,12 +169,12 @@ std::uint64_t picture_bytes(const VaeConfig& config, const VaeShape& shape, cons
 
 VaeWork largest_encoder_strips(const VaeConfig& config, const VaeShape& shape, const ComputeTarget& target) {
   return all_strips(shape, target,
-                    [&](const RowRange& strip) { return encoder_strip_work(config, shape, strip, target); });
+                    [&](const Range& strip) { return encoder_strip_work(config, shape, strip, target); });
 }
 
 VaeWork largest_decoder_strips(const VaeConfig& config, const VaeShape& shape, const ComputeTarget& target) {
   return all_strips(shape, target,
-                    [&](const RowRange& strip) { return decoder_strip_work(config, shape, strip, target); });
+                    [&](const Range& strip) { return decoder_strip_work(config, shape, strip, target); });
 }
 
 VaeWork encoder_work(const VaeConfig& config, const VaeShape& shape, const ComputeTarget& target) {

@@ -36,12 +36,13 @@ class SampleBlock {
  public:
   SampleBlock(const model::TransformerConfig& config, const TransformerTokens& tokens,
               const model::ComputeTarget& target)
-      : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.dtype)) {
+      : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.compute_dtype)) {
     const std::int64_t dim = config.inner_dim();
     const at::Tensor numbers =
         at::randn({kMatrixRows * dim, dim}, options_).mul_(1 / std::sqrt(static_cast<double>(dim)));
-    const auto linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) -> model::Linear {
-      return {numbers.narrow(0, first_row, out * in / dim).view({out, in}), at::zeros({out}, options_)};
+    const auto linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) {
+      return model::ops::Linear(numbers.narrow(0, first_row, out * in / dim).view({out, in}),
+                                at::zeros({out}, options_));
     };
     const at::Tensor head_norm = at::ones({config.attention_head_dim}, options_);
     const model::StreamWeights stream{.modulation = linear(6 * dim, dim, 0),

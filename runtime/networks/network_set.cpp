@@ -12,10 +12,6 @@ Component component(partition::Network network) {
   return network == partition::Network::kTransformer ? Component::kTransformer : Component::kVae;
 }
 
-model::LayerRange layers(const partition::UnitRange& range) {
-  return {range.begin, range.end};
-}
-
 }  // namespace
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part,
@@ -68,10 +64,10 @@ void NetworkSet::build(partition::Network network, const model::WeightStore& sto
   const model::ModelConfig& config = model_.config();
   switch (network) {
     case partition::Network::kTextEncoder:
-      text_encoder_.emplace(store, config.text_encoder, layers(part_.text_layers));
+      text_encoder_.emplace(store, config.text_encoder, part_.text_layers);
       break;
     case partition::Network::kTransformer:
-      transformer_.emplace(store, config.transformer, layers(part_.blocks));
+      transformer_.emplace(store, config.transformer, part_.blocks);
       break;
     case partition::Network::kVaeEncoder:
       vae_encoder_.emplace(store, config.vae);

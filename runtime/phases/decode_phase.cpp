@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 
 #include "model/latents.h"
+#include "model/pipeline/pipeline.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/device/memory.h"
 #include "runtime/schedule/shares.h"
@@ -17,16 +18,18 @@ constexpr const char* kPeakBytes = "peak_bytes";
 // A request's layers · strips, numbered layer by layer, and who decodes which.
 struct DecodeTasks {
   model::TokenGrid grid;
-  std::vector<model::ops::RowRange> strips;  // of latent rows
-  std::vector<partition::UnitRange> ranges;  // of tasks, by stage
+  model::LatentShape latents;
+  common::Range frames;               // of the latents: those that are layers
+  std::vector<common::Range> strips;  // of latent rows
+  std::vector<common::Range> ranges;  // of tasks, by stage
 
   std::int64_t layer(std::int64_t task) const { return task / per_layer(); }
-  const model::ops::RowRange& strip(std::int64_t task) const {
+  const common::Range& strip(std::int64_t task) const {
     return strips[static_cast<std::size_t>(task % per_layer())];
   }
   std::int64_t per_layer() const { return static_cast<std::int64_t>(strips.size()); }
   // The rows of a range of tasks, joined along a picture's height.
-  std::int64_t rows(const partition::UnitRange& range) const {
+  std::int64_t rows(const common::Range& range) const {
     std::int64_t sum = 0;
     for (std::int64_t task = range.begin; task < range.end; ++task) sum += strip(task).size();
     return sum;
@@ -35,41 +38,42 @@ struct DecodeTasks {
 
 DecodeTasks tasks_of(const Request& request, const RunContext& run) {
   DecodeTasks tasks;
-  tasks.grid = grid_of(request, run.model.config());
-  tasks.strips = model::vae_strips(tasks.grid.height * run.model.config().transformer.patch_size);
-  tasks.ranges = deal_strips(request.layers * tasks.per_layer(), run.plan);
+  const model::ModelConfig& config = run.model.config();
+  const model::Pipeline& pipeline = pipeline_of(config.pipeline);
+  tasks.grid = grid_of(request, config);
+  tasks.latents = pipeline.latent_shape(config, tasks.grid);
+  tasks.frames = pipeline.decoded_frames(tasks.grid);
+  tasks.strips = model::vae_strips(tasks.latents.height);
+  tasks.ranges = deal_strips(tasks.frames.size() * tasks.per_layer(), run.plan);
   return tasks;
 }
 
 // The layers that a range of tasks belongs to.
-partition::UnitRange layers_of(const DecodeTasks& tasks, const partition::UnitRange& range) {
+common::Range layers_of(const DecodeTasks& tasks, const common::Range& range) {
   return {tasks.layer(range.begin), tasks.layer(range.end - 1) + 1};
 }
 
 // Of the latents of these layers: [layers, z_dim, h, w].
-std::vector<std::int64_t> latent_sizes(const RunContext& run, const DecodeTasks& tasks,
-                                       const partition::UnitRange& range) {
-  const std::int64_t patch = run.model.config().transformer.patch_size;
-  return {layers_of(tasks, range).size(), run.model.config().vae.z_dim, patch * tasks.grid.height,
-          patch * tasks.grid.width};
+std::vector<std::int64_t> latent_sizes(const DecodeTasks& tasks, const common::Range& range) {
+  return {layers_of(tasks, range).size(), tasks.latents.channels, tasks.latents.height, tasks.latents.width};
 }
 
 // Rank 0 gives every rank the latents of the layers that it decodes.
 void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks) {
   const RequestState& state = run.states[request];
-  // The first frame is the whole picture, made along with its layers.
   at::Tensor layers;
   if (!state.failure) {
-    layers = model::unpack_latents(state.result.latents, tasks.grid).narrow(0, 1, tasks.grid.frames - 1);
+    layers = model::unpack_latents(state.result.latents, tasks.grid)
+                 .narrow(0, tasks.frames.begin, tasks.frames.size());
   }
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
-    const partition::UnitRange& range = tasks.ranges[stage];
+    const common::Range& range = tasks.ranges[stage];
     if (range.size() == 0) continue;
     comm::Boundary boundary{.header = {.request = static_cast<std::int64_t>(request)}, .tensors = {}};
     if (state.failure) {
       boundary.header.action = comm::Action::kSkip;
     } else {
-      const partition::UnitRange wanted = layers_of(tasks, range);
+      const common::Range wanted = layers_of(tasks, range);
       boundary.tensors = {{kLatents, layers.narrow(0, wanted.begin, wanted.size())}};
     }
     run.exchange.send(run.plan.stages[stage].rank, std::move(boundary));
@@ -77,7 +81,7 @@ void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks
 }
 
 // This rank's tasks: rows of pictures, [1, channels, rows, width], host.
-at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const partition::UnitRange& mine,
+at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const common::Range& mine,
                         const at::Tensor& latents) {
   const model::VaeConfig& config = run.model.config().vae;
   const model::VaeDecoder& decoder = run.networks.vae_decoder();
@@ -107,13 +111,12 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const p
 at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks) {
   const model::VaeConfig& config = run.model.config().vae;
   const std::int64_t scale = config.spatial_compression_ratio();
-  const std::int64_t patch = run.model.config().transformer.patch_size;
-  const std::int64_t width = scale * patch * tasks.grid.width;
+  const std::int64_t width = scale * tasks.latents.width;
   const at::Tensor decoded =
-      at::empty({run.requests[index].layers, config.input_channels, scale * patch * tasks.grid.height, width},
+      at::empty({tasks.frames.size(), config.input_channels, scale * tasks.latents.height, width},
                 at::TensorOptions().dtype(run.dtype));
   for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
-    const partition::UnitRange& range = tasks.ranges[stage];
+    const common::Range& range = tasks.ranges[stage];
     if (range.size() == 0) continue;
     const int rank = run.plan.stages[stage].rank;
     const comm::Boundary boundary = run.exchange.receive(rank, static_cast<std::int64_t>(index));
@@ -123,7 +126,7 @@ at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks)
         static_cast<std::uint64_t>(boundary.at(kPeakBytes, at::kLong, {}).item<std::int64_t>());
     std::int64_t above = 0;
     for (std::int64_t task = range.begin; task < range.end; ++task) {
-      const model::ops::RowRange& strip = tasks.strip(task);
+      const common::Range& strip = tasks.strip(task);
       decoded.narrow(0, tasks.layer(task), 1)
           .narrow(2, scale * strip.begin, scale * strip.size())
           .copy_(rows.narrow(2, above, scale * strip.size()));
@@ -145,11 +148,11 @@ void decode_layers(RunContext& run, const std::function<void()>& before_each,
     const Request& request = run.requests[i];
     const DecodeTasks tasks = tasks_of(request, run);
     if (run.is_first()) send_latents(run, i, tasks);
-    const partition::UnitRange mine = tasks.ranges[static_cast<std::size_t>(run.part.stage)];
+    const common::Range mine = tasks.ranges[static_cast<std::size_t>(run.part.stage)];
     if (mine.size() > 0) {
       comm::Boundary boundary = run.exchange.receive(kFirstRank, static_cast<std::int64_t>(i));
       if (boundary.header.action == comm::Action::kCompute) {
-        const at::Tensor& latents = boundary.at(kLatents, run.dtype, latent_sizes(run, tasks, mine));
+        const at::Tensor& latents = boundary.at(kLatents, run.dtype, latent_sizes(tasks, mine));
         const at::Tensor rows =
             run.traced("VAE strips", [&] { return decode_tasks(run, tasks, mine, latents); });
         const auto peak = static_cast<std::int64_t>(memory_use(run.device).peak);

@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "model/guidance.h"
+#include "model/pipeline/pipeline.h"
 #include "runtime/device/device.h"
 
 namespace layerpipe::runtime {
@@ -47,8 +48,8 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   const model::TokenGrid grid = grid_of(request, model);
   const auto& axes = model.transformer.axes_dims_rope;
   Held made;
-  made.schedule = model::make_schedule(model.scheduler, model.pipeline, request.steps,
-                                       model::layered_mu(grid.frame_tokens()));
+  const model::Pipeline& pipeline = pipeline_of(model.pipeline);
+  made.schedule = pipeline.schedule(model.scheduler, request.steps, grid.frame_tokens());
   const model::RotaryTable image = model::image_rotary_table(grid, axes, config_.device);
   for (std::int32_t branch = 0; branch < branches_of(request); ++branch) {
     const std::int64_t tokens = prompt_lengths_[index(request_index)][index(branch)];
@@ -61,11 +62,8 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   Result& result = states_[index(request_index)].result;
   result.init_latents = request.init_latents.defined()
                             ? request.init_latents.to(config_.dtype)
-                            : model::draw_noise({.frames = grid.frames,
-                                                 .channels = model.vae.z_dim,
-                                                 .height = 2 * grid.height,
-                                                 .width = 2 * grid.width},
-                                                request.seed, request.seed_device, config_.dtype)
+                            : model::draw_noise(pipeline.latent_shape(model, grid), request.seed,
+                                                request.seed_device, config_.dtype)
                                   .cpu();
   made.latents = on_device(result.init_latents);
   made.condition = on_device(result.image_latents);

@@ -3,7 +3,7 @@
 #include <ATen/Functions.h>
 
 #include "model/latents.h"
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/pipeline.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/schedule/shares.h"
 
@@ -32,12 +32,12 @@ at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& i
   const at::Tensor hidden_states = received.defined() ? received.to(run.device) : encoder.embed(ids);
   encoder.forward_layers(hidden_states, [&] { run.communicator.report_progress(); });
   if (run.part.text_layers.end < run.model.config().text_encoder.num_hidden_layers) return hidden_states;
-  return model::prompt_rows(encoder.norm(hidden_states));
+  return pipeline_of(run.model.config().pipeline).prompt_template().prompt_rows(encoder.norm(hidden_states));
 }
 
 // This rank's strips of a picture, joined along its height.
 at::Tensor encode_strips(const RunContext& run, const Request& request,
-                         const std::vector<model::ops::RowRange>& strips, const partition::UnitRange& mine) {
+                         const std::vector<common::Range>& strips, const common::Range& mine) {
   const at::Tensor picture = model::picture_to_tensor(request.picture).to(run.device, run.dtype);
   std::vector<at::Tensor> parts(static_cast<std::size_t>(mine.size()));
   model::ops::for_each_task(run.device, mine.size(), [&](std::int64_t task) {
@@ -66,6 +66,7 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
   while (place < stages.size() && stages[place].rank != run.part.rank) ++place;
   std::vector<at::Tensor> embeds(count);
   std::size_t collected = 0;
+  const model::PromptTemplate words = pipeline_of(run.model.config().pipeline).prompt_template();
   const std::int64_t width = run.model.config().text_encoder.hidden_size;
   const auto receive = [&](int from, std::size_t prompt, std::int64_t rows) {
     return run.exchange.receive(from, static_cast<std::int64_t>(prompt))
@@ -73,7 +74,7 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
   };
   const auto collect = [&] {
     embeds[collected] =
-        receive(stages.back().rank, collected, model::prompt_length(prompts.token_ids[collected].size()));
+        receive(stages.back().rank, collected, words.prompt_length(prompts.token_ids[collected].size()));
     ++collected;
   };
   for (std::size_t i = 0; i < count; ++i) {
@@ -117,7 +118,7 @@ void encode_pictures(RunContext& run) {
       const Request& request = run.requests[i];
       const auto strips = model::vae_strips(request.picture.size(0) / config.vae.spatial_compression_ratio());
       const auto ranges = deal_strips(static_cast<std::int64_t>(strips.size()), run.plan);
-      const partition::UnitRange mine = ranges[static_cast<std::size_t>(run.part.stage)];
+      const common::Range mine = ranges[static_cast<std::size_t>(run.part.stage)];
       if (mine.size() > 0) {
         const at::Tensor rows =
             run.traced("VAE strips", [&] { return encode_strips(run, request, strips, mine); });

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/pipeline.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/text_encoder/text_encoder_cost.h"
 #include "model/transformer/transformer.h"
@@ -48,14 +48,6 @@ class Scales {
   model::WeightStore store_;
 };
 
-model::TokenGrid grid_of(const model::ModelConfig& config, const CostWorkload& workload) {
-  const std::int64_t pixels = config.vae.spatial_compression_ratio() * config.transformer.patch_size;
-  return {.frames = workload.layers + 1,
-          .height = workload.picture.height / pixels,
-          .width = workload.picture.width / pixels,
-          .has_condition = true};
-}
-
 partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorkload& workload,
                                       const model::ComputeTarget& target) {
   const model::TransformerConfig& config = model.config().transformer;
@@ -89,7 +81,8 @@ partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorklo
 partition::ChainCost text_encoder_cost(const ModelFolder& model, const CostWorkload& workload,
                                        const model::ComputeTarget& target) {
   const model::TextEncoderConfig& config = model.config().text_encoder;
-  const std::int64_t tokens = workload.prompt_tokens + model::kDroppedTokens;
+  const std::int64_t tokens =
+      workload.prompt_tokens + pipeline_of(model.config().pipeline).prompt_template().dropped_tokens;
   Scales scales(model, partition::Network::kTextEncoder, workload);
   const model::WeightStore store = language_model_scope(scales.store());
   partition::ChainCost cost;
@@ -106,10 +99,12 @@ partition::ChainCost text_encoder_cost(const ModelFolder& model, const CostWorkl
 partition::VaeCost vae_cost(const ModelFolder& model, const CostWorkload& workload,
                             const model::ComputeTarget& target) {
   const model::VaeConfig& config = model.config().vae;
+  const model::Pipeline& pipeline = pipeline_of(model.config().pipeline);
+  const model::TokenGrid grid = pipeline.token_grid(model.config(), workload.picture, workload.layers);
   const std::int64_t scale = config.spatial_compression_ratio();
   const model::VaeShape picture{1, workload.picture.height / scale, workload.picture.width / scale};
   model::VaeShape layers = picture;
-  layers.frames = workload.layers;
+  layers.frames = pipeline.decoded_frames(grid).size();
   Scales encoder(model, partition::Network::kVaeEncoder, workload);
   Scales decoder(model, partition::Network::kVaeDecoder, workload);
   const model::VaeWork strips = largest_encoder_strips(config, picture, target);
@@ -123,7 +118,7 @@ partition::VaeCost vae_cost(const ModelFolder& model, const CostWorkload& worklo
   cost.decode_bytes = decoding.bytes;
   cost.encode_operations = strips.operations + middle_work(config, picture, target).operations;
   cost.decode_operations = decoding.operations;
-  cost.decode_tasks = workload.layers * static_cast<std::int64_t>(model::vae_strips(picture.height).size());
+  cost.decode_tasks = layers.frames * static_cast<std::int64_t>(model::vae_strips(picture.height).size());
   return cost;
 }
 
@@ -148,7 +143,8 @@ partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorklo
 }  // namespace
 
 model::TransformerTokens transformer_tokens(const model::ModelConfig& config, const CostWorkload& workload) {
-  const model::TokenGrid grid = grid_of(config, workload);
+  const model::TokenGrid grid =
+      pipeline_of(config.pipeline).token_grid(config, workload.picture, workload.layers);
   return {grid.latent_tokens(), grid.image_tokens(), workload.prompt_tokens};
 }
 

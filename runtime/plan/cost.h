@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "model/latents.h"
-#include "model/text_encoder/prompt.h"
+#include "common/size.h"
+#include "model/pipeline/prompt_template.h"
 #include "model/transformer/transformer_cost.h"
 #include "partition/cost.h"
 #include "runtime/networks/model_folder.h"
@@ -15,7 +15,7 @@
 namespace layerpipe::runtime {
 
 struct CostWorkload {
-  model::PictureSize picture;  // the size that it is worked on at
+  common::Size picture;  // the size that it is worked on at
   std::int64_t layers = 4;
   std::int64_t prompt_tokens = model::kLongestPrompt;  // as the transformer reads them
   std::int64_t branches = 2;                           // 1 without guidance

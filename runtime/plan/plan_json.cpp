@@ -31,7 +31,7 @@ Json residency_json(const partition::PerComponent<Residency>& residency) {
 std::string plan_json(const partition::Plan& plan) {
   Json stages = Json::array();
   for (const StagePlan& stage : plan.stages) {
-    const auto range = [](const partition::UnitRange& r) { return Json::array({r.begin, r.end}); };
+    const auto range = [](const common::Range& r) { return Json::array({r.begin, r.end}); };
     stages.push_back({{"group", stage.group},
                       {"stage", stage.stage},
                       {"rank", stage.rank},

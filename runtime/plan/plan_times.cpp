@@ -21,7 +21,7 @@ const DeviceInfo& device_of(const StagePlan& stage, std::span<const DeviceInfo> 
 }
 
 // One pass of one microbatch through a stage's units.
-double operations(const ChainCost& chain, const partition::UnitRange& range) {
+double operations(const ChainCost& chain, const common::Range& range) {
   if (range.size() == 0) return 0;
   double sum = chain.every.operations;
   for (std::int64_t unit = range.begin; unit < range.end; ++unit)

@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 
 #include "common/errors.h"
+#include "model/pipeline/pipeline.h"
 
 namespace layerpipe::runtime {
 
@@ -14,11 +15,8 @@ void RequestState::require_finite(const at::Tensor& tensor, const std::string& w
 }
 
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model) {
-  const std::int64_t pixels_per_token = model.vae.spatial_compression_ratio() * model.transformer.patch_size;
-  return {.frames = request.layers + 1,
-          .height = request.picture.size(0) / pixels_per_token,
-          .width = request.picture.size(1) / pixels_per_token,
-          .has_condition = true};
+  const common::Size picture{.width = request.picture.size(1), .height = request.picture.size(0)};
+  return pipeline_of(model.pipeline).token_grid(model, picture, request.layers);
 }
 
 std::int32_t branches_of(const Request& request) {

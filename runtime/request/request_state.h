@@ -6,7 +6,7 @@
 #include <string>
 
 #include "model/config.h"
-#include "model/rotary.h"
+#include "model/pipeline/token_grid.h"
 #include "runtime/request/request.h"
 
 namespace layerpipe::runtime {

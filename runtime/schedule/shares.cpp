@@ -7,10 +7,10 @@
 
 namespace layerpipe::runtime {
 
-std::vector<partition::UnitRange> deal(std::int64_t count, std::span<const double> shares) {
+std::vector<common::Range> deal(std::int64_t count, std::span<const double> shares) {
   const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
   common::ensure(total > 0, "work is dealt out to nobody");
-  std::vector<partition::UnitRange> ranges;
+  std::vector<common::Range> ranges;
   double sum = 0;
   std::int64_t begin = 0;
   std::size_t last = 0;  // the last with a share: takes what rounding leaves
@@ -27,7 +27,7 @@ std::vector<partition::UnitRange> deal(std::int64_t count, std::span<const doubl
   return ranges;
 }
 
-std::vector<partition::UnitRange> deal_strips(std::int64_t count, const partition::Plan& plan) {
+std::vector<common::Range> deal_strips(std::int64_t count, const partition::Plan& plan) {
   std::vector<double> shares;
   for (const partition::StagePlan& stage : plan.stages) shares.push_back(stage.vae_percent);
   return deal(count, shares);

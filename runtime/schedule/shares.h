@@ -5,15 +5,16 @@
 #include <span>
 #include <vector>
 
+#include "common/range.h"
 #include "partition/plan.h"
 
 namespace layerpipe::runtime {
 
 // Cuts 0 … count − 1 into one contiguous range for each share, in proportion to the shares (not negative, not
 // all zero): a range ends where the shares up to it end, rounded to whole pieces.
-std::vector<partition::UnitRange> deal(std::int64_t count, std::span<const double> shares);
+std::vector<common::Range> deal(std::int64_t count, std::span<const double> shares);
 
 // Strips of the VAE, or layers · strips, to the stages of a plan: a range for each.
-std::vector<partition::UnitRange> deal_strips(std::int64_t count, const partition::Plan& plan);
+std::vector<common::Range> deal_strips(std::int64_t count, const partition::Plan& plan);
 
 }  // namespace layerpipe::runtime

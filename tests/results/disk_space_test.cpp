@@ -7,7 +7,7 @@
 
 #include "common/files.h"
 #include "media/png_writer.h"
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/prompt_template.h"
 #include "model/weights/safetensors.h"
 #include "results/report.h"
 #include "tests/launch/program.h"

@@ -8,14 +8,14 @@
 namespace layerpipe::runtime {
 namespace {
 
-using partition::UnitRange;
+using common::Range;
 
 TEST(Shares, AreDealtInOrder) {
-  EXPECT_EQ(deal(12, std::vector{50.0, 25.0, 25.0}), (std::vector<UnitRange>{{0, 6}, {6, 9}, {9, 12}}));
+  EXPECT_EQ(deal(12, std::vector{50.0, 25.0, 25.0}), (std::vector<Range>{{0, 6}, {6, 9}, {9, 12}}));
   EXPECT_EQ(deal(3, std::vector{25.0, 25.0, 25.0, 25.0}),
-            (std::vector<UnitRange>{{0, 1}, {1, 2}, {2, 2}, {2, 3}}));
-  EXPECT_EQ(deal(5, std::vector{0.0, 100.0, 0.0}), (std::vector<UnitRange>{{0, 0}, {0, 5}, {5, 5}}));
-  EXPECT_EQ(deal(0, std::vector{1.0}), (std::vector<UnitRange>{{0, 0}}));
+            (std::vector<Range>{{0, 1}, {1, 2}, {2, 2}, {2, 3}}));
+  EXPECT_EQ(deal(5, std::vector{0.0, 100.0, 0.0}), (std::vector<Range>{{0, 0}, {0, 5}, {5, 5}}));
+  EXPECT_EQ(deal(0, std::vector{1.0}), (std::vector<Range>{{0, 0}}));
 }
 
 TEST(Shares, CoverEverythingAndGiveNothingToThoseWithoutAShare) {
