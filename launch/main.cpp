@@ -21,6 +21,7 @@
 namespace {
 
 namespace launch = layerpipe::launch;
+namespace session = layerpipe::session;
 using layerpipe::common::ExitCode;
 
 // What a signal handler can reach: globals are all there is.
@@ -50,7 +51,7 @@ void flush_stdout() {
 }
 
 int end_with(const session::Failure& failure) {
-  launch::print(failure);
+  session::print(failure);
   return static_cast<int>(failure.code);
 }
 
@@ -95,7 +96,7 @@ void run_alone(const launch::Command& command) {
 // Runs the command that was asked for and notes in `doing` what it is at. Throws.
 void run(int argc, char** argv, std::string& doing) {
   const launch::Command command = parse(argc, argv, doing);
-  const auto session::on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
+  const auto on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
     session::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
       agree_on_the_command_line(communicator, nullptr);
       body(communicator);
@@ -104,18 +105,17 @@ void run(int argc, char** argv, std::string& doing) {
   };
   if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
     prefer_sleeping_threads(argv);
-    session::on_all_ranks(decompose->options.run_config.comm.timeout, [&](auto& communicator) {
+    on_all_ranks(decompose->options.run_config.comm.timeout, [&](auto& communicator) {
       launch::run_decompose(decompose->options, decompose->records, communicator, stop_requested, doing);
     });
   } else if (const auto* rerun = std::get_if<launch::RerunOptions>(&command)) {
     prefer_sleeping_threads(argv);
-    session::on_all_ranks(rerun->timeout, [&](auto& communicator) {
+    on_all_ranks(rerun->timeout, [&](auto& communicator) {
       launch::run_rerun(*rerun, communicator, stop_requested, std::cout, doing);
     });
   } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
-    session::on_all_ranks(plan->options.run_config.comm.timeout, [&](auto& communicator) {
-      launch::run_plan(plan->options, communicator, std::cout);
-    });
+    on_all_ranks(plan->options.run_config.comm.timeout,
+                 [&](auto& communicator) { launch::run_plan(plan->options, communicator, std::cout); });
   } else if (layerpipe::comm::mpi::rank_from_mpirun() == 0) {  // the others have nothing to do
     run_alone(command);
     flush_stdout();

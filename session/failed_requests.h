@@ -1,4 +1,4 @@
-// Requests of `layerpipe decompose` that came to nothing.
+// Requests of a run that failed, while the others went on.
 #pragma once
 
 #include <exception>

@@ -13,7 +13,6 @@
 #include "launch/terminal/plan_report.h"
 #include "launch/terminal/terminal.h"
 #include "partition/partitioner.h"
-#include "comm/agreement.h"
 #include "runtime/device/device_survey.h"
 #include "runtime/networks/model_folder.h"
 #include "runtime/plan/cost.h"

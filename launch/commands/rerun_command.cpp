@@ -99,7 +99,7 @@ class ComparedResult : public session::ResultSink {
   }
   void take(std::size_t /*index*/, const results::ResultRecord& /*record*/, const runtime::Result& result,
             const results::RunMetrics& /*figures*/, const std::function<void()>& /*moved*/) override {
-    const std::vector<std::string> hashes = layer_hashes(result.decoded);
+    const std::vector<std::string> hashes = results::layer_hashes(result.decoded);
     common::ensure(hashes.size() == record_.layer_hashes.size(), "a run made another number of layers");
     const std::vector<at::Tensor> layers = model::tensor_to_pictures(result.decoded).unbind(0);
     for (std::size_t i = 0; i < hashes.size(); ++i) {
@@ -151,7 +151,7 @@ results::RunRecord read_record(const RerunOptions& options, comm::Communicator& 
   }
   results::RunRecord record;
   comm::run_collectively(communicator, "reading run.json",
-                 [&] { record = results::parse_run_record(text, options.run.string()); });
+                         [&] { record = results::parse_run_record(text, options.run.string()); });
   return record;
 }
 

@@ -9,6 +9,7 @@
 #include "launch/options/option_values.h"
 #include "launch/options/run_options.h"
 #include "launch/options/work_options.h"
+#include "runtime/request/limits.h"
 
 namespace layerpipe::launch {
 namespace {
