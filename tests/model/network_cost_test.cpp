@@ -79,7 +79,7 @@ struct Case {
 class NetworkCost : public ::testing::TestWithParam<Case> {
  protected:
   ComputeTarget target() const {
-    return {.device = at::kCPU, .dtype = GetParam().dtype, .threads = GetParam().threads};
+    return {.device = at::kCPU, .compute_dtype = GetParam().dtype, .threads = GetParam().threads};
   }
   WeightStore store(const std::string& component) const {
     return {std::make_shared<RandomTensorSource>(component, at::kBFloat16), at::kCPU, GetParam().dtype};
