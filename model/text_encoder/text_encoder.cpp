@@ -79,15 +79,21 @@ TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& conf
 
 TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config,
                          const common::Range& layers)
-    : config_(config), store_(language_model_scope(store)), layer_(config) {
+    : TextEncoder(store, config, layers, [&] {
+        return std::make_unique<HeldBlocks<TextLayerWeights>>(
+            layers, [&, language_model = language_model_scope(store)](std::int64_t index) {
+              return load_text_layer(language_model, config, index);
+            });
+      }) {}
+
+TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config,
+                         const common::Range& layers, const MakeTextLayers& make_layers)
+    : config_(config), store_(language_model_scope(store)), layer_(config), layers_(layers) {
   common::ensure(0 <= layers.begin && layers.begin < layers.end && layers.end <= config.num_hidden_layers,
                  "a part of the text encoder holds no layer, or one that there is not");
   if (layers.begin == 0)
     embed_tokens_ = store_.get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  layer_weights_.reserve(static_cast<std::size_t>(layers.size()));
-  for (std::int64_t index = layers.begin; index < layers.end; ++index) {
-    layer_weights_.push_back(load_text_layer(store_, config, index));
-  }
+  layer_weights_ = make_layers();
   if (layers.end == config.num_hidden_layers) norm_ = store_.get("norm.weight", {config.hidden_size});
 }
 
@@ -110,8 +116,11 @@ void TextEncoder::forward_layers(const at::Tensor& hidden_states,
                                  const std::function<void()>& after_layer) const {
   const RotaryTable rotary = causal_rotary_table(hidden_states.size(0), config_.head_dim(),
                                                  config_.rope_theta, store_.device(), store_.compute_dtype());
-  for (const auto& weights : layer_weights_) {
-    layer_.forward(weights, hidden_states, rotary);
+  for (std::int64_t index = layers_.begin; index < layers_.end; ++index) {
+    {
+      const Lease<TextLayerWeights> weights = layer_weights_->acquire(index);
+      layer_.forward(*weights, hidden_states, rotary);
+    }
     if (after_layer) after_layer();
   }
 }

@@ -86,14 +86,18 @@ Transformer::Transformer(const WeightStore& store, const TransformerConfig& conf
 
 Transformer::Transformer(const WeightStore& store, const TransformerConfig& config,
                          const common::Range& blocks)
-    : timestep_embedder_(store, config), block_(config) {
+    : Transformer(store, config, blocks, [&] {
+        return std::make_unique<HeldBlocks<TransformerBlockWeights>>(
+            blocks, [&](std::int64_t index) { return load_transformer_block(store, config, index); });
+      }) {}
+
+Transformer::Transformer(const WeightStore& store, const TransformerConfig& config,
+                         const common::Range& blocks, const MakeTransformerBlocks& make_blocks)
+    : timestep_embedder_(store, config), block_(config), blocks_(blocks) {
   common::ensure(0 <= blocks.begin && blocks.begin < blocks.end && blocks.end <= config.num_layers,
                  "a part of the transformer holds no block, or one that there is not");
   if (blocks.begin == 0) stream_embedder_.emplace(store, config);
-  block_weights_.reserve(static_cast<std::size_t>(blocks.size()));
-  for (std::int64_t index = blocks.begin; index < blocks.end; ++index) {
-    block_weights_.push_back(load_transformer_block(store, config, index));
-  }
+  block_weights_ = make_blocks();
   if (blocks.end == config.num_layers) head_.emplace(store, config);
 }
 
@@ -104,8 +108,11 @@ Streams Transformer::embed(const TransformerInput& input) const {
 
 void Transformer::forward_blocks(Streams& streams, const at::Tensor& conditioning, const JointRotary& rotary,
                                  const std::function<void()>& after_block) const {
-  for (const auto& weights : block_weights_) {
-    block_.forward(weights, streams, conditioning, rotary, ops::full_attention);
+  for (std::int64_t index = blocks_.begin; index < blocks_.end; ++index) {
+    {
+      const Lease<TransformerBlockWeights> weights = block_weights_->acquire(index);
+      block_.forward(*weights, streams, conditioning, rotary, ops::full_attention);
+    }
     if (after_block) after_block();
   }
 }
