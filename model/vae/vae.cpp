@@ -98,7 +98,7 @@ at::Tensor VaeEncoder::forward_middle(const at::Tensor& joined) const {
   const at::Tensor middle = middle_.forward(channels_last(joined));
   at::Tensor moments;
   ops::for_each_task(joined.device(), 1, [&](std::int64_t) {
-    moments = convolve(convolve(ops::channel_norm_silu(middle, norm_out_), conv_out_), quant_conv_);
+    moments = convolve(norm_and_convolve(middle, norm_out_, conv_out_), quant_conv_);
   });
   return moments.narrow(1, 0, config_.z_dim).contiguous();
 }
@@ -150,7 +150,7 @@ at::Tensor VaeDecoder::forward_strip(const at::Tensor& middle, const Range& stri
     }
     x = crop(x, held, rows[i + 1]);
   }
-  x = convolve(ops::channel_norm_silu(channels_last(x), norm_out_), conv_out_);
+  x = norm_and_convolve(channels_last(x), norm_out_, conv_out_);
   const std::int64_t scale = config_.spatial_compression_ratio();
   return crop(x, rows.back(), {scale * strip.begin, scale * strip.end}).clamp(-1.0, 1.0);
 }

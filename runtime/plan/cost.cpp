@@ -149,7 +149,7 @@ model::TransformerTokens transformer_tokens(const model::ModelConfig& config, co
 }
 
 partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& workload) {
-  const model::ComputeTarget target{workload.device, workload.dtype, workload.threads};
+  const model::ComputeTarget target{workload.device, workload.dtype, workload.threads, workload.cpu_has_bf16};
   return {.transformer = transformer_cost(model, workload, target),
           .text_encoder = text_encoder_cost(model, workload, target),
           .vae = vae_cost(model, workload, target),

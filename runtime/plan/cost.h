@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "common/size.h"
+#include "model/ops/cpu_bf16.h"
 #include "model/pipeline/prompt_template.h"
 #include "model/transformer/transformer_cost.h"
 #include "partition/cost.h"
@@ -21,8 +22,9 @@ struct CostWorkload {
   std::int64_t branches = 2;                           // 1 without guidance
   at::Device device = at::kCPU;                        // need not be there
   at::ScalarType dtype = at::kFloat;
-  std::int64_t threads = 1;  // of a rank on the CPU
-  bool over_nccl = true;     // the edges between GPUs
+  std::int64_t threads = 1;                        // of a rank on the CPU
+  bool cpu_has_bf16 = model::ops::cpu_has_bf16();  // of all ranks on the CPU
+  bool over_nccl = true;                           // the edges between GPUs
 };
 
 // What the transformer works on in one microbatch.

@@ -54,13 +54,15 @@ CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFold
   for (const auto& lengths :
        list_prompts(requests, model.tokenizer(), model.config().pipeline).prompt_lengths)
     prompt_tokens = std::max({prompt_tokens, lengths[0], lengths[1]});
-  return {.picture = {largest.picture.size(1), largest.picture.size(0)},
-          .layers = largest.layers,
-          .prompt_tokens = prompt_tokens,
-          .branches = workload_of(requests).branches,
-          .device = device.device,
-          .dtype = dtype,
-          .threads = most_threads(communicator)};
+  return {
+      .picture = {largest.picture.size(1), largest.picture.size(0)},
+      .layers = largest.layers,
+      .prompt_tokens = prompt_tokens,
+      .branches = workload_of(requests).branches,
+      .device = device.device,
+      .dtype = dtype,
+      .threads = most_threads(communicator),
+      .cpu_has_bf16 = !on_any_rank(communicator, !model::ops::cpu_has_bf16(), "comparing what CPUs can do")};
 }
 
 partition::Workload workload_of(std::span<const Request> requests) {

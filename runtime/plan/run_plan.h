@@ -14,8 +14,9 @@
 
 namespace layerpipe::runtime {
 
-// Of the request that takes most memory, with the longest prompt of all, and the rank with the most CPU
-// threads, so that all ranks make the same plan. Called by all ranks.
+// Of the request that takes most memory, with the longest prompt of all, and for the CPU that takes most: as
+// many threads as any rank has, and without bf16 where one rank has none. So all ranks make the same plan.
+// Called by all ranks.
 CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
                               const DeviceFacts& device, at::ScalarType dtype,
                               comm::Communicator& communicator);
