@@ -49,7 +49,7 @@ Told read(std::span<const std::byte> bytes, int ranks) {
   told.pulse.state = reader.number<RankState>();
   told.pulse.waits_for = reader.number<int>();
   told.pulse.doing = reader.text();
-  WireReader::require(told.pulse.state >= RankState::kComputing && told.pulse.state <= RankState::kDone,
+  WireReader::require(told.pulse.state >= RankState::kComputing && told.pulse.state <= RankState::kIdle,
                       "a pulse with an unknown state");
   if (reader.number<std::uint8_t>() != 0) {
     Failure failure{.rank = reader.number<int>(), .blame = reader.number<Blame>()};
@@ -63,8 +63,12 @@ Told read(std::span<const std::byte> bytes, int ranks) {
 
 }  // namespace
 
-Heartbeat::Heartbeat(Transport& transport, std::shared_ptr<RankMonitor> monitor)
-    : transport_(transport), monitor_(std::move(monitor)), sending_(std::make_shared<Sending>()) {
+Heartbeat::Heartbeat(Transport& transport, std::shared_ptr<RankMonitor> monitor,
+                     std::optional<RankFolder> folder)
+    : transport_(transport),
+      monitor_(std::move(monitor)),
+      folder_(std::move(folder)),
+      sending_(std::make_shared<Sending>()) {
   sending_->under_way.resize(static_cast<std::size_t>(monitor_->size()), 0);
   for (int rank = 0; rank < monitor_->size(); ++rank) {
     if (rank != monitor_->rank()) listen(rank);
@@ -140,13 +144,15 @@ void Heartbeat::run() {
   bool done = false;
   do {
     const Pulse pulse = monitor_->beat();
+    if (const auto death = folder_ ? folder_->death() : std::nullopt)
+      monitor_->rank_died(death->rank, death->how);
     const std::optional<Failure> failure = monitor_->failure();
     if (failure) {
       if (!monitor_->known_to_all()) {
         send(write(pulse, failure), To::kAll);
         wait_until_taken(kTellingTime);
       }
-      monitor_->call_handler();
+      monitor_->call_handlers();
       return monitor_->set_told();
     }
     // Whoever is done says so once: others may leave as soon as they have heard it.

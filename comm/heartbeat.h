@@ -4,9 +4,11 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "comm/rank_folder.h"
 #include "comm/rank_monitor.h"
 #include "comm/transport.h"
 
@@ -16,7 +18,8 @@ namespace layerpipe::comm {
 // and is closed after it.
 class Heartbeat {
  public:
-  Heartbeat(Transport& transport, std::shared_ptr<RankMonitor> monitor);
+  // Looks into `folder`, where there is one, for ranks of this host that died.
+  Heartbeat(Transport& transport, std::shared_ptr<RankMonitor> monitor, std::optional<RankFolder> folder);
   // Comes back when the last pulse was sent: that this rank is done or why it failed.
   ~Heartbeat();
   Heartbeat(const Heartbeat&) = delete;
@@ -39,6 +42,7 @@ class Heartbeat {
 
   Transport& transport_;
   const std::shared_ptr<RankMonitor> monitor_;
+  const std::optional<RankFolder> folder_;
   const std::shared_ptr<Sending> sending_;
   std::thread thread_;
 };

@@ -70,7 +70,7 @@ void RankMonitor::update(const std::function<void()>& change) {
   changed_.notify_all();
 }
 
-Failure RankMonitor::describe(const Verdict& verdict, const std::string& what) const {
+Failure RankMonitor::describe(const Verdict& verdict, const std::string& observer) const {
   Failure failure{.rank = verdict.rank,
                   .host = host(verdict.rank),
                   .doing = verdict.rank == rank_ ? doing_ : liveness_.pulse(verdict.rank).doing,
@@ -90,7 +90,7 @@ Failure RankMonitor::describe(const Verdict& verdict, const std::string& what) c
       failure.reason =
           "does not answer: nothing moved for " + lasted + " among ranks that wait for each other";
   }
-  failure.reason += "; rank " + std::to_string(rank_) + " waited for it, " + what;
+  failure.reason += "; rank " + std::to_string(rank_) + " " + observer;
   return failure;
 }
 
@@ -100,7 +100,7 @@ void RankMonitor::wait_locked(std::unique_lock<std::mutex>& lock, int peer, cons
   const auto look = std::min<Clock::duration>(interval() / 2, std::chrono::milliseconds(100));
   while (!failure_ && !ready()) {
     if (const auto verdict = liveness_.judge(peer, since, Clock::now())) {
-      failure_ = describe(*verdict, what);
+      failure_ = describe(*verdict, "waited for it, " + what);
       changed_.notify_all();
       break;
     }
@@ -150,6 +150,16 @@ void RankMonitor::connection_failed(int peer, const std::exception_ptr& error) n
   fail(std::move(failure));
 }
 
+void RankMonitor::rank_died(int rank, const std::string& how) noexcept {
+  Failure failure{.rank = rank, .reason = how, .blame = Blame::kKilled};
+  {
+    const std::lock_guard lock(mutex_);
+    if (liveness_.pulse(rank).state == RankState::kDone) return;
+    failure.doing = liveness_.pulse(rank).doing;
+  }
+  fail(std::move(failure));
+}
+
 void RankMonitor::device_failed(const std::exception_ptr& error) noexcept {
   Failure failure{.rank = rank_, .doing = doing()};
   explain(error, failure);
@@ -164,6 +174,21 @@ std::optional<Failure> RankMonitor::failure() const {
 void RankMonitor::wait_until_told() noexcept {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, kTellingTime, [&] { return told_; });
+}
+
+void RankMonitor::begin_idle() {
+  const std::lock_guard lock(mutex_);
+  ++idle_;
+  ++counter_;
+  urgent_ = true;
+  changed_.notify_all();
+}
+
+void RankMonitor::end_idle() noexcept {
+  const std::lock_guard lock(mutex_);
+  --idle_;
+  ++counter_;
+  liveness_.moved(Clock::now());
 }
 
 void RankMonitor::set_done() {
@@ -194,13 +219,21 @@ void RankMonitor::heard(int from, Pulse pulse) {
 
 Pulse RankMonitor::beat() {
   const std::lock_guard lock(mutex_);
-  liveness_.beat(Clock::now());
+  const Clock::time_point now = Clock::now();
+  liveness_.beat(now);
+  if (idle_ > 0 && !failure_) {
+    if (const auto verdict = liveness_.judge_silence(now))
+      failure_ = describe(*verdict, "was idle meanwhile");
+    changed_.notify_all();
+  }
   Pulse pulse{.counter = counter_, .doing = doing_};
   if (done_) {
     pulse.state = RankState::kDone;
   } else if (!awaited_.empty()) {
     pulse.state = RankState::kWaiting;
     pulse.waits_for = awaited_.back();
+  } else if (idle_ > 0) {
+    pulse.state = RankState::kIdle;
   }
   return pulse;
 }
@@ -209,10 +242,10 @@ void RankMonitor::on_failure(std::function<void(const Failure&)> handler) {
   bool late = false;
   {
     const std::lock_guard lock(mutex_);
-    handler_ = std::move(handler);
+    handlers_.push_back(std::move(handler));
     late = told_;
   }
-  if (late) call_handler();
+  if (late) call_handlers();
 }
 
 bool RankMonitor::known_to_all() const {
@@ -220,13 +253,13 @@ bool RankMonitor::known_to_all() const {
   return known_ == Known::kToAll;
 }
 
-void RankMonitor::call_handler() noexcept {
-  std::function<void(const Failure&)> handler;
+void RankMonitor::call_handlers() noexcept {
+  std::vector<std::function<void(const Failure&)>> handlers;
   {
     const std::lock_guard lock(mutex_);
-    if (failure_) handler.swap(handler_);
+    if (failure_) handlers.swap(handlers_);
   }
-  if (handler) handler(*failure());
+  for (const auto& handler : handlers) handler(*failure());
 }
 
 void RankMonitor::set_told() {

@@ -45,14 +45,21 @@ class RankMonitor {
   void fail(Failure failure, Known known = Known::kHereOnly) noexcept;
   // A transfer with `peer` failed; adds the peer's name.
   void connection_failed(int peer, const std::exception_ptr& error) noexcept;
+  // The process of another rank has ended, and `how`: "was killed by signal 9", as its launch/rank.sh says.
+  void rank_died(int rank, const std::string& how) noexcept;
   // This rank's device failed, on a thread that nobody waits for.
   void device_failed(const std::exception_ptr& error) noexcept;
   std::optional<Failure> failure() const;
-  // Called once with the failure, on the heartbeat's thread or, when there is one already, here.
+  // Each handler is called once with the failure, on the heartbeat's thread or, when there is one already,
+  // here.
   void on_failure(std::function<void(const Failure&)> handler);
   // Waits, for a moment at most, until the heartbeat has told the failure to the others and to the handler,
   // since the caller is likely to end the process.
   void wait_until_told() noexcept;
+
+  // Between them this rank is idle; they may be nested.
+  void begin_idle();
+  void end_idle() noexcept;
 
   // This rank's work is done. wait_for_all_done() comes back when that is so for all ranks, or one failed.
   void set_done();
@@ -60,18 +67,20 @@ class RankMonitor {
 
   // For the heartbeat.
   void heard(int from, Pulse pulse);
-  Pulse beat();  // what to tell now
+  // What to tell now. Where this rank is idle, looks for one that is silent, too.
+  Pulse beat();
   Clock::duration interval() const { return liveness_.interval(); }
   bool known_to_all() const;  // whether the others know the failure already
-  // Calls the handler, if there is a failure that it has not seen.
-  void call_handler() noexcept;
+  // Calls the handlers, if there is a failure that they have not seen.
+  void call_handlers() noexcept;
   void set_told();
   // Waits for an interval, less when there is something to tell at once. False when it is time to end.
   bool rest();
   void end_beating();
 
  private:
-  Failure describe(const Verdict& verdict, const std::string& what) const;
+  // `observer`: what this rank was at, "waited for it, receiving a boundary".
+  Failure describe(const Verdict& verdict, const std::string& observer) const;
   void wait_locked(std::unique_lock<std::mutex>& lock, int peer, const std::string& what,
                    const std::function<bool()>& ready);
 
@@ -86,11 +95,12 @@ class RankMonitor {
   std::uint64_t counter_ = 0;
   std::string doing_ = "starting";
   std::list<int> awaited_;  // the ranks that threads here wait for, the latest last
+  int idle_ = 0;            // how many begin_idle() are open
   bool done_ = false;
   std::optional<Failure> failure_;
   Known known_ = Known::kHereOnly;
   bool told_ = false;  // the heartbeat is through with the failure
-  std::function<void(const Failure&)> handler_;
+  std::vector<std::function<void(const Failure&)>> handlers_;
   bool urgent_ = false;  // the heartbeat is to take a turn now
   bool beating_ = true;
 };

@@ -17,6 +17,8 @@
 namespace layerpipe::comm::mpi {
 namespace {
 
+// What every MPI grants.
+constexpr int kSmallestTagLimit = 32767;
 constexpr std::chrono::milliseconds kClosingGrace{1000};
 // How long ranks that have ended their work wait for one another to leave MPI together.
 constexpr std::chrono::seconds kLeavingTime{10};
@@ -65,8 +67,8 @@ bool all_are_here(Transport& transport, std::chrono::milliseconds limit) {
   };
   for (int rank = 0; rank < transport.size(); ++rank) {
     if (rank == transport.rank()) continue;
-    transport.post_receive(rank, kControlTag, {}, met);
-    transport.post_send(rank, kControlTag, {}, met);
+    transport.post_receive(rank, control_tag(0), {}, met);
+    transport.post_send(rank, control_tag(0), {}, met);
   }
   std::unique_lock lock(meeting->mutex);
   return meeting->changed.wait_for(lock, limit, [&] { return meeting->open == 0; });
@@ -89,6 +91,10 @@ Session::Session() {
   }
   rank_ = int_of(MPI_Comm_rank, "MPI_Comm_rank");
   size_ = int_of(MPI_Comm_size, "MPI_Comm_size");
+  const int* last_tag = nullptr;
+  int is_set = 0;
+  require(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &last_tag, &is_set), "MPI_Comm_get_attr");
+  most_transports_ = (is_set != 0 ? *last_tag : kSmallestTagLimit) / kTagLimit - 1;
   engine_ = std::make_unique<Engine>();
 }
 
@@ -102,6 +108,7 @@ Session::~Session() {
 }
 
 std::shared_ptr<Transport> Session::make_transport() {
+  common::ensure(transports_ < most_transports_, "MPI has no tags left for another communicator");
   return std::make_shared<MpiTransport>(*engine_, ++transports_, rank_, size_);
 }
 

@@ -30,14 +30,16 @@ class Session {
   int size() const { return size_; }
   // Called by all ranks, in the same order. Waits for them with the deadline. The session outlives it.
   std::unique_ptr<Communicator> connect(std::chrono::milliseconds timeout);
-  // The transport below a communicator. Called by all ranks, in the same order.
+  // The transport below a communicator. Called by all ranks, in the same order. Throws InternalError when MPI
+  // has no tags left for another one.
   std::shared_ptr<Transport> make_transport();
 
  private:
   std::unique_ptr<Engine> engine_;
   int rank_ = 0;
   int size_ = 1;
-  int transports_ = 0;
+  int transports_ = 0;       // made so far
+  int most_transports_ = 0;  // each takes kTagLimit tags of MPI's
 };
 
 // Whether this process was started by mpirun, so that a session joins others; asks the environment.

@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds kBetweenTurns{2};
 // How long transfers that are under way have when a channel is closed.
 constexpr std::chrono::seconds kLastTransfers{1};
 
-struct Closed {};  // thrown where an edge is made that nobody wants any more
+struct Closed {};  // thrown where an edge is made and the ranks have failed or part
 
 }  // namespace
 
@@ -30,15 +30,21 @@ NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOpti
       end_(end),
       device_(options.device),
       invitation_tag_(invitation_tag(options.channel, (end == NcclEdge::End::kSend) == invites())),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {
-  if (!invites()) expect(invitation_->id);
-}
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {}
 
 std::shared_ptr<NcclWorker> NcclWorker::start(Link link, int peer, NcclEdge::End end,
                                               const ChannelOptions& options) {
   std::shared_ptr<NcclWorker> worker(new NcclWorker(std::move(link), peer, end, options));
   worker->thread_ = std::thread([worker] { worker->run(); });
   return worker;
+}
+
+void NcclWorker::begin(ChannelNumbers::Token turn) {
+  {
+    const std::lock_guard lock(mutex_);
+    turn_ = std::move(turn);
+  }
+  changed_.notify_all();
 }
 
 void NcclWorker::close() {
@@ -74,6 +80,7 @@ void NcclWorker::run() {
   try {
     const c10::cuda::CUDAGuard device(device_);
     const c10::cuda::CUDAStreamGuard stream(stream_);
+    wait_for_turn();
     make_edge(edge);
     link_.monitor->update([this] { connected_ = true; });
     work(*edge);
@@ -87,6 +94,12 @@ void NcclWorker::run() {
     link_.monitor->device_failed(std::current_exception());
   }
   drop_what_is_left(std::move(edge));
+  ChannelNumbers::Token turn;
+  {
+    const std::lock_guard lock(mutex_);
+    turn = std::move(turn_);
+  }
+  turn.reset();  // begins the next channel's, perhaps
   thread_ended_.set_value();
 }
 
@@ -127,8 +140,16 @@ void NcclWorker::send(std::span<const std::byte> message) {
 }
 
 void NcclWorker::check_wanted() {
-  const std::lock_guard lock(mutex_);
-  if (stop_ || link_.monitor->failure()) throw Closed();
+  if (link_.closing_threads->is_leaving() || link_.monitor->failure()) throw Closed();
+}
+
+void NcclWorker::wait_for_turn() {
+  const auto is_here = [this] {
+    const std::lock_guard lock(mutex_);
+    return turn_.use_count() > 0;
+  };
+  for (; !is_here(); std::this_thread::sleep_for(kBetweenTurns)) check_wanted();
+  if (!invites()) expect(invitation_->id);
 }
 
 void NcclWorker::wait_for_the_other() {
