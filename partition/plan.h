@@ -54,4 +54,8 @@ struct Plan {
   std::optional<double> predicted_seconds;       // of the whole workload
 };
 
+// Whether networks and edges that were made for one plan serve the other as they are: the same stages with the
+// same parts, the same residency, as many requests in the pipeline.
+bool same_layout(const Plan& a, const Plan& b);
+
 }  // namespace layerpipe::partition

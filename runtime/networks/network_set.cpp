@@ -1,119 +1,60 @@
 #include "runtime/networks/network_set.h"
 
-#include "common/errors.h"
-
 namespace layerpipe::runtime {
-namespace {
 
-using partition::Component;
-
-Component component(partition::Network network) {
-  if (network == partition::Network::kTextEncoder) return Component::kTextEncoder;
-  return network == partition::Network::kTransformer ? Component::kTransformer : Component::kVae;
+template <typename Built, typename Build>
+NetworkSet::Slot NetworkSet::make_slot(std::optional<Built>& place, bool has_part, Build build) {
+  return {.has_part = has_part,
+          .build = [&place, build](const model::WeightStore& store) { build(place, store); },
+          .drop = [&place] { place.reset(); },
+          .is_loaded = [&place] { return place.has_value(); }};
 }
 
-}  // namespace
-
-NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part,
-                       const partition::PerComponent<partition::Residency>& residency, at::Device device,
-                       at::ScalarType dtype)
-    : model_(model), part_(part), residency_(residency), device_(device), dtype_(dtype) {
-  for (const partition::Network network : partition::kNetworks) {
-    std::uint64_t& bytes = weight_bytes_[network];
-    if (!has(network)) continue;
-    build(network, model::WeightStore::dry_run(model_.source(network), device_, dtype_,
-                                               [&bytes](std::uint64_t more) { bytes += more; }));
-    drop(network);
+NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
+                       at::ScalarType compute_dtype)
+    : model_(model), device_(device), compute_dtype_(compute_dtype) {
+  using partition::Network;
+  const model::ModelConfig& config = model.config();
+  const bool has_strips = part.vae_percent > 0;
+  slots_[Network::kTextEncoder] =
+      make_slot(text_encoder_, part.text_layers.size() > 0,
+                [&config, layers = part.text_layers](auto& place, const model::WeightStore& store) {
+                  place.emplace(store, config.text_encoder, layers);
+                });
+  // The first stage runs the encoder's part that sees whole pictures.
+  slots_[Network::kVaeEncoder] =
+      make_slot(vae_encoder_, has_strips || part.stage == 0,
+                [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
+  slots_[Network::kTransformer] =
+      make_slot(transformer_, part.blocks.size() > 0,
+                [&config, blocks = part.blocks](auto& place, const model::WeightStore& store) {
+                  place.emplace(store, config.transformer, blocks);
+                });
+  slots_[Network::kVaeDecoder] =
+      make_slot(vae_decoder_, has_strips,
+                [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
+  for (auto& [network, slot] : slots_) {
+    if (!slot.has_part) continue;
+    slot.build(model::WeightStore::dry_run(model_.source(network), device_, compute_dtype_,
+                                           [&slot = slot](std::uint64_t more) { slot.weight_bytes += more; }));
+    slot.drop();
   }
 }
 
-bool NetworkSet::has(partition::Network network) const {
-  switch (network) {
-    case partition::Network::kTextEncoder:
-      return part_.text_layers.size() > 0;
-    case partition::Network::kTransformer:
-      return part_.blocks.size() > 0;
-    // The first stage runs the encoder's part that sees whole pictures.
-    case partition::Network::kVaeEncoder:
-      return part_.vae_percent > 0 || part_.stage == 0;
-    case partition::Network::kVaeDecoder:
-      return part_.vae_percent > 0;
-  }
-  return false;
-}
-
-bool NetworkSet::is_resident(partition::Network network) const {
-  return residency_[component(network)] == partition::Residency::kResident;
-}
-
-bool NetworkSet::is_loaded(partition::Network network) const {
-  switch (network) {
-    case partition::Network::kTextEncoder:
-      return text_encoder_.has_value();
-    case partition::Network::kTransformer:
-      return transformer_.has_value();
-    case partition::Network::kVaeEncoder:
-      return vae_encoder_.has_value();
-    case partition::Network::kVaeDecoder:
-      return vae_decoder_.has_value();
-  }
-  return false;
-}
-
-void NetworkSet::build(partition::Network network, const model::WeightStore& store) {
-  const model::ModelConfig& config = model_.config();
-  switch (network) {
-    case partition::Network::kTextEncoder:
-      text_encoder_.emplace(store, config.text_encoder, part_.text_layers);
-      break;
-    case partition::Network::kTransformer:
-      transformer_.emplace(store, config.transformer, part_.blocks);
-      break;
-    case partition::Network::kVaeEncoder:
-      vae_encoder_.emplace(store, config.vae);
-      break;
-    case partition::Network::kVaeDecoder:
-      vae_decoder_.emplace(store, config.vae);
-      break;
-  }
-}
-
-void NetworkSet::drop(partition::Network network) {
-  switch (network) {
-    case partition::Network::kTextEncoder:
-      text_encoder_.reset();
-      break;
-    case partition::Network::kTransformer:
-      transformer_.reset();
-      break;
-    case partition::Network::kVaeEncoder:
-      vae_encoder_.reset();
-      break;
-    case partition::Network::kVaeDecoder:
-      vae_decoder_.reset();
-      break;
-  }
-}
-
-void NetworkSet::load_resident(const LoadListener& listener) {
-  for (const partition::Network network : partition::kNetworks) {
-    if (is_resident(network)) load(network, listener);
-  }
-}
-
-void NetworkSet::load(partition::Network network, const LoadListener& listener) {
-  if (!has(network) || is_loaded(network)) return;
-  const std::uint64_t total = weight_bytes(network);
+bool NetworkSet::load(partition::Network network, const LoadListener& listener) {
+  const Slot& wanted = slot(network);
+  if (!wanted.has_part || wanted.is_loaded()) return false;
   std::uint64_t done = 0;
-  if (total > 0) listener(network, done, total);
-  build(network, {model_.source(network), device_, dtype_, [&](std::uint64_t bytes) {
-                    done += bytes;
-                    if (bytes > 0) listener(network, done, total);
-                  }});
+  if (wanted.weight_bytes > 0) listener(network, done, wanted.weight_bytes);
+  wanted.build({model_.source(network), device_, compute_dtype_, [&](std::uint64_t bytes) {
+                  done += bytes;
+                  if (bytes > 0) listener(network, done, wanted.weight_bytes);
+                }});
+  return true;
 }
 
 void NetworkSet::release(partition::Network network) {
-  if (!is_resident(network)) drop(network);
+  slot(network).drop();
 }
 
 }  // namespace layerpipe::runtime

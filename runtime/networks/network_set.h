@@ -1,5 +1,5 @@
-// The networks of one rank: its parts of them, loaded when a phase needs them and let go when it is over, or
-// kept, as the plan says.
+// The networks of one rank: its parts of them, loaded when a step of the phases asks for it and let go when another
+// does (partition/phase_steps.h).
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 
 namespace layerpipe::runtime {
 
+// Used by one thread.
 class NetworkSet {
  public:
   // Told in bytes how far a network's loading is; first with 0.
@@ -22,20 +23,20 @@ class NetworkSet {
 
   // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
   // set. Throws InputError.
-  NetworkSet(const ModelFolder& model, const partition::StagePlan& part,
-             const partition::PerComponent<partition::Residency>& residency, at::Device device,
-             at::ScalarType dtype);
+  NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
+             at::ScalarType compute_dtype);
+  NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
+  NetworkSet& operator=(const NetworkSet&) = delete;
 
   // Whether this rank has a part of the network.
-  bool has(partition::Network network) const;
+  bool has(partition::Network network) const { return slot(network).has_part; }
   // Memory that its part takes on the device, in bytes. None for what is used where it is mapped.
-  std::uint64_t weight_bytes(partition::Network network) const { return weight_bytes_.at(network); }
+  std::uint64_t weight_bytes(partition::Network network) const { return slot(network).weight_bytes; }
 
-  // Loads all networks whose component is resident.
-  void load_resident(const LoadListener& listener);
-  // Loads a network unless it is there.
-  void load(partition::Network network, const LoadListener& listener);
-  // Lets a network go unless it is resident.
+  // Loads this rank's part of a network, unless it is there or there is none; whether it did. Throws
+  // InputError, and what the listener throws.
+  bool load(partition::Network network, const LoadListener& listener);
+  // Lets it go, if it is there.
   void release(partition::Network network);
 
   // Loaded networks.
@@ -45,21 +46,27 @@ class NetworkSet {
   const model::VaeDecoder& vae_decoder() const { return vae_decoder_.value(); }
 
  private:
-  bool is_loaded(partition::Network network) const;
-  void build(partition::Network network, const model::WeightStore& store);
-  void drop(partition::Network network);
-  bool is_resident(partition::Network network) const;
+  // All that the set knows of one network. A further network is a further member and a further entry.
+  struct Slot {
+    bool has_part = false;
+    std::function<void(const model::WeightStore&)> build;
+    std::function<void()> drop;
+    std::function<bool()> is_loaded;
+    std::uint64_t weight_bytes = 0;
+  };
+  // `build` makes the network from a store.
+  template <typename Built, typename Build>
+  static Slot make_slot(std::optional<Built>& place, bool has_part, Build build);
+  const Slot& slot(partition::Network network) const { return slots_.at(network); }
 
   const ModelFolder& model_;
-  partition::StagePlan part_;
-  partition::PerComponent<partition::Residency> residency_;
   at::Device device_;
-  at::ScalarType dtype_;
-  std::map<partition::Network, std::uint64_t> weight_bytes_;
+  at::ScalarType compute_dtype_;
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;
   std::optional<model::VaeDecoder> vae_decoder_;
+  std::map<partition::Network, Slot> slots_;
 };
 
 }  // namespace layerpipe::runtime

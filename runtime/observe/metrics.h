@@ -1,7 +1,10 @@
 // What a rank measures in a run.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "partition/phase.h"
 #include "runtime/schedule/schedule.h"
@@ -31,6 +34,10 @@ struct EdgeMetrics {
   std::int64_t messages = 0;
   std::uint64_t bytes = 0;
   double wait_seconds = 0;  // of the sender, because the edge was full
+
+  EdgeMetrics operator-(const EdgeMetrics& before) const {
+    return {messages - before.messages, bytes - before.bytes, wait_seconds - before.wait_seconds};
+  }
 };
 
 // What one rank measured.
@@ -38,6 +45,13 @@ struct RankMetrics {
   partition::PerPhase<PhaseMetrics> phases;
   StageMetrics stage;   // while denoising
   EdgeMetrics to_next;  // boundaries, or the last stage's latents
+
+  // Of several windows together: times and messages add up, of peaks the largest counts.
+  RankMetrics& operator+=(const RankMetrics& window);
 };
+
+// A rank's metrics as bytes for another rank, and back. Throws PeerFailedError for bytes that are none.
+std::vector<std::byte> serialise(const RankMetrics& metrics);
+RankMetrics deserialise_metrics(std::span<const std::byte> bytes);
 
 }  // namespace layerpipe::runtime

@@ -1,18 +1,13 @@
 #include "runtime/observe/trace.h"
 
-#include <array>
-#include <cstring>
-#include <nlohmann/json.hpp>
+#include <utility>
 
-#include "common/errors.h"
+#include "comm/wire.h"
 
 namespace layerpipe::runtime {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Row = TraceEvent::Row;
-
-constexpr std::array kRows{Row::kPhase, Row::kCompute, Row::kReceive, Row::kSend};
 
 Row row_of(Operation operation) {
   switch (operation) {
@@ -45,34 +40,47 @@ void Trace::add_phase(const std::string& name, double begin, double end) {
   events.push_back({.row = Row::kPhase, .name = name, .begin = begin - origin, .end = end - origin});
 }
 
-std::vector<std::byte> serialise(const Trace& trace) {
-  Json events = Json::array();
-  for (const TraceEvent& event : trace.events) {
-    events.push_back({static_cast<int>(event.row), event.name, event.begin, event.end, event.request,
-                      event.step, event.branch});
+void Trace::append(const Trace& later) {
+  const double shift = later.origin - origin;
+  for (TraceEvent event : later.events) {
+    event.begin += shift;
+    event.end += shift;
+    events.push_back(std::move(event));
   }
-  const std::vector<std::uint8_t> packed = Json::to_cbor(events);
-  std::vector<std::byte> bytes(packed.size());
-  std::memcpy(bytes.data(), packed.data(), packed.size());
-  return bytes;
+}
+
+std::vector<std::byte> serialise(const Trace& trace) {
+  comm::WireWriter writer;
+  writer.number(static_cast<std::uint64_t>(trace.events.size()));
+  for (const TraceEvent& event : trace.events) {
+    writer.number(event.row);
+    writer.text(event.name);
+    writer.number(event.begin);
+    writer.number(event.end);
+    writer.number(event.request);
+    writer.number(event.step);
+    writer.number(event.branch);
+  }
+  return writer.take();
 }
 
 Trace deserialise_trace(std::span<const std::byte> bytes) {
+  comm::WireReader reader(bytes);
   Trace trace;
-  try {
-    const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    for (const Json& event : Json::from_cbor(begin, begin + bytes.size())) {
-      trace.events.push_back({.row = kRows.at(event.at(0).get<std::size_t>()),
-                              .name = event.at(1).get<std::string>(),
-                              .begin = event.at(2).get<double>(),
-                              .end = event.at(3).get<double>(),
-                              .request = event.at(4).get<std::int64_t>(),
-                              .step = event.at(5).get<std::int32_t>(),
-                              .branch = event.at(6).get<std::int32_t>()});
-    }
-  } catch (const std::exception& error) {
-    throw common::PeerFailedError(std::string("a rank sent a trace that cannot be read: ") + error.what());
+  // Every event is read before the next one is made room for: a wrong count ends where the bytes do.
+  for (auto left = reader.number<std::uint64_t>(); left > 0; --left) {
+    TraceEvent event;
+    event.row = reader.number<Row>();
+    comm::WireReader::require(event.row >= Row::kPhase && event.row <= Row::kSend, "an unknown row");
+    event.name = reader.text();
+    event.begin = reader.number<double>();
+    event.end = reader.number<double>();
+    event.request = reader.number<std::int64_t>();
+    event.step = reader.number<std::int32_t>();
+    event.branch = reader.number<std::int32_t>();
+    trace.events.push_back(std::move(event));
   }
+  reader.end();
   return trace;
 }
 

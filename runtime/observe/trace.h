@@ -32,6 +32,8 @@ struct Trace {
   void add(const Instruction& instruction, double begin, double end);
   // A phase, or a part of one, which is drawn below it: "load weights", "text encoder".
   void add_phase(const std::string& name, double begin, double end);
+  // The events of a later window of the same rank.
+  void append(const Trace& later);
 };
 
 // A trace as bytes for another rank, and back. Throws PeerFailedError for bytes that are none.

@@ -30,19 +30,25 @@ std::int64_t steps_of(std::span<const Request> requests) {
   return steps;
 }
 
-StageLinks links_of(RunContext& run, const DenoiseOptions& options) {
+// Opened once, and kept from window to window.
+StageLinks& links_of(RunContext& run) {
+  if (run.links) return *run.links;
   std::vector<int> ranks;
   for (const partition::StagePlan& stage : run.plan.stages) ranks.push_back(stage.rank);
-  return open_links(
-      run.communicator, ranks, static_cast<std::size_t>(run.part.stage),
-      {.run = options.run, .in_flight = run.plan.in_flight, .kind = options.channel, .device = run.device});
+  run.now_doing("denoise, connecting the stages");
+  run.links = run.traced("connect", [&] {
+    return open_links(run.communicator, ranks, static_cast<std::size_t>(run.part.stage),
+                      {.in_flight = run.plan.in_flight, .kind = run.channel, .device = run.device});
+  });
+  return *run.links;
 }
 
-EdgeMetrics figures_of(const StageLinks& links) {
+// Of the edge so far.
+EdgeMetrics metrics_of(const StageLinks& links) {
   const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
   if (edge == nullptr) return {};
-  const comm::ChannelMetrics figures = edge->metrics();
-  return {.messages = figures.messages, .bytes = figures.bytes, .wait_seconds = figures.wait_seconds};
+  const comm::ChannelMetrics metrics = edge->metrics();
+  return {.messages = metrics.messages, .bytes = metrics.bytes, .wait_seconds = metrics.wait_seconds};
 }
 
 // When each request's last step ended.
@@ -57,14 +63,14 @@ class StepClock {
 
 }  // namespace
 
-void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseOptions& options,
-                      RankMetrics& figures) {
+void denoise_requests(RunContext& run, const PromptList& prompts, const std::function<void()>& before_each,
+                      RankMetrics& metrics) {
   run.progress.begin_work(steps_of(run.requests));
   const auto lists = schedule_denoising(work_of(run));
   const auto stage = static_cast<std::size_t>(run.part.stage);
-  run.now_doing("denoise, connecting the stages");
   run.progress.check_stop();
-  StageLinks links = run.traced("connect", [&] { return links_of(run, options); });
+  StageLinks& links = links_of(run);
+  const EdgeMetrics before_window = metrics_of(links);
   DenoiseStage work({.model = &run.model.config(),
                      .transformer = &run.networks.transformer(),
                      .is_first = run.is_first(),
@@ -76,11 +82,11 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
   StepClock steps(run.requests.size(), common::now());
   const auto before = [&](const Instruction& instruction) {
     run.progress.check_stop();
-    options.before_each();
+    before_each();
     run.now_doing(doing(instruction));
   };
   const auto after = [&](const Instruction& instruction, double begin, double end) {
-    figures.stage.add(instruction, begin, end);
+    metrics.stage.add(instruction, begin, end);
     run.trace.add(instruction, begin, end);
     if (instruction.operation != Operation::kReceiveLatents) return;
     const auto request = static_cast<std::size_t>(instruction.request);
@@ -88,10 +94,8 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
     run.progress.advance(request);
   };
   execute(lists[stage], links, work, {.before = before, .after = after});
-  figures.to_next = figures_of(links);
+  metrics.to_next = metrics_of(links) - before_window;
   run.now_doing("denoise, waiting for the other stages");
-  // Both ends of an edge are closed at about the same time, which NCCL waits for.
-  run.communicator.barrier("ending the denoising");
 }
 
 }  // namespace layerpipe::runtime

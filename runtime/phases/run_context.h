@@ -1,7 +1,8 @@
-// What the phases of one run share on one rank.
+// What the phases of one window share on one rank.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "runtime/observe/progress.h"
 #include "runtime/observe/trace.h"
 #include "runtime/phases/host_exchange.h"
+#include "runtime/phases/stage_state.h"
 #include "runtime/request/request_state.h"
 
 namespace layerpipe::runtime {
@@ -27,8 +29,10 @@ struct RunContext {
   const partition::Plan& plan;
   const partition::StagePlan& part;  // this rank's
   comm::Communicator& communicator;
-  HostExchange exchange;
-  NetworkSet networks;
+  comm::ChannelKind channel;  // between stages
+  HostExchange& exchange;
+  NetworkSet& networks;
+  std::optional<StageLinks>& links;
   std::vector<RequestState> states;  // on rank 0; empty elsewhere
   ProgressTeller progress;
   Trace& trace;
@@ -40,8 +44,8 @@ struct RunContext {
 
   // Says what this rank is at: to the others, in case it fails.
   void now_doing(const std::string& what);
+  // Loads this rank's part of a network, if it has one that is not there.
   void load(partition::Network network);
-  void load_resident();
 
   // What `work` gives, once the device has done all of it; in the trace as a part of the phase.
   template <typename Work>
@@ -52,10 +56,6 @@ struct RunContext {
     trace.add_phase(name, begin, common::now());
     return result;
   }
-
- private:
-  template <typename Load>
-  void time_loading(const Load& load);
 };
 
 }  // namespace layerpipe::runtime

@@ -1,14 +1,12 @@
-// The channels that ranks open between each other in a run, told apart by number. Standard library only.
+// The channels that ranks open between each other, told apart by number. Standard library only.
 #pragma once
 
 namespace layerpipe::runtime {
 
-enum class Use : int { kHostExchange = 0, kBoundaries = 1, kLatents = 2 };
-inline constexpr int kUses = 3;
+enum class ChannelUse : int { kHostExchange = 0, kBoundaries = 1, kLatents = 2 };
 
-// A number is used once between two ranks, so every run has numbers of its own; `run` counts from 0.
-inline int channel_number(int run, Use use) {
-  return run * kUses + static_cast<int>(use);
+inline constexpr int channel_number(ChannelUse use) {
+  return static_cast<int>(use);
 }
 
 }  // namespace layerpipe::runtime

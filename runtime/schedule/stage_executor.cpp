@@ -61,12 +61,12 @@ StageLinks open_links(comm::Communicator& communicator, std::span<const int> ran
   if (ranks_of_stages.size() == 1) return links;
   const std::size_t last = ranks_of_stages.size() - 1;
   // One boundary travels while the stage works on another one: more would only take memory.
-  const comm::ChannelOptions boundaries{.channel = channel_number(options.run, Use::kBoundaries),
+  const comm::ChannelOptions boundaries{.channel = channel_number(ChannelUse::kBoundaries),
                                         .kind = options.kind,
                                         .device = options.device,
                                         .depth = 1};
   // Every request in flight may have its latents under way.
-  const comm::ChannelOptions latents{.channel = channel_number(options.run, Use::kLatents),
+  const comm::ChannelOptions latents{.channel = channel_number(ChannelUse::kLatents),
                                      .kind = options.kind,
                                      .device = options.device,
                                      .depth = static_cast<int>(options.in_flight)};

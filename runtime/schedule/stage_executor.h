@@ -36,7 +36,6 @@ struct StageLinks {
 };
 
 struct LinkOptions {
-  int run = 0;                 // of this communicator: every run has channels of its own
   std::int64_t in_flight = 1;  // requests
   comm::ChannelKind kind = comm::ChannelKind::kHost;
   at::Device device = at::kCPU;
