@@ -3,16 +3,6 @@
 #include "common/errors.h"
 
 namespace layerpipe::runtime {
-namespace {
-
-using partition::Component;
-
-Component component(partition::Network network) {
-  if (network == partition::Network::kTextEncoder) return Component::kTextEncoder;
-  return network == partition::Network::kTransformer ? Component::kTransformer : Component::kVae;
-}
-
-}  // namespace
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part,
                        const partition::PerComponent<partition::Residency>& residency, at::Device device,
@@ -43,7 +33,7 @@ bool NetworkSet::has(partition::Network network) const {
 }
 
 bool NetworkSet::is_resident(partition::Network network) const {
-  return residency_[component(network)] == partition::Residency::kResident;
+  return residency_[component_of(network)] == partition::Residency::kResident;
 }
 
 bool NetworkSet::is_loaded(partition::Network network) const {
