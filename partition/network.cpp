@@ -29,17 +29,21 @@ Phase phase_of(Network network) {
   return Phase::kEncode;
 }
 
-const char* component_of(Network network) {
+Component component_of(Network network) {
   switch (network) {
     case Network::kTextEncoder:
-      return "text_encoder";
+      return Component::kTextEncoder;
     case Network::kTransformer:
-      return "transformer";
+      return Component::kTransformer;
     case Network::kVaeEncoder:
     case Network::kVaeDecoder:
-      return "vae";
+      return Component::kVae;
   }
-  return "?";
+  return Component::kVae;
+}
+
+const char* folder_of(Network network) {
+  return to_string(component_of(network));
 }
 
 }  // namespace layerpipe::partition

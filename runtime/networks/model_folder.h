@@ -26,7 +26,7 @@ class ModelFolder {
   const model::Tokenizer& tokenizer() const noexcept { return tokenizer_; }
   // The tensors of a network's component.
   const std::shared_ptr<const model::TensorSource>& source(partition::Network network) const {
-    return sources_.at(partition::component_of(network));
+    return sources_.at(partition::folder_of(network));
   }
 
  private:

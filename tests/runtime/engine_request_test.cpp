@@ -33,7 +33,7 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
       told, ::testing::ElementsAre("encode 0/4", "encode 1/4", "encode 2/4", "encode 3/4", "encode 4/4",
                                    "denoise 0/6", "denoise 1/6", "denoise 2/6", "denoise 3/6", "denoise 4/6",
                                    "denoise 5/6", "denoise 6/6", "decode 0/2", "decode 1/2", "decode 2/2"));
-  EXPECT_GT(engine_.figures()[0].phases.denoise.seconds, 0);
+  EXPECT_GT(engine_.metrics()[0].phases.denoise.seconds, 0);
 }
 
 TEST_F(EngineRequest, TellsOfEveryNetworkThatItLoads) {
@@ -72,7 +72,7 @@ TEST_F(EngineRequest, StopsWhileLoading) {
 TEST_F(EngineRequest, MeasuresEveryPhase) {
   layerpipe::testing::run_engine(engine_, {&parity_.request, 1}, {}, stop_);
   for (const partition::Phase phase : partition::kPhases) {
-    const PhaseMetrics& figures = engine_.figures()[0].phases[phase];
+    const PhaseMetrics& figures = engine_.metrics()[0].phases[phase];
     EXPECT_GT(figures.load_seconds, 0) << to_string(phase);
     EXPECT_GT(figures.seconds, figures.load_seconds) << to_string(phase);
     EXPECT_GT(figures.peak_bytes, 1U << 20) << to_string(phase);
@@ -102,7 +102,7 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
     }
   }
   EXPECT_THAT(names,
-              ::testing::ElementsAre("load weights", "load weights", "text encoder", "text encoder",
+              ::testing::ElementsAre("load weights", "text encoder", "text encoder",
                                      "load weights", "VAE strips", "VAE middle", "encode", "load weights",
                                      "connect", "denoise", "load weights", "VAE strips", "decode"));
 }
