@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/range.h"
 #include "partition/plan.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
@@ -32,6 +33,10 @@ class RunObserver {
   virtual void planned(const PlannedRun& run) = 0;
   // The work begins. `read_memory` may be called by any thread until the work ends.
   virtual void work_begins(std::function<runtime::MemoryUse()> read_memory) = 0;
+  // A window of results begins to go through the phases: those of `results`, counted from 0, of `count` in
+  // all.
+  virtual void window_begins(const common::Range& results, std::int64_t count) = 0;
+  // How far the window is.
   virtual void progress(const runtime::Progress& progress) = 0;
   // Also when the work ends because something failed. Does not throw.
   virtual void work_ends() noexcept = 0;

@@ -13,6 +13,7 @@
 #include "runtime/observe/trace.h"
 #include "runtime/plan/plan_json.h"
 #include "runtime/plan/run_plan.h"
+#include "runtime/plan/windows.h"
 #include "session/dtype.h"
 #include "session/exit_report.h"
 #include "session/failed_requests.h"
@@ -28,12 +29,13 @@ std::string make_run_id() {
   return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
-results::RunMetrics make_figures(const runtime::Engine& engine, const partition::Plan& plan,
-                                 const runtime::Result& result, const at::Device& device,
-                                 const std::string& run_id) {
+// `ranks`: of all windows up to this result.
+results::RunMetrics make_metrics(const runtime::Engine& engine, const partition::Plan& plan,
+                                 std::vector<runtime::RankMetrics> ranks, const runtime::Result& result,
+                                 const at::Device& device, const std::string& run_id) {
   results::RunMetrics figures{.run_id = run_id,
                               .plan = plan,
-                              .ranks = engine.figures(),
+                              .ranks = std::move(ranks),
                               .step_seconds = result.step_seconds,
                               .weight_bytes = {}};
   for (const partition::Network network : partition::kNetworks)
@@ -80,6 +82,28 @@ Planning make_plan(const DecomposeOptions& options, comm::Communicator& communic
   return planning;
 }
 
+// What all windows up to now have taken, and done, together.
+class WindowTotals {
+ public:
+  explicit WindowTotals(int ranks) : metrics_(static_cast<std::size_t>(ranks)) {}
+
+  std::vector<runtime::RankMetrics> with(const std::vector<runtime::RankMetrics>& window) const {
+    std::vector<runtime::RankMetrics> sums = metrics_;
+    for (std::size_t rank = 0; rank < sums.size(); ++rank) sums[rank] += window[rank];
+    return sums;
+  }
+  void add(const runtime::Engine& engine) {
+    metrics_ = with(engine.metrics());
+    if (trace_.events.empty()) trace_.origin = engine.trace().origin;
+    trace_.append(engine.trace());
+  }
+  const runtime::Trace& trace() const { return trace_; }
+
+ private:
+  std::vector<runtime::RankMetrics> metrics_;  // by rank
+  runtime::Trace trace_;                       // of this rank
+};
+
 // Every rank's trace, in one file.
 void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
                  const partition::Plan& plan, const runtime::Trace& trace, const std::string& run_id) {
@@ -107,7 +131,8 @@ void make_results(const DecomposeOptions& options, const std::vector<results::Op
   if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
   comm::check_agreement(communicator, facts_of(records, machinery));
   control.doing = "the pictures";
-  const Work work = make_work(options, communicator, control.stop_requested, observer);
+  Inputs inputs(options, communicator, control.stop_requested, observer);
+  const Work& work = inputs.work();
   comm::run_collectively(communicator, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) engine.check(request);
   });
@@ -118,31 +143,45 @@ void make_results(const DecomposeOptions& options, const std::vector<results::Op
   if (is_first) observer.planned({plan, input, options, device});
   FailedRequests failed(work.records, observer);
   const std::string run_id = make_run_id();
+  WindowTotals totals(communicator.size());
   {
     if (is_first) observer.work_begins([device] { return runtime::memory_use(device.device); });
     const auto end_of_work = c10::make_scope_exit([&] {
       if (is_first) observer.work_ends();
     });
-    engine.run(
-        work.requests, plan,
-        {.progress =
-             [&](const runtime::Progress& progress) {
-               if (is_first) observer.progress(progress);
-               control.doing = doing_after(progress);
-             },
-         .result =
-             [&](std::size_t index, const runtime::Result& result) {
-               communicator.now_doing(fmt::format("writing result {}", index));
-               sink.take(index, work.records[index], result,
-                         make_figures(engine, plan, result, device.device, run_id), [&] {
-                           communicator.report_progress();
-                           communicator.check();
-                         });
-             },
-         .failed = [&](std::size_t index, const std::exception_ptr& reason) { failed.add(index, reason); }},
-        control.stop_requested);
+    const std::vector<common::Range> windows =
+        runtime::windows_of(plan, static_cast<std::int64_t>(work.requests.size()));
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+      const auto first = static_cast<std::size_t>(windows[i].begin);
+      const std::vector<runtime::Request> requests = inputs.window(windows[i]);
+      if (i + 1 < windows.size()) inputs.read_ahead(windows[i + 1]);
+      if (is_first) observer.window_begins(windows[i], static_cast<std::int64_t>(work.requests.size()));
+      engine.run(requests, plan,
+                 {.progress =
+                      [&](const runtime::Progress& progress) {
+                        if (is_first) observer.progress(progress);
+                        control.doing = doing_after(progress);
+                      },
+                  .result =
+                      [&](std::size_t index, const runtime::Result& result) {
+                        communicator.now_doing(fmt::format("writing result {}", first + index));
+                        sink.take(first + index, work.records[first + index], result,
+                                  make_metrics(engine, plan, totals.with(engine.metrics()), result,
+                                               device.device, run_id),
+                                  [&] {
+                                    communicator.report_progress();
+                                    communicator.check();
+                                  });
+                      },
+                  .failed = [&](std::size_t index,
+                                const std::exception_ptr& reason) { failed.add(first + index, reason); }},
+                 control.stop_requested);
+      totals.add(engine);
+    }
   }
-  write_trace(options, communicator, plan, engine.trace(), run_id);
+  write_trace(options, communicator, plan, totals.trace(), run_id);
+  communicator.barrier(
+      "ending");  // the stages' edges are closed at about the same time, which NCCL waits for
   failed.throw_if_any();
 }
 

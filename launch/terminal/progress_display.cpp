@@ -78,6 +78,20 @@ ProgressDisplay::~ProgressDisplay() {
   redrawing_.join();
 }
 
+void ProgressDisplay::begin_window(const common::Range& results, std::int64_t count) {
+  if (style_ == ProgressStyle::kQuiet || results.size() == count) return;
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  if (results.begin == 0) first_window_start_ = now;
+  const double seconds = std::chrono::duration<double>(now - first_window_start_).count();
+  state_.phases = {};
+  state_.window = {.results = results,
+                   .count = count,
+                   .seconds_each = results.begin == 0 ? 0 : seconds / static_cast<double>(results.begin)};
+  if (style_ == ProgressStyle::kLines)
+    say(fmt::format("{}  {}\n", date_and_time(), window_text(state_.window)));
+}
+
 void ProgressDisplay::show(const Progress& progress) {
   if (style_ == ProgressStyle::kQuiet) return;
   const std::lock_guard lock(mutex_);

@@ -33,6 +33,8 @@ class ProgressDisplay {
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 
+  // What is shown next concerns these of `count` results, counted from 0.
+  void begin_window(const common::Range& results, std::int64_t count);
   void show(const runtime::Progress& progress);
 
  private:
@@ -54,6 +56,7 @@ class ProgressDisplay {
   bool ending_ = false;
   ProgressState state_;
   partition::Phase phase_ = partition::Phase::kEncode;
+  Clock::time_point first_window_start_{};
   Clock::time_point phase_start_{};
   Clock::time_point work_start_{};  // of the loading or the computing under way
   Clock::time_point last_drawn_ = Clock::now();

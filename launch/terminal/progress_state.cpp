@@ -71,6 +71,18 @@ double seconds_left(const PhaseState& state) {
   return std::max(0.0, each * static_cast<double>(state.total - state.done) - std::min(since, each));
 }
 
+std::string window_text(const WindowState& window) {
+  const common::Range& results = window.results;
+  std::string text = results.size() == 1
+                         ? fmt::format("result {} of {}", results.begin + 1, window.count)
+                         : fmt::format("results {}-{} of {}", results.begin + 1, results.end, window.count);
+  if (window.seconds_each > 0) {
+    const double left = window.seconds_each * static_cast<double>(window.count - results.begin);
+    text += fmt::format(", about {} left", duration(left));
+  }
+  return text;
+}
+
 std::string phase_text(Phase phase, const PhaseState& state) {
   return fmt::format("{} {}", to_string(phase), details(phase, state));
 }
@@ -82,6 +94,7 @@ std::string memory_text(const runtime::MemoryUse& memory) {
 
 std::vector<std::string> progress_block(const ProgressState& state, Charset charset) {
   std::vector<std::string> lines;
+  if (state.window.count > 0) lines.push_back("  " + window_text(state.window));
   for (const Phase phase : partition::kPhases) {
     const PhaseState& at = state.phases[phase];
     const bool under_way = at.status == Status::kLoading || at.status == Status::kComputing;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/range.h"
 #include "runtime/device/memory.h"
 #include "runtime/engine.h"
 
@@ -21,7 +22,15 @@ struct PhaseState {
   double phase_seconds = 0;    // of the whole phase, once it is done
 };
 
+// Which of the results the phases are at work on, where they do not all go through them together.
+struct WindowState {
+  common::Range results;
+  std::int64_t count = 0;   // of all results; 0: they go together
+  double seconds_each = 0;  // of a result, in the windows before; 0 in the first one
+};
+
 struct ProgressState {
+  WindowState window;
   partition::PerPhase<PhaseState> phases;
   runtime::MemoryUse memory;
 };
@@ -31,6 +40,9 @@ struct ProgressState {
 double seconds_left(const PhaseState& phase);
 
 // "denoise step 12 of 50, 0.67 s a step, 25 s left": a phase in words.
+// "results 3-4 of 10, about 12 min left", counted from 1. The time is that of this window and those behind
+// it.
+std::string window_text(const WindowState& window);
 std::string phase_text(partition::Phase phase, const PhaseState& state);
 
 // "41.20 GiB in use, 41.50 GiB at most, of 139.80 GiB".

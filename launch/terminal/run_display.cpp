@@ -30,6 +30,10 @@ void RunDisplay::work_begins(std::function<runtime::MemoryUse()> read_memory) {
       std::make_unique<ProgressDisplay>(progress_style_for_stderr(), std::move(read_memory), stop_requested_);
 }
 
+void RunDisplay::window_begins(const common::Range& results, std::int64_t count) {
+  if (display_) display_->begin_window(results, count);
+}
+
 void RunDisplay::progress(const runtime::Progress& progress) {
   if (display_) display_->show(progress);
 }

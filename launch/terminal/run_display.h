@@ -20,6 +20,7 @@ class RunDisplay : public session::RunObserver {
   void notice(const std::string& line) override;
   void planned(const session::PlannedRun& run) override;
   void work_begins(std::function<runtime::MemoryUse()> read_memory) override;
+  void window_begins(const common::Range& results, std::int64_t count) override;
   void progress(const runtime::Progress& progress) override;
   void work_ends() noexcept override;
 

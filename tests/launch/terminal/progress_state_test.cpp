@@ -18,6 +18,12 @@ PhaseState computing(std::int64_t done, std::int64_t total, double seconds_at_un
           .seconds_at_unit = seconds_at_unit};
 }
 
+TEST(WindowText, CountsResultsFromOne) {
+  EXPECT_EQ(window_text({.results = {0, 1}, .count = 10}), "result 1 of 10");
+  EXPECT_EQ(window_text({.results = {2, 4}, .count = 10, .seconds_each = 90}),
+            "results 3-4 of 10, about 12 min left");
+}
+
 TEST(PhaseText, BeginsWithoutTimes) {
   EXPECT_EQ(phase_text(Phase::kEncode, computing(0, 2, 0, 3)), "encode 0 of 2");
   EXPECT_EQ(phase_text(Phase::kDenoise, computing(0, 50, 0, 0)), "denoise step 0 of 50");
