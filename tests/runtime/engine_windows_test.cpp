@@ -27,7 +27,7 @@ Request tiny_request(const ParityCase& parity) {
   request.picture = request.picture.narrow(0, 0, 32).narrow(1, 0, 32).contiguous();
   request.layers = 1;
   request.steps = 1;
-  request.init_latents = {};
+  request.init_latents = at::Tensor();
   return request;
 }
 

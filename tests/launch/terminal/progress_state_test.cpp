@@ -21,7 +21,7 @@ PhaseState computing(std::int64_t done, std::int64_t total, double seconds_at_un
 TEST(WindowText, CountsResultsFromOne) {
   EXPECT_EQ(window_text({.results = {0, 1}, .count = 10}), "result 1 of 10");
   EXPECT_EQ(window_text({.results = {2, 4}, .count = 10, .seconds_each = 90}),
-            "results 3-4 of 10, about 12 min left");
+            "results 3-4 of 10, about 12 min 00 s left");
 }
 
 TEST(PhaseText, BeginsWithoutTimes) {
