@@ -1,5 +1,9 @@
 #include "comm/rank_folder.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 
@@ -51,6 +55,12 @@ void RankFolder::touch() const noexcept {
 
 void RankFolder::set_inside() const noexcept {
   write(file("inside", rank_));
+}
+
+bool RankFolder::claim_message() const noexcept {
+  const int file = ::open((folder_ / "failed").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file >= 0) ::close(file);
+  return file >= 0 || errno != EEXIST;
 }
 
 RankFolder::Presence RankFolder::presence(int rank) const {

@@ -6,6 +6,7 @@
 //   here.R    of rank.sh: the host's name; its rank is about to start on this host
 //   alive.R   of the rank, while it meets the others: touched several times per timeout
 //   inside.R  of the rank: it has met the others
+//   failed    of the rank that says why they have not met
 //   dead.R    of rank.sh: how the rank ended, "was killed by signal 9", when it could not tell anybody itself
 #pragma once
 
@@ -26,6 +27,9 @@ class RankFolder {
   // Failures to write are not told: the others see what a rank that does not come looks like.
   void touch() const noexcept;
   void set_inside() const noexcept;
+
+  // Whether this rank is the one of its host to say why they have not met: the first that asks.
+  bool claim_message() const noexcept;
 
   // What is known of another rank. Ages are by the clock of the file system.
   struct Presence {

@@ -53,6 +53,28 @@ ExitCode end_because(const std::exception_ptr& thrown, comm::Communicator& commu
   return failure.code;
 }
 
+// The end of a rank that waits in MPI for one that does not come.
+[[noreturn]] void end_unmet(const comm::mpi::Absence& absence) {
+  if (absence.is_speaker)
+    print({.code = ExitCode::kPeerFailed, .what = absence.what, .remedy = absence.remedy});
+  std::cerr.flush();
+  ::_exit(static_cast<int>(ExitCode::kPeerFailed));
+}
+
+// Ends the process when a rank fails meanwhile, which `hear` has said unless this rank was asked to stop.
+std::unique_ptr<comm::Communicator> connect(comm::mpi::Session& session, std::chrono::milliseconds timeout,
+                                            const std::function<void(const comm::Failure&)>& hear,
+                                            const std::atomic<int>& stop_signal) {
+  if (session.size() == 1) return session.connect(timeout);
+  try {
+    return session.connect(timeout, hear);
+  } catch (const common::PeerFailedError&) {
+    if (stop_signal.load() != 0) throw;
+    std::cerr.flush();
+    ::_exit(static_cast<int>(ExitCode::kPeerFailed));
+  }
+}
+
 // Tells launch/rank.sh, which holds the end of a broken rank back for so long, in whole seconds.
 void tell_timeout(std::chrono::milliseconds timeout) {
   const char* file = std::getenv("LAYERPIPE_TIMEOUT_FILE");
@@ -70,18 +92,16 @@ void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
     return;
   }
   tell_timeout(timeout);
-  comm::mpi::Session session;
+  comm::mpi::Session session(timeout, [](const comm::mpi::Absence& absence) { end_unmet(absence); });
   // A user's own stop is said when this rank has come to it; and mpirun asks the ranks to stop, too, once one
   // has failed.
   std::atomic<bool> peer_failed{false};
-  const std::unique_ptr<comm::Communicator> communicator = session.connect(timeout);
-  if (communicator->size() > 1) {
-    communicator->on_failure([&](const comm::Failure& failure) {
-      if (stop_signal.load() != 0) return;
-      peer_failed.store(true);
-      say_failure(failure, communicator->rank());
-    });
-  }
+  const auto hear = [&](const comm::Failure& failure) {
+    if (stop_signal.load() != 0) return;
+    peer_failed.store(true);
+    say_failure(failure, session.rank());
+  };
+  const std::unique_ptr<comm::Communicator> communicator = connect(session, timeout, hear, stop_signal);
   try {
     body(*communicator);
     communicator->barrier("ending");

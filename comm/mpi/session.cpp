@@ -74,6 +74,14 @@ bool all_are_here(Transport& transport, std::chrono::milliseconds limit) {
   return meeting->changed.wait_for(lock, limit, [&] { return meeting->open == 0; });
 }
 
+// Of the first of these environment variables that is set, or else `otherwise`.
+int first_number_of(std::initializer_list<const char*> names, int otherwise) {
+  for (const char* name : names) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return otherwise;
+}
+
 int int_of(int (*function)(MPI_Comm, int*), const char* name) {
   int value = 0;
   require(function(MPI_COMM_WORLD, &value), name);
@@ -83,6 +91,17 @@ int int_of(int (*function)(MPI_Comm, int*), const char* name) {
 }  // namespace
 
 Session::Session() {
+  join();
+}
+
+Session::Session(std::chrono::milliseconds timeout, const std::function<void(const Absence&)>& missing) {
+  std::optional<Meeting> meeting;
+  if (auto folder = RankFolder::from_environment(rank_from_mpirun(), size_from_mpirun()))
+    meeting.emplace(std::move(*folder), timeout, missing);
+  join();
+}
+
+void Session::join() {
   int provided = 0;
   require(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_SERIALIZED) {
@@ -112,24 +131,28 @@ std::shared_ptr<Transport> Session::make_transport() {
   return std::make_shared<MpiTransport>(*engine_, ++transports_, rank_, size_);
 }
 
-std::unique_ptr<Communicator> Session::connect(std::chrono::milliseconds timeout) {
+std::unique_ptr<Communicator> Session::connect(std::chrono::milliseconds timeout,
+                                               std::function<void(const Failure&)> on_failure) {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
-  auto communicator = std::make_unique<TransportCommunicator>(make_transport(), timeout);
+  auto communicator = std::make_unique<TransportCommunicator>(make_transport(), timeout,
+                                                              RankFolder::from_environment(rank_, size_));
+  if (on_failure) communicator->on_failure(std::move(on_failure));
   communicator->exchange_hosts(host.data());
   return communicator;
 }
 
+// Open MPI's, then that of MPICH and its relatives.
 bool started_by_mpirun() {
-  // Open MPI, then MPICH and its relatives.
   return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_SIZE") != nullptr;
 }
 
 int rank_from_mpirun() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK"}) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  }
-  return 0;
+  return first_number_of({"OMPI_COMM_WORLD_RANK", "PMI_RANK"}, 0);
+}
+
+int size_from_mpirun() {
+  return first_number_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1);
 }
 
 }  // namespace layerpipe::comm::mpi
