@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, takes the pictures in demo/pictures apart with the small model in demo/model, and puts all
-# results on one sheet. The model was trained on drawn scenes: its layers show what the program does, not how well the real model
+# Installs what is missing, builds the program, takes the pictures in demo/pictures apart with the small model in demo/model, and puts
+# all results on one sheet. The model was trained on drawn scenes: its layers show what the program does, not how well the real model
 # does it. Needs no GPU and no download of weights.
 #
-#   launch/demo.sh [--built FOLDER] [--out FOLDER]
+#   launch/demo.sh [--cuda] [--built FOLDER] [--out FOLDER]
 #
+#   --cuda           compile the CUDA kernels although this machine has no GPU (launch/build.sh --help)
 #   --built FOLDER   run the programs in FOLDER; nothing is installed or built (the tests do this)
 #   --out FOLDER     where layers and sheet go (default: out/demo in the checkout)
 #   --help           this text
@@ -15,10 +16,11 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 SETTINGS=(--resolution 256 --any-resolution --layers 4 --steps 20 --no-cfg)
-built="" out="$CHECKOUT/out/demo"
+built="" out="$CHECKOUT/out/demo" build_options=()
 while (($#)); do
   case "$1" in
     -h | --help) print_help; exit 0 ;;
+    --cuda) build_options=(--cuda); shift ;;
     --built | --out)
       (($# > 1)) || fail 2 "$1 needs a folder"
       if [[ "$1" == --built ]]; then built="$2"; else out="$2"; fi
@@ -29,7 +31,7 @@ done
 
 if [[ -z "$built" ]]; then
   "$CHECKOUT/launch/setup.sh"
-  "$CHECKOUT/launch/build.sh"
+  "$CHECKOUT/launch/build.sh" "${build_options[@]}"
   built="$BUILD"
 fi
 

@@ -22,6 +22,27 @@ fail() {  # fail CODE MESSAGE...
   exit "$code"
 }
 
+# step LOG TEXT COMMAND...: runs the command, whose output is appended to the file LOG, and prints one line: the text and, at the end,
+# the seconds that it took. Where the command fails, the end of its output and the name of the log follow, and its exit code is
+# returned.
+step() {
+  local log=$1 text=$2 started=$SECONDS code=0 from
+  shift 2
+  printf '==> %s ... ' "$text" >&2
+  mkdir -p -- "$(dirname -- "$log")"
+  printf '==> %s: %s\n' "$text" "${*@Q}" >>"$log"
+  from=$(($(wc -l <"$log") + 1))
+  "$@" </dev/null >>"$log" 2>&1 || code=$?
+  if ((code == 0)); then
+    printf '%d s\n' $((SECONDS - started)) >&2
+    return
+  fi
+  printf 'failed after %d s\n' $((SECONDS - started)) >&2
+  tail -n +"$from" -- "$log" | tail -n 60 >&2
+  say "$1 ended with code $code; its whole output is in $log"
+  return "$code"
+}
+
 # Waits so many seconds, without a process that could be left behind.
 pause() { read -rt "$1" <> <(:) || true; }
 
@@ -30,6 +51,9 @@ print_help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 
 # version_at_least HAVE WANTED: compares dotted numbers.
 version_at_least() { [[ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]]; }
+
+# How many GPUs of NVIDIA this machine has.
+count_gpus() { nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU' || true; }
 
 # Prints the path of an nvcc that the project can use; says why when there is one that it cannot.
 find_nvcc() {

@@ -34,7 +34,7 @@ done
 [[ -x "$PROGRAM" ]] || fail 2 "$PROGRAM is missing; launch/build.sh makes it"
 [[ -z "$hostfile" || -r "$hostfile" ]] || fail 2 "the host file $hostfile cannot be read"
 if [[ -z "$ranks" && -z "$hostfile" ]]; then
-  ranks="$(nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU' || true)"
+  ranks="$(count_gpus)"
   ((ranks > 0)) || ranks=1
 fi
 [[ -z "$ranks" || "$ranks" =~ ^[1-9][0-9]{0,4}$ ]] || fail 2 "-n needs a number of ranks, not $ranks"

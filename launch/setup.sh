@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what layerpipe needs and this machine lacks: compilers and libraries through apt (Debian 12, Ubuntu 24.04), LibTorch as
 # the PyPI package "torch" into .venv in the checkout. Nothing is downloaded for a torch >= 2.10 that is there already, in the
-# python3 on the PATH or in the folder that LibTorch_ROOT names.
+# python3 on the PATH or in the folder that LibTorch_ROOT names. What apt and pip say goes to build/setup.log.
 #
-#   launch/setup.sh [--reference] [--dev]
+#   launch/setup.sh [--tests] [--reference] [--dev]
 #
+#   --tests       also GoogleTest, which launch/build.sh --all needs
 #   --reference   also diffusers, transformers and what else the parity tests compare with, into .venv; on Debian also chromium, which
 #                 a test drives through the viewer's page
 #   --dev         also clang-format and shellcheck, which the checks of the sources use
@@ -18,23 +19,28 @@ set -euo pipefail
 TORCH=torch==2.11.0
 REFERENCE="$CHECKOUT/tools/requirements-reference.txt"
 
-# What is missing, by the names of Debian's packages; $1 and $2 say whether the tools of --dev and --reference count. Asked of the tools themselves, so that it holds on any distribution.
+tests="" reference="" dev=""  # what is asked for on the command line
+LOG="$BUILD/setup.log"
+
+# What is missing, by the names of Debian's packages. Asked of the tools themselves, so that it holds on any distribution.
 missing_packages() {
-  local tool library
+  local tool library libraries
   for tool in g++ cmake ninja:ninja-build ccache pkg-config mpirun:openmpi-bin mpicxx:libopenmpi-dev; do
     command -v "${tool%%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
   done
-  for library in libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev libzip:libzip-dev pugixml:libpugixml-dev zlib:zlib1g-dev \
-      libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev CLI11:libcli11-dev fmt:libfmt-dev libxxhash:libxxhash-dev \
-      yaml-cpp:libyaml-cpp-dev gtest:libgtest-dev gmock:libgmock-dev; do
+  libraries=(libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev libzip:libzip-dev
+    pugixml:libpugixml-dev zlib:zlib1g-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev
+    CLI11:libcli11-dev fmt:libfmt-dev libxxhash:libxxhash-dev yaml-cpp:libyaml-cpp-dev)
+  [[ -z "$tests" ]] || libraries+=(gtest:libgtest-dev gmock:libgmock-dev)
+  for library in "${libraries[@]}"; do
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
   done
   python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3-venv
   # Elsewhere chromium is no plain package, or has another name; the two tests that want a browser are skipped without.
-  if [[ -n "$2" ]] && grep -qs '^ID=debian$' /etc/os-release; then
+  if [[ -n "$reference" ]] && grep -qs '^ID=debian$' /etc/os-release; then
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || printf '%s\n' chromium
   fi
-  if [[ -n "$1" ]]; then
+  if [[ -n "$dev" ]]; then
     command -v clang-format-14 >/dev/null || printf '%s\n' clang-format-14
     command -v shellcheck >/dev/null || printf '%s\n' shellcheck
   fi
@@ -64,24 +70,28 @@ install_packages() {
     fi
     as_root=(sudo)
   fi
-  say "installing through apt: $*"
-  "${as_root[@]}" apt-get update -qq || say "the package lists could not be brought up to date; going on with the old ones"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-    -o DPkg::Lock::Timeout=300 "$@" >&2 ||
+  say "these packages are missing: $*"
+  step "$LOG" "bringing the package lists up to date" "${as_root[@]}" apt-get update ||
+    say "the package lists could not be brought up to date; the old ones are used"
+  step "$LOG" "installing $# packages through apt" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" ||
     fail 2 "apt-get could not install the packages; its own message is above"
 }
 
 make_venv() {
   [[ -x "$VENV/bin/python" ]] && return
-  say "making the Python environment .venv"
   # With the packages of the python3 it is made from, so that a torch there need not be downloaded again.
   local options=()
   usable_torch "$(package_of python3)" && options=(--system-site-packages)
-  python3 -m venv "${options[@]}" "$VENV"
+  step "$LOG" "making the Python environment .venv" python3 -m venv "${options[@]}" "$VENV" ||
+    fail 2 "python3 could not make $VENV; its own message is above"
 }
 
+# pip_install TEXT ARGUMENT...
 pip_install() {
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2 ||
+  local text=$1
+  shift
+  step "$LOG" "$text" "$VENV/bin/python" -m pip install --progress-bar off --disable-pip-version-check "$@" ||
     fail 2 "pip could not install $*; its own message is above"
 }
 
@@ -100,9 +110,9 @@ for line in open(sys.argv[1]):
 PYTHON
 }
 
-reference="" dev=""
 for argument in "$@"; do
   case "$argument" in
+    --tests) tests=yes ;;
     --reference) reference=yes ;;
     --dev) dev=yes ;;
     -h | --help) print_help; exit 0 ;;
@@ -110,7 +120,9 @@ for argument in "$@"; do
   esac
 done
 
-mapfile -t packages < <(missing_packages "$dev" "$reference")
+mkdir -p "$BUILD"
+: >"$LOG"
+mapfile -t packages < <(missing_packages)
 ((${#packages[@]} == 0)) || install_packages "${packages[@]}"
 cmake_version="$(cmake --version | sed -n '1s/[^0-9]*//p')"
 version_at_least "$cmake_version" 3.25 ||
@@ -118,18 +130,16 @@ version_at_least "$cmake_version" 3.25 ||
 
 if ! torch="$(find_torch)"; then
   make_venv
-  say "installing $TORCH into .venv (a download of about 2 GB unless pip has it already)"
-  pip_install "$TORCH"
+  say "what pip says goes to $LOG"
+  pip_install "installing $TORCH into .venv (a download of about 2 GB unless pip has it already)" "$TORCH"
   torch="$(find_torch)" || fail 2 "the torch that pip installed is not usable; remove $VENV and try again"
 fi
 
 if [[ -n "$reference" ]] && ! has_reference; then
   make_venv
   if ! usable_torch "$(package_of "$VENV/bin/python")"; then
-    say "installing $TORCH into .venv, because the reference implementations run on it"
-    pip_install "$TORCH"
+    pip_install "installing $TORCH into .venv, because the reference implementations run on it" "$TORCH"
   fi
-  say "installing the reference implementations into .venv"
-  pip_install --requirement "$REFERENCE"
+  pip_install "installing the reference implementations into .venv" --requirement "$REFERENCE"
 fi
 say "ready; LibTorch is in $torch"

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The one test command: installs what is missing, builds, runs all tests, names the ones that were skipped and why.
+# The one test command: installs what is missing, builds program, tests and benchmarks, runs all tests, names the ones that were
+# skipped and why.
 #
-#   launch/test.sh [--no-reference] [ARGUMENT...]
+#   launch/test.sh [--no-reference] [--cuda] [ARGUMENT...]
 #
 #   --no-reference   do not install diffusers and transformers; tests that compare with them live are skipped
+#   --cuda           compile the CUDA kernels although this machine has no GPU (launch/build.sh --help)
 #
 # Every ARGUMENT goes to ctest, for example -L unit or -R tokenizer. The exit code is that of ctest, whose results lie in
 # build/Testing/results.xml (JUnit) afterwards.
@@ -12,19 +14,23 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-case "${1:-}" in -h | --help) print_help; exit 0 ;; esac
-setup=(--reference)
-if [[ "${1:-}" == --no-reference ]]; then
-  setup=()
+setup=(--tests --reference) build=(--all)
+while (($#)); do
+  case "$1" in
+    -h | --help) print_help; exit 0 ;;
+    --no-reference) setup=(--tests) ;;
+    --cuda) build+=(--cuda) ;;
+    *) break ;;
+  esac
   shift
-fi
+done
 
 "$CHECKOUT/launch/setup.sh" "${setup[@]}"
 reference_python=""
 if "$VENV/bin/python" -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("diffusers"))' 2>/dev/null; then
   reference_python="$VENV/bin/python"
 fi
-"$CHECKOUT/launch/build.sh" "-DLAYERPIPE_REFERENCE_PYTHON=$reference_python"
+"$CHECKOUT/launch/build.sh" "${build[@]}" "-DLAYERPIPE_REFERENCE_PYTHON=$reference_python"
 
 say "running the tests"
 # ctest's summary is held back until the skipped tests have been named, so that it closes the output.

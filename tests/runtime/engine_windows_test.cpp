@@ -21,6 +21,20 @@ using layerpipe::testing::on_local_ranks;
 using layerpipe::testing::ParityCase;
 using layerpipe::testing::split_plan;
 
+// The case whose model has most blocks: one for each of three ranks.
+ParityCase deepest_case() {
+  ParityCase deepest;
+  std::int64_t most = 0;
+  for (const std::string& name : layerpipe::testing::parity_case_names()) {
+    ParityCase parity = load_parity_case(name);
+    const std::int64_t blocks = model::load_model_config(parity.model()).transformer.num_layers;
+    if (blocks <= most) continue;
+    most = blocks;
+    deepest = std::move(parity);
+  }
+  return deepest;
+}
+
 // The smallest work that passes through everything: one layer, one step, one stage after another.
 Request tiny_request(const ParityCase& parity) {
   Request request = parity.request;
@@ -34,7 +48,7 @@ Request tiny_request(const ParityCase& parity) {
 TEST(EngineWindows, TwoThousandOnThreeRanksHoldNoMoreThanTheFirstFew) {
   constexpr int kWindows = 2000;
   constexpr int kSettled = 200;
-  const ParityCase parity = load_parity_case("plain");
+  const ParityCase parity = deepest_case();
   const Request request = tiny_request(parity);
   Holdings before;
   Holdings after;
@@ -69,7 +83,7 @@ TEST(EngineWindows, TwoThousandOnThreeRanksHoldNoMoreThanTheFirstFew) {
 
 // What is resident is loaded by the first window alone; what is phased by each.
 TEST(EngineWindows, ResidentNetworksAreLoadedOnce) {
-  const ParityCase parity = load_parity_case("plain");
+  const ParityCase parity = deepest_case();
   const Request request = tiny_request(parity);
   Engine engine({.model_folder = parity.model(), .dtype = at::kFloat});
   partition::Plan plan = whole_plan(engine.model_config());
@@ -92,7 +106,7 @@ TEST(EngineWindows, ResidentNetworksAreLoadedOnce) {
 }
 
 TEST(EngineWindows, AnotherLayoutOfThePlanGivesTheSameBits) {
-  const ParityCase parity = load_parity_case("plain");
+  const ParityCase parity = deepest_case();
   const Request request = tiny_request(parity);
   std::vector<at::Tensor> decoded;
   on_local_ranks(2, [&](comm::Communicator& communicator) {
@@ -115,7 +129,7 @@ TEST(EngineWindows, AnotherLayoutOfThePlanGivesTheSameBits) {
 }
 
 TEST(EngineWindows, WorksOnAfterAWindowThatWasInterrupted) {
-  const ParityCase parity = load_parity_case("plain");
+  const ParityCase parity = deepest_case();
   const std::vector<Request> requests{tiny_request(parity), tiny_request(parity)};
   Engine engine({.model_folder = parity.model(), .dtype = at::kFloat});
   std::atomic<bool> stop{false};
