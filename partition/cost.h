@@ -36,8 +36,11 @@ struct VaeCost {
   std::uint64_t encode_whole_bytes = 0;  // beside the weights, of stage 0, after that: the middle block
   std::uint64_t decode_bytes = 0;        // beside the weights, of a rank with a share
   double encode_operations = 0;          // of all strips of a picture together
-  double decode_operations = 0;
-  std::int64_t decode_tasks = 1;  // layers · strips: the smallest piece that is dealt out
+  double encode_whole_operations = 0;    // of stage 0, after that: the middle block of a picture
+  double decode_operations = 0;          // of all strips of a request's layers together
+  double decode_whole_operations = 0;    // of all its layers' middle blocks; a rank computes those it decodes
+  std::int64_t strips = 1;               // of a picture, and of a layer
+  std::int64_t decode_tasks = 1;         // layers · strips: the smallest piece that is dealt out
 };
 
 // What a rank takes whatever it computes.

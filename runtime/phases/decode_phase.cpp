@@ -2,10 +2,13 @@
 
 #include <ATen/Functions.h>
 
+#include <utility>
+
 #include "model/latents.h"
 #include "model/pipeline/pipeline.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/device/memory.h"
+#include "runtime/phases/exchange_executor.h"
 #include "runtime/schedule/shares.h"
 
 namespace layerpipe::runtime {
@@ -50,34 +53,12 @@ DecodeTasks tasks_of(const Request& request, const RunContext& run) {
 
 // The layers that a range of tasks belongs to.
 common::Range layers_of(const DecodeTasks& tasks, const common::Range& range) {
-  return {tasks.layer(range.begin), tasks.layer(range.end - 1) + 1};
+  return wholes_of(range, tasks.per_layer());
 }
 
 // Of the latents of these layers: [layers, z_dim, h, w].
 std::vector<std::int64_t> latent_sizes(const DecodeTasks& tasks, const common::Range& range) {
   return {layers_of(tasks, range).size(), tasks.latents.channels, tasks.latents.height, tasks.latents.width};
-}
-
-// Rank 0 gives every rank the latents of the layers that it decodes.
-void send_latents(RunContext& run, std::size_t request, const DecodeTasks& tasks) {
-  const RequestState& state = run.states[request];
-  at::Tensor layers;
-  if (!state.failure) {
-    layers = model::unpack_latents(state.result.latents, tasks.grid)
-                 .narrow(0, tasks.frames.begin, tasks.frames.size());
-  }
-  for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
-    const common::Range& range = tasks.ranges[stage];
-    if (range.size() == 0) continue;
-    comm::Boundary boundary{.header = {.request = static_cast<std::int64_t>(request)}, .tensors = {}};
-    if (state.failure) {
-      boundary.header.action = comm::Action::kSkip;
-    } else {
-      const common::Range wanted = layers_of(tasks, range);
-      boundary.tensors = {{kLatents, layers.narrow(0, wanted.begin, wanted.size())}};
-    }
-    run.exchange.send(run.plan.stages[stage].rank, std::move(boundary));
-  }
 }
 
 // This rank's tasks: rows of pictures, [1, channels, rows, width], host.
@@ -107,68 +88,116 @@ at::Tensor decode_tasks(const RunContext& run, const DecodeTasks& tasks, const c
   return rows.cpu();
 }
 
-// Rank 0 puts the rows of all ranks into [layers, channels, height, width], host.
-at::Tensor collect(RunContext& run, std::size_t index, const DecodeTasks& tasks) {
-  const model::VaeConfig& config = run.model.config().vae;
-  const std::int64_t scale = config.spatial_compression_ratio();
-  const std::int64_t width = scale * tasks.latents.width;
-  const at::Tensor decoded =
-      at::empty({tasks.frames.size(), config.input_channels, scale * tasks.latents.height, width},
-                at::TensorOptions().dtype(run.dtype));
-  for (std::size_t stage = 0; stage < tasks.ranges.size(); ++stage) {
-    const common::Range& range = tasks.ranges[stage];
-    if (range.size() == 0) continue;
-    const int rank = run.plan.stages[stage].rank;
-    const comm::Boundary boundary = run.exchange.receive(rank, static_cast<std::int64_t>(index));
+// What this rank does of the decoding.
+class Decoding {
+ public:
+  Decoding(RunContext& run, const std::function<void()>& before_each,
+           const std::function<void(std::size_t request)>& decoded)
+      : run_(run), before_each_(before_each), told_(decoded) {
+    for (const Request& request : run.requests) tasks_.push_back(tasks_of(request, run));
+  }
+
+  ExchangeList list() const {
+    std::vector<DealtItem> dealt;
+    for (const DecodeTasks& tasks : tasks_)
+      dealt.push_back({static_cast<std::int64_t>(dealt.size()), tasks.ranges});
+    return schedule_decoding(static_cast<std::int64_t>(run_.plan.stages.size()),
+                             dealt)[static_cast<std::size_t>(run_.part.stage)];
+  }
+
+  void begin(std::int64_t number) {
+    before_each_();
+    if (!run_.is_first() || state(number).failure) return;
+    const DecodeTasks& tasks = tasks_at(number);
+    layers_ = model::unpack_latents(state(number).result.latents, tasks.grid)
+                  .narrow(0, tasks.frames.begin, tasks.frames.size());
+  }
+
+  // Rank 0 gives a stage the latents of the layers that it decodes.
+  comm::Boundary deal(std::int64_t number, std::int64_t stage) const {
+    if (state(number).failure) return skipped();
+    const DecodeTasks& tasks = tasks_at(number);
+    const common::Range wanted = layers_of(tasks, tasks.ranges[static_cast<std::size_t>(stage)]);
+    return {.header = {}, .tensors = {{kLatents, layers_.narrow(0, wanted.begin, wanted.size())}}};
+  }
+
+  // This rank's rows, and the memory that it has used.
+  comm::Boundary compute(std::int64_t number, const comm::Boundary& received) const {
+    if (received.header.action == comm::Action::kSkip) return skipped();
+    const DecodeTasks& tasks = tasks_at(number);
+    const common::Range mine = tasks.ranges[static_cast<std::size_t>(run_.part.stage)];
+    const at::Tensor& latents = received.at(kLatents, run_.dtype, latent_sizes(tasks, mine));
+    const at::Tensor rows =
+        run_.traced("VAE strips", [&] { return decode_tasks(run_, tasks, mine, latents); });
+    const auto peak = static_cast<std::int64_t>(memory_use(run_.device).peak);
+    return {.header = {}, .tensors = {{kRows, rows}, {kPeakBytes, at::scalar_tensor(peak, at::kLong)}}};
+  }
+
+  // Rank 0 puts a stage's rows to their places.
+  void collect(std::int64_t number, std::int64_t stage, const comm::Boundary& result) {
+    if (result.header.action == comm::Action::kSkip) return;
+    const DecodeTasks& tasks = tasks_at(number);
+    const common::Range& range = tasks.ranges[static_cast<std::size_t>(stage)];
+    const model::VaeConfig& config = run_.model.config().vae;
+    const std::int64_t scale = config.spatial_compression_ratio();
+    const std::int64_t width = scale * tasks.latents.width;
+    if (!decoded_.defined()) {
+      decoded_ = at::empty({tasks.frames.size(), config.input_channels, scale * tasks.latents.height, width},
+                           at::TensorOptions().dtype(run_.dtype));
+    }
     const at::Tensor& rows =
-        boundary.at(kRows, run.dtype, {1, config.input_channels, scale * tasks.rows(range), width});
-    run.decode_peak_bytes[static_cast<std::size_t>(rank)] =
-        static_cast<std::uint64_t>(boundary.at(kPeakBytes, at::kLong, {}).item<std::int64_t>());
+        result.at(kRows, run_.dtype, {1, config.input_channels, scale * tasks.rows(range), width});
+    const int rank = run_.plan.stages[static_cast<std::size_t>(stage)].rank;
+    run_.decode_peak_bytes[static_cast<std::size_t>(rank)] =
+        static_cast<std::uint64_t>(result.at(kPeakBytes, at::kLong, {}).item<std::int64_t>());
     std::int64_t above = 0;
     for (std::int64_t task = range.begin; task < range.end; ++task) {
       const common::Range& strip = tasks.strip(task);
-      decoded.narrow(0, tasks.layer(task), 1)
+      decoded_.narrow(0, tasks.layer(task), 1)
           .narrow(2, scale * strip.begin, scale * strip.size())
           .copy_(rows.narrow(2, above, scale * strip.size()));
       above += scale * strip.size();
     }
   }
-  return decoded;
-}
+
+  void finish(std::int64_t number) {
+    layers_.reset();
+    RequestState& mine = state(number);
+    if (!mine.failure) {
+      mine.result.decoded = std::exchange(decoded_, {});
+      mine.require_finite(mine.result.decoded, "the layers of result " + std::to_string(number));
+    }
+    told_(static_cast<std::size_t>(number));
+  }
+
+ private:
+  static comm::Boundary skipped() { return {.header = {.action = comm::Action::kSkip}, .tensors = {}}; }
+  RequestState& state(std::int64_t number) const { return run_.states[static_cast<std::size_t>(number)]; }
+  const DecodeTasks& tasks_at(std::int64_t number) const { return tasks_[static_cast<std::size_t>(number)]; }
+
+  RunContext& run_;
+  const std::function<void()>& before_each_;
+  const std::function<void(std::size_t request)>& told_;
+  std::vector<DecodeTasks> tasks_;  // by request
+  // Of the request at hand, on rank 0, host:
+  at::Tensor layers_;   // [layers, z_dim, h, w], latents
+  at::Tensor decoded_;  // [layers, channels, height, width], from the first rows on
+};
 
 }  // namespace
 
 void decode_layers(RunContext& run, const std::function<void()>& before_each,
                    const std::function<void(std::size_t request)>& decoded) {
   run.decode_peak_bytes.assign(run.plan.stages.size(), 0);
-  for (std::size_t i = 0; i < run.requests.size(); ++i) {
-    run.now_doing("decode request " + std::to_string(i));
-    run.progress.check_stop();
-    before_each();
-    const Request& request = run.requests[i];
-    const DecodeTasks tasks = tasks_of(request, run);
-    if (run.is_first()) send_latents(run, i, tasks);
-    const common::Range mine = tasks.ranges[static_cast<std::size_t>(run.part.stage)];
-    if (mine.size() > 0) {
-      comm::Boundary boundary = run.exchange.receive(kFirstRank, static_cast<std::int64_t>(i));
-      if (boundary.header.action == comm::Action::kCompute) {
-        const at::Tensor& latents = boundary.at(kLatents, run.dtype, latent_sizes(tasks, mine));
-        const at::Tensor rows =
-            run.traced("VAE strips", [&] { return decode_tasks(run, tasks, mine, latents); });
-        const auto peak = static_cast<std::int64_t>(memory_use(run.device).peak);
-        run.exchange.send(kFirstRank,
-                          {.header = boundary.header,
-                           .tensors = {{kRows, rows}, {kPeakBytes, at::scalar_tensor(peak, at::kLong)}}});
-      }
-    }
-    if (!run.is_first()) continue;
-    RequestState& state = run.states[i];
-    if (!state.failure) {
-      state.result.decoded = collect(run, i, tasks);
-      state.require_finite(state.result.decoded, "the layers of result " + std::to_string(i));
-    }
-    decoded(i);
-  }
+  Decoding decoding(run, before_each, decoded);
+  execute(run, decoding.list(),
+          {.begin = [&](std::int64_t number) { decoding.begin(number); },
+           .deal = [&](std::int64_t number, std::int64_t stage) { return decoding.deal(number, stage); },
+           .compute = [&](std::int64_t number,
+                          const comm::Boundary& received) { return decoding.compute(number, received); },
+           .collect = [&](std::int64_t number, std::int64_t stage,
+                          const comm::Boundary& result) { decoding.collect(number, stage, result); },
+           .finish = [&](std::int64_t number) { decoding.finish(number); }});
 }
 
 }  // namespace layerpipe::runtime

@@ -2,9 +2,12 @@
 
 #include <ATen/Functions.h>
 
+#include <utility>
+
 #include "model/latents.h"
 #include "model/pipeline/pipeline.h"
 #include "model/vae/vae_strips.h"
+#include "runtime/phases/exchange_executor.h"
 #include "runtime/schedule/shares.h"
 
 namespace layerpipe::runtime {
@@ -12,17 +15,13 @@ namespace {
 
 constexpr const char* kTensor = "tensor";
 
-comm::Boundary boundary_of(std::int64_t number, const at::Tensor& tensor) {
-  return {.header = {.request = number}, .tensors = {{kTensor, tensor}}};
-}
-
-// The stages that hold text layers, in order.
-std::vector<partition::StagePlan> text_stages(const partition::Plan& plan) {
-  std::vector<partition::StagePlan> stages;
-  for (const partition::StagePlan& stage : plan.stages) {
-    if (stage.text_layers.size() > 0) stages.push_back(stage);
+PromptWork work_of(const RunContext& run, const PromptList& prompts) {
+  PromptWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
+                  .prompts = static_cast<std::int64_t>(prompts.token_ids.size())};
+  for (const partition::StagePlan& stage : run.plan.stages) {
+    if (stage.text_layers.size() > 0) work.chain.push_back(stage.stage);
   }
-  return stages;
+  return work;
 }
 
 // One prompt through this rank's text layers. `received` is empty at the first of them.
@@ -35,67 +34,8 @@ at::Tensor encode_part(const RunContext& run, const std::vector<std::int64_t>& i
   return pipeline_of(run.model.config().pipeline).prompt_template().prompt_rows(encoder.norm(hidden_states));
 }
 
-// This rank's strips of a picture, joined along its height.
-at::Tensor encode_strips(const RunContext& run, const Request& request,
-                         const std::vector<common::Range>& strips, const common::Range& mine) {
-  const at::Tensor picture = model::picture_to_tensor(request.picture).to(run.device, run.dtype);
-  std::vector<at::Tensor> parts(static_cast<std::size_t>(mine.size()));
-  model::ops::for_each_task(run.device, mine.size(), [&](std::int64_t task) {
-    parts[static_cast<std::size_t>(task)] = run.networks.vae_encoder().forward_strip(
-        picture, strips[static_cast<std::size_t>(mine.begin + task)]);
-    run.communicator.report_progress();
-  });
-  return at::cat(parts, 2);
-}
-
-// The requests whose picture has to be encoded: neighbours may share one.
-std::vector<std::size_t> distinct_pictures(std::span<const Request> requests) {
-  std::vector<std::size_t> distinct;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (i == 0 || !requests[i].picture.is_same(requests[i - 1].picture)) distinct.push_back(i);
-  }
-  return distinct;
-}
-
-}  // namespace
-
-void encode_prompts(RunContext& run, const PromptList& prompts) {
-  const auto stages = text_stages(run.plan);
-  const std::size_t count = prompts.token_ids.size();
-  std::size_t place = 0;  // of this rank among those with text layers
-  while (place < stages.size() && stages[place].rank != run.part.rank) ++place;
-  std::vector<at::Tensor> embeds(count);
-  std::size_t collected = 0;
-  const model::PromptTemplate words = pipeline_of(run.model.config().pipeline).prompt_template();
-  const std::int64_t width = run.model.config().text_encoder.hidden_size;
-  const auto receive = [&](int from, std::size_t prompt, std::int64_t rows) {
-    return run.exchange.receive(from, static_cast<std::int64_t>(prompt))
-        .at(kTensor, run.dtype, {rows, width});
-  };
-  const auto collect = [&] {
-    embeds[collected] =
-        receive(stages.back().rank, collected, words.prompt_length(prompts.token_ids[collected].size()));
-    ++collected;
-  };
-  for (std::size_t i = 0; i < count; ++i) {
-    if (place < stages.size()) {
-      run.now_doing("encode prompt " + std::to_string(i));
-      run.progress.check_stop();
-      at::Tensor received;
-      if (place > 0) {
-        received = receive(stages[place - 1].rank, i, static_cast<std::int64_t>(prompts.token_ids[i].size()));
-      }
-      const at::Tensor result =
-          run.traced("text encoder", [&] { return encode_part(run, prompts.token_ids[i], received); });
-      const bool is_last = place + 1 == stages.size();
-      run.exchange.send(is_last ? kFirstRank : stages[place + 1].rank,
-                        boundary_of(static_cast<std::int64_t>(i), result));
-    }
-    // No more prompts are under way than the chain's channels hold, or it would stand still.
-    if (run.is_first() && i + 1 >= stages.size()) collect();
-  }
-  if (!run.is_first()) return;
-  while (collected < count) collect();
+// Rank 0 gives the requests the embeddings of their prompts.
+void take_embeddings(RunContext& run, const PromptList& prompts, const std::vector<at::Tensor>& embeds) {
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
     RequestState& state = run.states[i];
     state.result.prompt_embeds = embeds[prompts.prompts[i][0]];
@@ -105,46 +45,129 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
   }
 }
 
-void encode_pictures(RunContext& run) {
-  const model::ModelConfig& config = run.model.config();
-  std::vector<std::size_t> pictures = distinct_pictures(run.requests);
-  std::size_t next = 0;
-  at::Tensor latents;
+// A picture that has to be encoded. It has the number of the first request that it belongs to.
+struct PictureWork {
+  common::Range requests;             // that share it
+  std::vector<common::Range> strips;  // of latent rows
+  std::vector<common::Range> pieces;  // of strips, by stage
+};
+
+// The distinct pictures: neighbours may share one.
+std::vector<PictureWork> pictures_of(const RunContext& run) {
+  std::vector<PictureWork> works;
   for (std::size_t i = 0; i < run.requests.size(); ++i) {
-    if (next < pictures.size() && pictures[next] == i) {
-      ++next;
-      run.now_doing("encode picture " + std::to_string(i));
-      run.progress.check_stop();
-      const Request& request = run.requests[i];
-      const auto strips = model::vae_strips(request.picture.size(0) / config.vae.spatial_compression_ratio());
-      const auto ranges = deal_strips(static_cast<std::int64_t>(strips.size()), run.plan);
-      const common::Range mine = ranges[static_cast<std::size_t>(run.part.stage)];
-      if (mine.size() > 0) {
-        const at::Tensor rows =
-            run.traced("VAE strips", [&] { return encode_strips(run, request, strips, mine); });
-        run.exchange.send(kFirstRank, boundary_of(static_cast<std::int64_t>(i), rows));
-      }
-      if (run.is_first()) {
-        std::vector<at::Tensor> parts;
-        for (std::size_t stage = 0; stage < ranges.size(); ++stage) {
-          if (ranges[stage].size() == 0) continue;
-          const comm::Boundary part =
-              run.exchange.receive(run.plan.stages[stage].rank, static_cast<std::int64_t>(i));
-          parts.push_back(part.at(kTensor).to(run.device));
-        }
-        latents = run.traced("VAE middle", [&] {
-          const at::Tensor encoded = run.networks.vae_encoder().forward_middle(at::cat(parts, 2));
-          return model::pack_latents(model::normalise_latents(encoded, config.vae)).cpu();
-        });
-        run.communicator.report_progress();
-      }
+    const at::Tensor& picture = run.requests[i].picture;
+    const auto number = static_cast<std::int64_t>(i);
+    if (i > 0 && picture.is_same(run.requests[i - 1].picture)) {
+      works.back().requests.end = number + 1;
+      continue;
     }
-    if (!run.is_first()) continue;
-    RequestState& state = run.states[i];
-    state.result.image_latents = latents;
-    state.require_finite(latents, "the picture's latents");
-    run.progress.advance(i);
+    auto strips = model::vae_strips(picture.size(0) / run.model.config().vae.spatial_compression_ratio());
+    auto pieces = deal_strips(static_cast<std::int64_t>(strips.size()), run.plan);
+    works.push_back({{number, number + 1}, std::move(strips), std::move(pieces)});
   }
+  return works;
+}
+
+// What this rank does of the pictures.
+class PictureEncoding {
+ public:
+  explicit PictureEncoding(RunContext& run) : run_(run), works_(pictures_of(run)) {}
+
+  ExchangeList list() const {
+    std::vector<DealtItem> dealt;
+    for (const PictureWork& work : works_) dealt.push_back({work.requests.begin, work.pieces});
+    return schedule_pictures(static_cast<std::int64_t>(run_.plan.stages.size()),
+                             dealt)[static_cast<std::size_t>(run_.part.stage)];
+  }
+
+  // Numbers only grow.
+  void begin(std::int64_t number) {
+    while (works_[next_].requests.begin != number) ++next_;
+  }
+
+  // This rank's strips, joined along the picture's height: [1, channels, rows, w].
+  at::Tensor strips(std::int64_t number) const {
+    const PictureWork& work = works_[next_];
+    const common::Range mine = work.pieces[static_cast<std::size_t>(run_.part.stage)];
+    const at::Tensor picture =
+        model::picture_to_tensor(run_.requests[static_cast<std::size_t>(number)].picture)
+            .to(run_.device, run_.dtype);
+    std::vector<at::Tensor> parts(static_cast<std::size_t>(mine.size()));
+    model::ops::for_each_task(run_.device, mine.size(), [&](std::int64_t task) {
+      parts[static_cast<std::size_t>(task)] = run_.networks.vae_encoder().forward_strip(
+          picture, work.strips[static_cast<std::size_t>(mine.begin + task)]);
+      run_.communicator.report_progress();
+    });
+    return at::cat(parts, 2);
+  }
+
+  void collect(const at::Tensor& rows) { parts_.push_back(rows.to(run_.device)); }
+
+  // The picture's latents, for all requests that share it.
+  void finish() {
+    const model::VaeConfig& config = run_.model.config().vae;
+    const at::Tensor latents = run_.traced("VAE middle", [&] {
+      const at::Tensor encoded = run_.networks.vae_encoder().forward_middle(at::cat(parts_, 2));
+      return model::pack_latents(model::normalise_latents(encoded, config)).cpu();
+    });
+    parts_.clear();
+    run_.communicator.report_progress();
+    const common::Range& requests = works_[next_].requests;
+    for (auto i = static_cast<std::size_t>(requests.begin); i < static_cast<std::size_t>(requests.end); ++i) {
+      RequestState& state = run_.states[i];
+      state.result.image_latents = latents;
+      state.require_finite(latents, "the picture's latents");
+      run_.progress.advance(i);
+    }
+  }
+
+ private:
+  RunContext& run_;
+  std::vector<PictureWork> works_;
+  std::size_t next_ = 0;           // the picture at hand
+  std::vector<at::Tensor> parts_;  // its rows so far, on the device
+};
+
+}  // namespace
+
+void encode_prompts(RunContext& run, const PromptList& prompts) {
+  const model::PromptTemplate words = pipeline_of(run.model.config().pipeline).prompt_template();
+  const std::int64_t width = run.model.config().text_encoder.hidden_size;
+  const auto ids = [&](std::int64_t prompt) -> const std::vector<std::int64_t>& {
+    return prompts.token_ids[static_cast<std::size_t>(prompt)];
+  };
+  std::vector<at::Tensor> embeds(prompts.token_ids.size());
+  const auto compute = [&](std::int64_t prompt, const comm::Boundary& received) -> comm::Boundary {
+    at::Tensor hidden_states;
+    if (!received.tensors.empty()) {
+      hidden_states = received.at(kTensor, run.dtype, {static_cast<std::int64_t>(ids(prompt).size()), width});
+    }
+    const at::Tensor result =
+        run.traced("text encoder", [&] { return encode_part(run, ids(prompt), hidden_states); });
+    return {.header = {}, .tensors = {{kTensor, result}}};
+  };
+  const auto collect = [&](std::int64_t prompt, std::int64_t /*stage*/, const comm::Boundary& result) {
+    embeds[static_cast<std::size_t>(prompt)] =
+        result.at(kTensor, run.dtype, {words.prompt_length(ids(prompt).size()), width});
+  };
+  const auto lists = schedule_prompts(work_of(run, prompts));
+  execute(run, lists[static_cast<std::size_t>(run.part.stage)], {.compute = compute, .collect = collect});
+  if (run.is_first()) take_embeddings(run, prompts, embeds);
+}
+
+void encode_pictures(RunContext& run) {
+  PictureEncoding encoding(run);
+  const auto compute = [&](std::int64_t number, const comm::Boundary& /*received*/) -> comm::Boundary {
+    const at::Tensor rows = run.traced("VAE strips", [&] { return encoding.strips(number); });
+    return {.header = {}, .tensors = {{kTensor, rows}}};
+  };
+  execute(run, encoding.list(),
+          {.begin = [&](std::int64_t number) { encoding.begin(number); },
+           .compute = compute,
+           .collect = [&](std::int64_t /*number*/, std::int64_t /*stage*/,
+                          const comm::Boundary& result) { encoding.collect(result.at(kTensor)); },
+           .finish = [&](std::int64_t /*number*/) { encoding.finish(); }});
 }
 
 }  // namespace layerpipe::runtime

@@ -108,17 +108,20 @@ partition::VaeCost vae_cost(const ModelFolder& model, const CostWorkload& worklo
   Scales encoder(model, partition::Network::kVaeEncoder, workload);
   Scales decoder(model, partition::Network::kVaeDecoder, workload);
   const model::VaeWork strips = largest_encoder_strips(config, picture, target);
-  const model::VaeWork decoding = decoder_work(config, layers, target);
+  const model::VaeWork middle = middle_work(config, picture, target);
   partition::VaeCost cost;
   cost.encoder_weight_bytes = encoder.weigh([&] { model::VaeEncoder(encoder.store(), config); });
   cost.decoder_weight_bytes = decoder.weigh([&] { model::VaeDecoder(decoder.store(), config); });
   cost.encode_bytes =
       picture_bytes(config, picture, target) + strips.bytes + 2 * middle_bytes(config, picture, target);
-  cost.encode_whole_bytes = middle_work(config, picture, target).bytes;
-  cost.decode_bytes = decoding.bytes;
-  cost.encode_operations = strips.operations + middle_work(config, picture, target).operations;
-  cost.decode_operations = decoding.operations;
-  cost.decode_tasks = layers.frames * static_cast<std::int64_t>(model::vae_strips(picture.height).size());
+  cost.encode_whole_bytes = middle.bytes;
+  cost.decode_bytes = decoder_work(config, layers, target).bytes;
+  cost.encode_operations = strips.operations;
+  cost.encode_whole_operations = middle.operations;
+  cost.decode_operations = largest_decoder_strips(config, layers, target).operations;
+  cost.decode_whole_operations = middle_work(config, layers, target).operations;
+  cost.strips = static_cast<std::int64_t>(model::vae_strips(picture.height).size());
+  cost.decode_tasks = layers.frames * cost.strips;
   return cost;
 }
 

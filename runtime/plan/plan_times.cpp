@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "runtime/schedule/exchange_schedule.h"
+#include "runtime/schedule/shares.h"
 #include "runtime/schedule/simulator.h"
 
 namespace layerpipe::runtime {
@@ -54,18 +56,89 @@ Simulation simulate_requests(const std::vector<StageSeconds>& seconds, const par
   return simulate(schedule_denoising(work), seconds, 1);
 }
 
-// Prompts go from stage to stage, strips to all stages at once; each picture has its own.
+// What each stage computes for one item, in seconds, by stage.
+struct ExchangeTimes {
+  std::vector<double> prompt;
+  std::vector<double> picture;  // its strips
+  std::vector<double> layers;   // of a request: their strips, and the middle blocks of those that it decodes
+  double finish_picture = 0;    // first stage
+
+  // What the simulator asks for. Nothing of this goes over the links whose speeds are known, but through the
+  // hosts' memory: its way is taken to last no time.
+  double of(std::int64_t stage, const ExchangeInstruction& instruction) const {
+    if (instruction.operation == ExchangeOperation::kFinish)
+      return instruction.item == ExchangeItem::kPicture ? finish_picture : 0;
+    if (instruction.operation != ExchangeOperation::kCompute) return 0;
+    const auto index = static_cast<std::size_t>(stage);
+    switch (instruction.item) {
+      case ExchangeItem::kPrompt:
+        return prompt[index];
+      case ExchangeItem::kPicture:
+        return picture[index];
+      case ExchangeItem::kLayers:
+        return layers[index];
+    }
+    return 0;
+  }
+};
+
+// The VAE as it is dealt to the stages.
+struct DealtVae {
+  std::vector<common::Range> strips;  // of a picture, by stage
+  std::vector<common::Range> tasks;   // of a request's layers, by stage
+};
+
+ExchangeTimes exchange_times(const partition::Plan& plan, const partition::ModelCost& cost,
+                             std::span<const DeviceInfo> devices, const DealtVae& dealt) {
+  const partition::VaeCost& vae = cost.vae;
+  const auto part = [](const common::Range& range, std::int64_t all) {
+    return static_cast<double>(range.size()) / static_cast<double>(all);
+  };
+  ExchangeTimes times;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const double speed = device_of(plan.stages[i], devices).operations_per_second;
+    times.prompt.push_back(operations(cost.text_encoder, plan.stages[i].text_layers) / speed);
+    times.picture.push_back(vae.encode_operations * part(dealt.strips[i], vae.strips) / speed);
+    double layers = 0;
+    if (dealt.tasks[i].size() > 0) {
+      layers = vae.decode_operations * part(dealt.tasks[i], vae.decode_tasks) +
+               vae.decode_whole_operations *
+                   part(wholes_of(dealt.tasks[i], vae.strips), vae.decode_tasks / vae.strips);
+    }
+    times.layers.push_back(layers / speed);
+    if (i == 0) times.finish_picture = vae.encode_whole_operations / speed;
+  }
+  return times;
+}
+
+// Encoding and decoding. All pictures have one prompt and one negative prompt, and each is another picture.
 double other_phases(const partition::Plan& plan, const partition::ModelCost& cost,
                     std::span<const DeviceInfo> devices, const partition::Workload& workload) {
-  double prompt = 0;
-  double picture = 0;
+  const auto stages = static_cast<std::int64_t>(plan.stages.size());
+  const DealtVae dealt{.strips = deal_strips(cost.vae.strips, plan),
+                       .tasks = deal_strips(cost.vae.decode_tasks, plan)};
+  PromptWork prompts{.stages = stages, .prompts = workload.branches};
   for (const StagePlan& stage : plan.stages) {
-    const double speed = device_of(stage, devices).operations_per_second;
-    prompt += operations(cost.text_encoder, stage.text_layers) / speed;
-    const double share = stage.vae_percent / 100;
-    picture = std::max(picture, share * (cost.vae.encode_operations + cost.vae.decode_operations) / speed);
+    if (stage.text_layers.size() > 0) prompts.chain.push_back(stage.stage);
   }
-  return static_cast<double>(workload.branches) * prompt + static_cast<double>(workload.requests) * picture;
+  std::vector<DealtItem> pictures;
+  std::vector<DealtItem> requests;
+  for (std::int64_t request = 0; request < workload.requests; ++request) {
+    pictures.push_back({request, dealt.strips});
+    requests.push_back({request, dealt.tasks});
+  }
+  // Nobody waits between prompts and pictures.
+  std::vector<ExchangeList> encoding = schedule_prompts(prompts);
+  const std::vector<ExchangeList> behind = schedule_pictures(stages, pictures);
+  for (std::size_t i = 0; i < encoding.size(); ++i)
+    encoding[i].insert(encoding[i].end(), behind[i].begin(), behind[i].end());
+  const ExchangeTimes times = exchange_times(plan, cost, devices, dealt);
+  const auto seconds = [&](std::int64_t stage, const ExchangeInstruction& instruction) {
+    return times.of(stage, instruction);
+  };
+  const std::int64_t depth = stages + 1;  // of a host exchange's channels
+  return simulate(encoding, seconds, depth).seconds +
+         simulate(schedule_decoding(stages, requests), seconds, depth).seconds;
 }
 
 }  // namespace

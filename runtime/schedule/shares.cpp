@@ -33,4 +33,8 @@ std::vector<common::Range> deal_strips(std::int64_t count, const partition::Plan
   return deal(count, shares);
 }
 
+common::Range wholes_of(const common::Range& range, std::int64_t pieces) {
+  return {range.begin / pieces, (range.end - 1) / pieces + 1};
+}
+
 }  // namespace layerpipe::runtime

@@ -17,4 +17,8 @@ std::vector<common::Range> deal(std::int64_t count, std::span<const double> shar
 // Strips of the VAE, or layers · strips, to the stages of a plan: a range for each.
 std::vector<common::Range> deal_strips(std::int64_t count, const partition::Plan& plan);
 
+// The wholes that a range of pieces, not empty, belongs to, each cut into `pieces` of them: the layers of a
+// range of layers · strips.
+common::Range wholes_of(const common::Range& range, std::int64_t pieces);
+
 }  // namespace layerpipe::runtime

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
+#include "runtime/schedule/exchange_schedule.h"
 #include "runtime/schedule/schedule.h"
 
 namespace layerpipe::runtime {
@@ -20,8 +22,8 @@ struct StageSeconds {
 
 struct Simulation {
   double seconds = 0;                // until every stage is done
-  std::vector<double> busy_seconds;  // by stage: in kForward and kJoin
-  std::vector<double> wait_seconds;  // by stage: at kReceive, kReceiveLatents or behind a full channel
+  std::vector<double> busy_seconds;  // by stage: computing
+  std::vector<double> wait_seconds;  // by stage: for what it receives, or behind a full channel
 };
 
 // Runs the lists of schedule_denoising() with these times. Sending takes no time of the stage itself; an edge
@@ -30,5 +32,13 @@ struct Simulation {
 // still for ever.
 Simulation simulate(std::span<const std::vector<Instruction>> lists, std::span<const StageSeconds> seconds,
                     std::int64_t depth);
+
+// What a stage's instruction takes: its computing for kCompute and kFinish; for kDeal and kSend the way to
+// the peer, from the handing over to the arrival. It is asked for no others.
+using ExchangeSeconds = std::function<double(std::int64_t stage, const ExchangeInstruction& instruction)>;
+
+// Runs lists of runtime/schedule/exchange_schedule with these times. Every two stages have an edge for each
+// direction, of the same kind as above; what a stage sends to itself is there at once, however much it is.
+Simulation simulate(std::span<const ExchangeList> lists, const ExchangeSeconds& seconds, std::int64_t depth);
 
 }  // namespace layerpipe::runtime

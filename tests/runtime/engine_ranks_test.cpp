@@ -236,6 +236,32 @@ TEST_P(EngineRanks, ARequestThatIsCancelledDoesNotDisturbTheOthers) {
   EXPECT_EQ(results.size(), deep_case().requests.size() - 1);
 }
 
+TEST_P(EngineRanks, ARequestThatIsCancelledWhileOthersAreDecodedIsPassedOver) {
+  Split split = even_split(model(), 3);
+  split.vae_percent = {0, 60, 40};  // the first stage has no strips and no text layers
+  split.text_layers = {0, model().text_encoder.num_hidden_layers - 1, 1};
+  split.in_flight = 3;
+  std::map<std::size_t, Result> results;
+  std::vector<std::size_t> failures;
+  on_local_ranks(3, [&](comm::Communicator& communicator) {
+    Engine engine({.model_folder = deep_case().parity.model(), .dtype = dtype()}, communicator);
+    const std::atomic<bool> stop{false};
+    engine.run(deep_case().requests, split_plan(split),
+               {.progress =
+                    [&](const Progress& progress) {
+                      if (progress.phase == partition::Phase::kDecode &&
+                          progress.work == Progress::Work::kCompute && progress.done == 1)
+                        engine.cancel(2);
+                    },
+                .result = [&](std::size_t i, Result result) { results[i] = std::move(result); },
+                .failed = [&](std::size_t i, const std::exception_ptr&) { failures.push_back(i); }},
+               stop);
+  });
+  EXPECT_THAT(failures, ::testing::ElementsAre(2));
+  EXPECT_EQ(results.size(), deep_case().requests.size() - 1);
+  for (const auto& [i, result] : results) EXPECT_TRUE(is_equal(result.decoded, alone()[i].decoded)) << i;
+}
+
 TEST_P(EngineRanks, AnEngineRunsTwice) {
   Split split = even_split(model(), 2);
   std::vector<Result> results;

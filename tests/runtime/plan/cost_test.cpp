@@ -4,6 +4,8 @@
 
 #include "model/text_encoder/text_encoder.h"
 #include "model/transformer/transformer.h"
+#include "model/vae/vae_cost.h"
+#include "model/vae/vae_strips.h"
 #include "runtime/device/overhead.h"
 #include "tests/support/test_data.h"
 
@@ -84,6 +86,25 @@ TEST(Cost, GrowsWithTheWork) {
   CostWorkload smaller = base;
   smaller.branches = 1;
   EXPECT_LT(model_cost(model, smaller).transformer.state_bytes, cost.transformer.state_bytes);
+}
+
+TEST(Cost, CountsTheVaesStripsApartFromWhatSeesWholePictures) {
+  const ModelFolder model = small_model();
+  const model::VaeConfig& config = model.config().vae;
+  const std::int64_t scale = config.spatial_compression_ratio();
+  const std::int64_t rows = 40;  // more than one strip
+  const CostWorkload workload{.picture = {32 * scale, rows * scale}, .layers = 3};
+  const partition::VaeCost cost = model_cost(model, workload).vae;
+  const model::ComputeTarget target{at::kCPU, at::kFloat, 1, workload.cpu_has_bf16};
+  EXPECT_EQ(cost.strips, static_cast<std::int64_t>(model::vae_strips(rows).size()));
+  EXPECT_GT(cost.strips, 1);
+  ASSERT_EQ(cost.decode_tasks % cost.strips, 0);
+  const std::int64_t layers = cost.decode_tasks / cost.strips;
+  EXPECT_DOUBLE_EQ(cost.encode_operations + cost.encode_whole_operations,
+                   encoder_work(config, {1, rows, 32}, target).operations);
+  EXPECT_DOUBLE_EQ(cost.decode_operations + cost.decode_whole_operations,
+                   decoder_work(config, {layers, rows, 32}, target).operations);
+  EXPECT_DOUBLE_EQ(cost.decode_whole_operations, static_cast<double>(layers) * cost.encode_whole_operations);
 }
 
 TEST(Cost, RoundsAsTheGpusAllocatorDoes) {

@@ -47,5 +47,13 @@ TEST(Shares, OfNobodyAreAMistake) {
   EXPECT_ANY_THROW(deal(3, std::vector{0.0, 0.0}));
 }
 
+TEST(Shares, APieceBelongsToItsWhole) {
+  EXPECT_EQ(wholes_of({0, 1}, 2), (common::Range{0, 1}));
+  EXPECT_EQ(wholes_of({0, 3}, 2), (common::Range{0, 2}));
+  EXPECT_EQ(wholes_of({3, 4}, 2), (common::Range{1, 2}));
+  EXPECT_EQ(wholes_of({3, 8}, 2), (common::Range{1, 4}));
+  EXPECT_EQ(wholes_of({5, 7}, 1), (common::Range{5, 7}));
+}
+
 }  // namespace
 }  // namespace layerpipe::runtime

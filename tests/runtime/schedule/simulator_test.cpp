@@ -113,5 +113,78 @@ TEST(Simulator, SaysWhenListsStandStill) {
   EXPECT_ANY_THROW(simulate(lists, equal_stages(2, 1.0), 1));
 }
 
+// The same for encoding and decoding.
+
+constexpr double kWay = 0.25;  // of what is dealt or sent
+
+// A second for each computation, two for what finishes an item.
+double second(std::int64_t, const ExchangeInstruction& instruction) {
+  switch (instruction.operation) {
+    case ExchangeOperation::kCompute:
+      return 1;
+    case ExchangeOperation::kFinish:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+double second_and_way(std::int64_t stage, const ExchangeInstruction& instruction) {
+  const bool goes =
+      instruction.operation == ExchangeOperation::kSend || instruction.operation == ExchangeOperation::kDeal;
+  return goes ? kWay : second(stage, instruction);
+}
+
+std::vector<DealtItem> one_piece_each(std::int64_t stages, std::int64_t items) {
+  std::vector<DealtItem> dealt;
+  for (std::int64_t number = 0; number < items; ++number) {
+    dealt.push_back({.number = number});
+    for (std::int64_t stage = 0; stage < stages; ++stage) dealt.back().pieces.push_back({stage, stage + 1});
+  }
+  return dealt;
+}
+
+TEST(ExchangeSimulator, PromptsFillTheChain) {
+  for (std::int64_t stages : {1, 2, 3, 8}) {
+    PromptWork work{.stages = stages, .chain = {}, .prompts = 20};
+    for (std::int64_t stage = 0; stage < stages; ++stage) work.chain.push_back(stage);
+    const auto simulation = simulate(schedule_prompts(work), second, 1);
+    EXPECT_DOUBLE_EQ(simulation.seconds, static_cast<double>(20 + stages - 1));
+    for (const double busy : simulation.busy_seconds) EXPECT_DOUBLE_EQ(busy, 20);
+  }
+}
+
+TEST(ExchangeSimulator, TheFirstStageSetsThePaceOfPictures) {
+  // It computes strips for one second and the middle for two; the others are ahead of it.
+  const auto simulation = simulate(schedule_pictures(3, one_piece_each(3, 10)), second_and_way, 4);
+  EXPECT_DOUBLE_EQ(simulation.busy_seconds[0], 10 * 3);
+  EXPECT_DOUBLE_EQ(simulation.busy_seconds[2], 10);
+  EXPECT_DOUBLE_EQ(simulation.seconds, 10 * 3 + kWay);  // the first picture's rows are waited for
+}
+
+TEST(ExchangeSimulator, AFullChannelHoldsAStageUp) {
+  const auto lists = schedule_pictures(2, one_piece_each(2, 10));
+  // With room for all of them the second stage is done after ten seconds and has not waited.
+  EXPECT_DOUBLE_EQ(simulate(lists, second, 10).wait_seconds[1], 0);
+  EXPECT_GT(simulate(lists, second, 1).wait_seconds[1], 10);
+}
+
+TEST(ExchangeSimulator, RequestsAreDecodedOneAfterTheOther) {
+  // Latents go out, a second passes, rows come back, and the layers are finished.
+  const auto simulation = simulate(schedule_decoding(3, one_piece_each(3, 10)), second_and_way, 1);
+  EXPECT_NEAR(simulation.seconds, 10 * (kWay + 1 + kWay + 2), 1e-9);
+  EXPECT_NEAR(simulation.wait_seconds[0], 10 * 2 * kWay, 1e-9);
+}
+
+TEST(ExchangeSimulator, WhatAStageSendsToItselfIsThereAtOnce) {
+  EXPECT_DOUBLE_EQ(simulate(schedule_decoding(1, one_piece_each(1, 10)), second_and_way, 1).seconds, 10 * 3);
+}
+
+TEST(ExchangeSimulator, SaysWhenListsStandStill) {
+  auto lists = schedule_decoding(2, one_piece_each(2, 2));
+  std::erase_if(lists[1], [](const auto& x) { return x.operation == ExchangeOperation::kSend; });
+  EXPECT_ANY_THROW(simulate(lists, second, 1));
+}
+
 }  // namespace
 }  // namespace layerpipe::runtime
