@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools"))
 import check_includes  # noqa: E402
+import commands_test  # noqa: E402
 
 NOT_OURS = ("build", ".venv", ".cache", "out", "tests/data", ".git")
 SOURCES = (".h", ".cpp", ".cu", ".py", ".sh", ".cmake")
@@ -138,7 +139,7 @@ class Decisions(unittest.TestCase):
 
 class Architecture(unittest.TestCase):
     def test_its_table_says_what_check_includes_allows(self):
-        text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+        text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("What it allows there")[1]
         rows = dict(re.findall(r"^\| `((?:runtime|launch)[\w/]*)/` \| (.*) \| .* \|$", text, re.M))
         told = {folder: set(re.findall(r"`([\w/]+)/`", cell)) for folder, cell in rows.items()}
         below = {folder for folder in check_includes.ALLOWED if not folder.startswith("launch")} - {"common"}
@@ -150,6 +151,29 @@ class Architecture(unittest.TestCase):
             elif folder.startswith("runtime/"):
                 expected[folder] = set(allowed)
         self.assertEqual(told, expected)
+
+
+class Commands(unittest.TestCase):
+    """How commands are found; commands_test.py runs them."""
+
+    def test_lines_that_go_on_are_one_command(self):
+        found = commands_test.commands_of("page", "Text\n```\nbuild/a --b \\\n  --c\nOMP=1 ctest -N  # why\n```\n")
+        self.assertEqual([(one.line, one.text, one.reason) for one in found],
+                         [(3, "build/a --b \\\n  --c", ""), (5, "OMP=1 ctest -N  # why", "")])
+
+    def test_a_mark_holds_for_the_block_behind_it(self):
+        block = "```\nlaunch/a.sh\n```\n"
+        found = commands_test.commands_of("page", f"<!-- runs: no (a reason) -->\n{block}{block}")
+        self.assertEqual([one.reason for one in found], ["a reason", ""])
+
+    def test_what_is_shown_but_no_command_is_passed_over(self):
+        self.assertEqual(commands_test.commands_of("page", "```\nlaunch/    the program\n  encode done\n```\n"), [])
+
+    def test_mistakes_of_a_page_are_noticed(self):
+        for text in ("```\nbuild/a\nsome output\n```\n", "```\nbuild/a … --b\n```\n",
+                     "<!-- runs: no (a reason) -->\n```\nno command\n```\n"):
+            with self.assertRaises(commands_test.Wrong, msg=text):
+                commands_test.commands_of("page", text)
 
 
 class Tools(unittest.TestCase):
