@@ -20,7 +20,7 @@
 namespace {
 
 namespace bench = layerpipe::bench;
-using namespace layerpipe::model;  // NOLINT(google-build-using-namespace): a program of one file
+using namespace layerpipe::model;
 
 struct Options {
   std::int64_t resolution = 1024;

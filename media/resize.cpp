@@ -49,10 +49,9 @@ Filter make_filter(int old_size, int new_size) {
   for (int i = 0; i < new_size; ++i) {
     const double center = (i + 0.5) * scale;
     // Cut towards zero, as the reference does: rounding negative numbers properly would give the same after
-    // the clamp. NOLINTBEGIN(bugprone-incorrect-roundings)
+    // the clamp.
     const int first = std::max(static_cast<int>(center - support + 0.5), 0);
     const int end = std::min(static_cast<int>(center + support + 0.5), old_size);
-    // NOLINTEND(bugprone-incorrect-roundings)
     double sum = 0.0;
     weights.clear();
     for (int k = 0; k < end - first; ++k) {

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Holds what is predicted of device memory against what is used, on GPUs made as small as is asked for.
 
     python3 tools/bench_memory.py --free 15.5,15.5,15.5,15.5 --free 22.3,22.3 --resolution 1024 --json memory.json

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Times the pipeline over the GPUs of this machine, at full size with random weights.
 
     python3 tools/bench_pipeline.py --stages 1 2 4 --resolution 640 1024 --reference --json pipeline.json

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Times the reference at full size with random weights: what bench_forward and bench_networks time, in diffusers.
 
     python3 tools/bench_reference.py --resolution 640 1024 --layers 4               # the transformer, eager and compiled

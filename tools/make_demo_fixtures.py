@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes what goes with the pictures in demo/pictures: what they show, for launch/demo.sh, and their true layers, for the tests.
 
     python3 tools/make_demo_fixtures.py [--check]

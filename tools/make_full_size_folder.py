@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Makes a model folder with the configs of the published Qwen-Image-Layered and no weights, for --random-weights.
 
     tools/make_full_size_folder.py FOLDER

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Makes tests/data/media: small pictures of every kind, damaged ones, and what Pillow makes of them.
 
     python3 tools/make_media_fixtures.py            writes the folder again

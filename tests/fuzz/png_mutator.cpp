@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// NOLINTBEGIN(readability-identifier-naming): the names are libFuzzer's
+// The names of the functions are libFuzzer's.
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
@@ -40,5 +40,3 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   if (seed % 8 != 0) repair_checksums(data, mutated);
   return mutated;
 }
-
-// NOLINTEND(readability-identifier-naming)

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-// NOLINTBEGIN(readability-identifier-naming): the names are libFuzzer's
+// The names of the functions are libFuzzer's.
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
@@ -84,5 +84,3 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   if (seed % 8 != 0) repair_checksums({data, mutated});
   return mutated;
 }
-
-// NOLINTEND(readability-identifier-naming)

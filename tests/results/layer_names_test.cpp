@@ -12,7 +12,6 @@ struct NamesCase {
   std::vector<std::string> names;
 };
 
-// NOLINTNEXTLINE(readability-identifier-naming)
 void PrintTo(const NamesCase& names, std::ostream* out) {
   *out << names.prompt;
 }

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Checks in a minute or two on a CPU that the demo model's tooling works, with a toy model.
 
     python tools/demo_model/quick_check.py [--layerpipe build/layerpipe]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Makes the committed fixtures again in a temporary folder and compares them with the files in tests/data/parity.
 
 Inputs (models, pictures, calls, schedules, noise, sizes) must come out the same bit for bit. Expected tensors must

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Makes the committed fixtures of tests/data/parity, or random ones.
 
     python tools/parity/make_fixtures.py                       all that is committed, in place

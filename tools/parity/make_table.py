@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Runs layerpipe on the committed cases, the demo model and N random cases, and writes how far it is from diffusers, as Markdown.
 
     python tools/parity/make_table.py --layerpipe build/layerpipe --random 20 --out docs/parity.md

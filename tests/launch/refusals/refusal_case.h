@@ -34,7 +34,6 @@ struct RefusalCase {
 };
 
 // For GoogleTest's messages.
-// NOLINTNEXTLINE(readability-identifier-naming)
 inline void PrintTo(const RefusalCase& refusal, std::ostream* out) {
   *out << refusal.name;
 }

@@ -20,7 +20,6 @@ struct Case {
 };
 
 // For GoogleTest's messages.
-// NOLINTNEXTLINE(readability-identifier-naming)
 void PrintTo(const Case& item, std::ostream* out) {
   *out << item.name;
 }
