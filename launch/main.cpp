@@ -12,8 +12,7 @@
 #include "comm/mpi/session.h"
 #include "comm/run_collectively.h"
 #include "common/errors.h"
-#include "launch/commands/decompose_command.h"
-#include "launch/commands/plan_command.h"
+#include "launch/commands/commands.h"
 #include "launch/options/command_line.h"
 #include "session/exit_report.h"
 #include "session/ranks.h"
@@ -65,9 +64,9 @@ void agree_on_the_command_line(layerpipe::comm::Communicator& communicator, cons
   });
 }
 
-launch::Command parse(int argc, char** argv, const std::string& doing) {
+launch::PreparedCommand parse(int argc, char** argv, const std::string& doing) {
   try {
-    return launch::parse_command_line(argc, argv);
+    return launch::parse_command_line(argc, argv, launch::all_commands());
   } catch (const layerpipe::common::InputError&) {
     const std::exception_ptr wrong = std::current_exception();
     session::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
@@ -77,48 +76,22 @@ launch::Command parse(int argc, char** argv, const std::string& doing) {
   }
 }
 
-// The commands that one process carries out. Throws.
-void run_alone(const launch::Command& command) {
-  if (const auto* information = std::get_if<launch::Information>(&command)) {
-    std::cout << information->text;
-  } else if (const auto* report = std::get_if<launch::ReportOptions>(&command)) {
-    launch::run_report(*report);
-  } else if (const auto* documents = std::get_if<launch::ExportOptions>(&command)) {
-    launch::run_export(*documents, stop_requested);
-  } else if (const auto* merge = std::get_if<launch::MergeOptions>(&command)) {
-    launch::run_merge(*merge, stop_requested);
-  } else {
-    const auto& inspect = std::get<launch::Inspect>(command);
-    launch::run_inspect(inspect.model, inspect.format, std::cout);
-  }
-}
-
 // Runs the command that was asked for and notes in `doing` what it is at. Throws.
 void run(int argc, char** argv, std::string& doing) {
-  const launch::Command command = parse(argc, argv, doing);
-  const auto on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
-    session::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
-      agree_on_the_command_line(communicator, nullptr);
-      body(communicator);
-      flush_stdout();
-    });
-  };
-  if (const auto* decompose = std::get_if<launch::Decompose>(&command)) {
-    prefer_sleeping_threads(argv);
-    on_all_ranks(decompose->options.run_config.comm.timeout, [&](auto& communicator) {
-      launch::run_decompose(decompose->options, decompose->records, communicator, stop_requested, doing);
-    });
-  } else if (const auto* rerun = std::get_if<launch::RerunOptions>(&command)) {
-    prefer_sleeping_threads(argv);
-    on_all_ranks(rerun->timeout, [&](auto& communicator) {
-      launch::run_rerun(*rerun, communicator, stop_requested, std::cout, doing);
-    });
-  } else if (const auto* plan = std::get_if<launch::PlanOnly>(&command)) {
-    on_all_ranks(plan->options.run_config.comm.timeout,
-                 [&](auto& communicator) { launch::run_plan(plan->options, communicator, std::cout); });
-  } else if (layerpipe::comm::mpi::rank_from_mpirun() == 0) {  // the others have nothing to do
-    run_alone(command);
+  const launch::PreparedCommand command = parse(argc, argv, doing);
+  const auto run_with = [&](layerpipe::comm::Communicator* communicator) {
+    command.run({communicator, stop_requested, std::cout, doing});
     flush_stdout();
+  };
+  if (command.load == launch::Load::kComputing) prefer_sleeping_threads(argv);
+  if (command.timeout_of_ranks) {
+    session::on_all_ranks(*command.timeout_of_ranks, doing, stop_signal,
+                          [&](layerpipe::comm::Communicator& communicator) {
+                            agree_on_the_command_line(communicator, nullptr);
+                            run_with(&communicator);
+                          });
+  } else if (layerpipe::comm::mpi::rank_from_mpirun() == 0) {  // the others have nothing to do
+    run_with(nullptr);
   }
 }
 

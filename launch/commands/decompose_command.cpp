@@ -5,7 +5,9 @@
 #include <chrono>
 #include <optional>
 
+#include "comm/communicator.h"
 #include "common/units.h"
+#include "launch/options/decompose_options.h"
 #include "launch/terminal/run_display.h"
 #include "launch/terminal/terminal.h"
 #include "results/disk_space.h"
@@ -86,18 +88,32 @@ class WrittenResults : public session::ResultSink {
   std::vector<std::vector<std::size_t>> empty_layers_;  // of each result
 };
 
-}  // namespace
-
-void run_decompose(const session::DecomposeOptions& options,
-                   const std::vector<results::OptionRecord>& option_records, comm::Communicator& communicator,
-                   const std::atomic<bool>& stop_requested, std::string& doing) {
+// Runs on every rank of `communicator`; rank 0 reads, writes and says what happens. Throws the errors of
+// common/errors.h; what was finished before stays.
+void run_decompose(const Decompose& run, const CommandContext& context) {
+  const session::DecomposeOptions& options = run.options;
   const auto start = std::chrono::steady_clock::now();
-  WrittenResults results(options, option_records);
-  RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, stop_requested);
-  session::make_results(options, option_records, results, communicator, {stop_requested, doing, display});
-  if (communicator.rank() != 0 || options.quiet) return;
+  WrittenResults results(options, run.records);
+  RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, context.stop_requested);
+  session::make_results(options, run.records, results, *context.communicator,
+                        {context.stop_requested, context.doing, display});
+  if (context.communicator->rank() != 0 || options.quiet) return;
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   results.print_summary(took.count());
+}
+
+}  // namespace
+
+Command decompose_command() {
+  return {.name = "decompose",
+          .help = "Take a picture apart into layers",
+          .add_options = add_decompose_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            const Decompose run = read_decompose_options(command);
+            return {.timeout_of_ranks = run.options.run_config.comm.timeout,
+                    .load = Load::kComputing,
+                    .run = [run](const CommandContext& context) { run_decompose(run, context); }};
+          }};
 }
 
 }  // namespace layerpipe::launch

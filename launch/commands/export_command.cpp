@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -13,9 +15,17 @@
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
 #include "results/finished_run.h"
+#include "results/formats.h"
 
 namespace layerpipe::launch {
 namespace {
+
+struct ExportOptions {
+  std::filesystem::path in;
+  std::filesystem::path out;  // --in unless it is given
+  std::vector<results::Format> formats;
+  results::EmptyLayers empty_layers = results::EmptyLayers::kKeep;
+};
 
 void prepare_folder(const std::filesystem::path& folder) {
   std::error_code error;
@@ -38,8 +48,6 @@ void check_composite(const std::filesystem::path& folder) {
       fmt::format("{}, which belongs into the ZIP, is not there", file.string()),
       fmt::format("Make it again: layerpipe merge --in {} --out {}", folder.string(), file.string()));
 }
-
-}  // namespace
 
 void add_export_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
@@ -66,6 +74,11 @@ ExportOptions read_export_options(const CLI::App& command) {
   return options;
 }
 
+// Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
+// the same bytes as decompose would have written, while the picture is where the run found it, seen from
+// here; without it the HTML page lacks the original, which is said. Where they lie beside a run.json that is
+// the result's own, it lists them afterwards. Says on stderr what it wrote. All of a result is read before
+// something of it is written. Throws InputError and OutputError; InterruptedError once `stop_requested`.
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
   for (const results::ResultFolder& from : results::result_folders(options.in)) {
     if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
@@ -83,6 +96,21 @@ void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requ
     if (!result.empty_layers.empty())
       say(fmt::format("{}: {}\n", out.string(), results::empty_layers_text(result.empty_layers)));
   }
+}
+
+}  // namespace
+
+Command export_command() {
+  return {.name = "export",
+          .help = "Make documents from the layers of a finished run",
+          .add_options = add_export_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            return {.timeout_of_ranks = {},
+                    .load = Load::kLight,
+                    .run = [options = read_export_options(command)](const CommandContext& context) {
+                      run_export(options, context.stop_requested);
+                    }};
+          }};
 }
 
 }  // namespace layerpipe::launch

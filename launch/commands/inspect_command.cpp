@@ -2,7 +2,9 @@
 
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <array>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -11,11 +13,19 @@
 #include <vector>
 
 #include "common/units.h"
+#include "launch/options/option_values.h"
 #include "model/config.h"
 #include "model/weights/safetensors.h"
 
 namespace layerpipe::launch {
 namespace {
+
+enum class InspectFormat { kTable, kJson };
+
+struct InspectOptions {
+  std::filesystem::path model;
+  InspectFormat format = InspectFormat::kTable;
+};
 
 struct ComponentSummary {
   std::string name;
@@ -109,7 +119,22 @@ void write_json(const model::ModelConfig& config, const std::vector<ComponentSum
   out << Json{{"pipeline", model::to_string(config.pipeline)}, {"components", list}}.dump(2) << '\n';
 }
 
-}  // namespace
+void add_inspect_options(CLI::App& command) {
+  const OptionGroup needed(command, "Needed");
+  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+  const OptionGroup output(command, "Output");
+  output.add_flag("--json", "Print JSON, with the bytes of every block, instead of a table");
+  command.footer("Example:\n  layerpipe inspect --model Qwen-Image-Layered");
+}
+
+InspectOptions read_inspect_options(const CLI::App& command) {
+  const OptionValues values(command, "layerpipe inspect");
+  values.require({"--model"});
+  InspectOptions options;
+  values.read_path("--model", options.model);
+  if (values.given("--json")) options.format = InspectFormat::kJson;
+  return options;
+}
 
 void run_inspect(const std::filesystem::path& model, InspectFormat format, std::ostream& out) {
   const model::ModelConfig config = model::load_model_config(model);
@@ -119,6 +144,21 @@ void run_inspect(const std::filesystem::path& model, InspectFormat format, std::
   } else {
     write_table(model, config, components, out);
   }
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return {.name = "inspect",
+          .help = "Show what a model folder holds",
+          .add_options = add_inspect_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            return {.timeout_of_ranks = {},
+                    .load = Load::kLight,
+                    .run = [options = read_inspect_options(command)](const CommandContext& context) {
+                      run_inspect(options.model, options.format, context.out);
+                    }};
+          }};
 }
 
 }  // namespace layerpipe::launch

@@ -1,14 +1,10 @@
 // `layerpipe inspect`: what a model folder holds, without reading a weight.
 #pragma once
 
-#include <filesystem>
-#include <iosfwd>
+#include "launch/options/command.h"
 
 namespace layerpipe::launch {
 
-enum class InspectFormat { kTable, kJson };
-
-// Writes to `out`. Throws InputError.
-void run_inspect(const std::filesystem::path& model, InspectFormat format, std::ostream& out);
+Command inspect_command();
 
 }  // namespace layerpipe::launch

@@ -4,10 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -29,6 +34,12 @@ namespace fs = std::filesystem;
 constexpr const char* kLayersForm =
     "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
 constexpr const char* kListForm = "Give numbers and ranges with commas between them, such as 0,2-3.";
+
+struct MergeOptions {
+  fs::path in;
+  std::optional<std::string> layers;  // as read_layer_list takes it; all without
+  fs::path out;
+};
 
 struct Stack {
   std::vector<std::function<media::Image()>> layers;  // from the back
@@ -141,8 +152,6 @@ media::Image composite_of(const Stack& stack, const std::vector<std::size_t>& nu
   return compositor->picture();
 }
 
-}  // namespace
-
 void add_merge_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
   needed.add("--in", "PATH",
@@ -166,6 +175,9 @@ MergeOptions read_merge_options(const CLI::App& command) {
   return options;
 }
 
+// The numbers of a list such as "0,2-3", ascending: layers lie on each other in the order of the stack,
+// whatever the order of the list. Throws InputError naming --layers when an entry is no number or range,
+// turns round, goes beyond the `count` layers that `name` has, or names one again.
 std::vector<std::size_t> read_layer_list(const std::string& list, std::size_t count,
                                          const std::string& name) {
   std::set<std::size_t> numbers;
@@ -199,6 +211,9 @@ std::vector<std::size_t> read_layer_list(const std::string& list, std::size_t co
   return {numbers.begin(), numbers.end()};
 }
 
+// Writes the composite of a folder's layer_0.png, layer_1.png and so on, or of the visible layers of an
+// OpenRaster document, numbered from the back. Throws InputError naming the file when layers are missing,
+// cannot be read or differ in size; OutputError; InterruptedError once `stop_requested`.
 void run_merge(const MergeOptions& options, const std::atomic<bool>& stop_requested) {
   const Stack stack =
       results::is_folder(options.in) ? stack_of_folder(options.in) : stack_of_document(options.in);
@@ -213,6 +228,21 @@ void run_merge(const MergeOptions& options, const std::atomic<bool>& stop_reques
   media::write_png(options.out, composite_of(stack, numbers, stop_requested),
                    {{"Title", "Composite"}, {"Software", "layerpipe " LAYERPIPE_VERSION}});
   say(fmt::format("{}: {} of {} layers\n", options.out.string(), numbers.size(), stack.layers.size()));
+}
+
+}  // namespace
+
+Command merge_command() {
+  return {.name = "merge",
+          .help = "Put layers together again, after edits made elsewhere",
+          .add_options = add_merge_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            return {.timeout_of_ranks = {},
+                    .load = Load::kLight,
+                    .run = [options = read_merge_options(command)](const CommandContext& context) {
+                      run_merge(options, context.stop_requested);
+                    }};
+          }};
 }
 
 }  // namespace layerpipe::launch

@@ -7,9 +7,11 @@
 #include <sstream>
 
 #include "comm/agreement.h"
+#include "comm/communicator.h"
 #include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/options/plan_options.h"
 #include "launch/terminal/plan_report.h"
 #include "launch/terminal/terminal.h"
 #include "partition/partitioner.h"
@@ -83,8 +85,10 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
                                 session::fit_advice(input));
 }
 
-}  // namespace
-
+// Called by all ranks, whose devices are planned for, unless there are imagined ones; a rank alone plans for
+// all GPUs of its machine. Rank 0 writes the plan to `out`, and to stderr what a person should know of the
+// machine. Throws InputError, and when the model does not fit, after writing, DoesNotFitError; AgreedError
+// with either when there are several ranks.
 void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
   std::optional<runtime::ModelFolder> model;
   comm::run_collectively(communicator, "opening the model", [&] {
@@ -99,6 +103,22 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
   if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
   comm::run_collectively(communicator, "planning",
                          [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
+}
+
+}  // namespace
+
+Command plan_command() {
+  return {.name = "plan",
+          .help = "Show who would hold what, and whether it fits",
+          .add_options = add_plan_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            const PlanOptions options = read_plan_options(command);
+            return {.timeout_of_ranks = options.run_config.comm.timeout,
+                    .load = Load::kLight,
+                    .run = [options](const CommandContext& context) {
+                      run_plan(options, *context.communicator, context.out);
+                    }};
+          }};
 }
 
 }  // namespace layerpipe::launch

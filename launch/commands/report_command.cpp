@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
+#include <string>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -16,6 +18,11 @@ namespace layerpipe::launch {
 namespace {
 
 namespace fs = std::filesystem;
+
+struct ReportOptions {
+  fs::path run;  // run.json
+  fs::path out;  // ends in .html; empty: report.html beside it
+};
 
 bool is_file(const fs::path& path) {
   std::error_code error;
@@ -85,8 +92,6 @@ void check_out(const fs::path& out, const ReportOptions& options, const results:
   }
 }
 
-}  // namespace
-
 void add_report_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
   needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
@@ -104,6 +109,9 @@ ReportOptions read_report_options(const CLI::App& command) {
   return options;
 }
 
+// Writes the page, with the trace that run.json names where that can be read, and says where it is. Throws
+// InputError for a file that is no run.json and for an --out that is not the name of a page, OutputError when
+// the page cannot be written.
 void run_report(const ReportOptions& options) {
   ReportSource source{.record = results::read_run_record(options.run), .trace = {}, .trace_note = {}};
   const fs::path out = options.out.empty() ? options.run.parent_path() / results::kPageName : options.out;
@@ -111,6 +119,21 @@ void run_report(const ReportOptions& options) {
   add_trace(source, options.run);
   common::write_file_atomically(out, report_page(source));
   say(fmt::format("{}\n", out.string()));
+}
+
+}  // namespace
+
+Command report_command() {
+  return {.name = "report",
+          .help = "Show what a run did, as a page",
+          .add_options = add_report_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            return {.timeout_of_ranks = {},
+                    .load = Load::kLight,
+                    .run = [options = read_report_options(command)](const CommandContext&) {
+                      run_report(options);
+                    }};
+          }};
 }
 
 }  // namespace layerpipe::launch

@@ -5,14 +5,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <optional>
+#include <ostream>
 #include <span>
 
+#include "comm/communicator.h"
 #include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/files.h"
 #include "launch/commands/rerun_work.h"
 #include "launch/options/command_line.h"
+#include "launch/options/decompose_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/run_options.h"
 #include "launch/terminal/run_display.h"
@@ -160,9 +164,16 @@ Decompose options_of(const RerunOptions& options, const results::RunRecord& reco
   const std::vector<std::string> words = decompose_words(record, options);
   std::vector<const char*> arguments;
   for (const std::string& word : words) arguments.push_back(word.c_str());
+  Decompose run;
+  const Command decompose{.name = "decompose",
+                          .help = {},
+                          .add_options = add_decompose_options,
+                          .read = [&](const CLI::App& command) -> PreparedCommand {
+                            run = read_decompose_options(command);
+                            return {};
+                          }};
   try {
-    auto command = parse_command_line(static_cast<int>(arguments.size()), arguments.data());
-    auto run = std::get<Decompose>(std::move(command));
+    parse_command_line(static_cast<int>(arguments.size()), arguments.data(), {&decompose, 1});
     run.options.run_config.comm.timeout = options.timeout;
     return run;
   } catch (const common::InputError& error) {
@@ -181,8 +192,6 @@ void check_picture(const fs::path& picture, const RerunOptions& options) {
       fmt::format("{}: the picture {} is not there", options.run.string(), picture.string()),
       "Start in the folder where the run was started, or say where it is: --image FILE.");
 }
-
-}  // namespace
 
 void add_rerun_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
@@ -210,8 +219,12 @@ RerunOptions read_rerun_options(const CLI::App& command) {
   return options;
 }
 
-void run_rerun(const RerunOptions& options, comm::Communicator& communicator,
-               const std::atomic<bool>& stop_requested, std::ostream& out, std::string& doing) {
+// Runs on every rank, which need not be as many as they were; rank 0 alone reads run.json and the picture.
+// Says before the work what has changed since, and writes to `context.out` whether the layers have the same
+// bits: where they have not, by how much they differ from the PNG files beside run.json. Writes no file.
+// Throws InputError when a layer differs, and the errors of session::make_results (session/session.h).
+void run_rerun(const RerunOptions& options, const CommandContext& context) {
+  comm::Communicator& communicator = *context.communicator;
   const results::RunRecord record = read_record(options, communicator);
   std::optional<Decompose> run;
   comm::run_collectively(communicator, "reading the options of the run", [&] {
@@ -219,11 +232,26 @@ void run_rerun(const RerunOptions& options, comm::Communicator& communicator,
     if (communicator.rank() == 0) check_picture(run->options.images.front(), options);
   });
   ComparedResult result(options, record);
-  RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, stop_requested);
-  session::make_results(run->options, run->records, result, communicator, {stop_requested, doing, display});
+  RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, context.stop_requested);
+  session::make_results(run->options, run->records, result, communicator,
+                        {context.stop_requested, context.doing, display});
   comm::run_collectively(communicator, "comparing", [&] {
-    if (communicator.rank() == 0) result.conclude(out);
+    if (communicator.rank() == 0) result.conclude(context.out);
   });
+}
+
+}  // namespace
+
+Command rerun_command() {
+  return {.name = "rerun",
+          .help = "Make a picture again, and say whether the bits agree",
+          .add_options = add_rerun_options,
+          .read = [](const CLI::App& command) -> PreparedCommand {
+            const RerunOptions options = read_rerun_options(command);
+            return {.timeout_of_ranks = options.timeout,
+                    .load = Load::kComputing,
+                    .run = [options](const CommandContext& context) { run_rerun(options, context); }};
+          }};
 }
 
 }  // namespace layerpipe::launch

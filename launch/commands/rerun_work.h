@@ -1,14 +1,23 @@
 // From a run.json to the command line that makes its picture again.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "launch/commands/rerun_command.h"
 #include "results/run_record.h"
 
 namespace layerpipe::launch {
+
+struct RerunOptions {
+  std::filesystem::path run;    // run.json
+  std::filesystem::path model;  // empty: where it was
+  std::filesystem::path image;  // empty: where it was
+  std::string device;           // empty: of the kind that it was
+  std::chrono::milliseconds timeout{120000};
+  bool quiet = false;
+};
 
 // The words of `layerpipe decompose` for the one result that `record` tells of, with every option that
 // decides its bits as it was then, whatever is the default now. What only says who computes what, or where

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
+#include <ostream>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "common/errors.h"
 #include "common/spelling.h"
@@ -28,58 +32,37 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
-// The program's commands. CLI11 may not refuse anything itself but a value that is not there: it collects
-// what it does not know, and OptionValues says what that is.
+// CLI11 may not refuse anything itself but a value that is not there: it collects what it does not know, and
+// OptionValues says what that is.
 class Parser {
  public:
-  Parser() {
+  explicit Parser(std::span<const Command> commands) : commands_(commands) {
     app_.set_version_flag("--version", "layerpipe " LAYERPIPE_VERSION);
     app_.require_subcommand(0, 1);
     app_.formatter(std::make_shared<HelpFormatter>());  // commands that are added later take it over
     app_.allow_extras();
     app_.footer("See layerpipe COMMAND --help for the options of a command.");
-    decompose_ = app_.add_subcommand("decompose", "Take a picture apart into layers");
-    add_decompose_options(*decompose_);
-    plan_ = app_.add_subcommand("plan", "Show who would hold what, and whether it fits");
-    add_plan_options(*plan_);
-    export_ = app_.add_subcommand("export", "Make documents from the layers of a finished run");
-    add_export_options(*export_);
-    merge_ = app_.add_subcommand("merge", "Put layers together again, after edits made elsewhere");
-    add_merge_options(*merge_);
-    inspect_ = app_.add_subcommand("inspect", "Show what a model folder holds");
-    report_ = app_.add_subcommand("report", "Show what a run did, as a page");
-    add_report_options(*report_);
-    rerun_ = app_.add_subcommand("rerun", "Make a picture again, and say whether the bits agree");
-    add_rerun_options(*rerun_);
-    const OptionGroup needed(*inspect_, "Needed");
-    needed.add("--model", "FOLDER", "Model folder in diffusers layout");
-    const OptionGroup output(*inspect_, "Output");
-    output.add_flag("--json", "Print JSON, with the bytes of every block, instead of a table");
-    inspect_->footer("Example:\n  layerpipe inspect --model Qwen-Image-Layered");
+    for (const Command& command : commands_)
+      command.add_options(*app_.add_subcommand(command.name, command.help));
   }
 
-  Command parse(int argc, const char* const* argv) {
+  PreparedCommand parse(int argc, const char* const* argv) {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::Success& asked_for) {
       std::ostringstream text;
       app_.exit(asked_for, text, text);
-      return Information{text.str()};
+      return {.timeout_of_ranks = {},
+              .load = Load::kLight,
+              .run = [text = text.str()](const CommandContext& context) { context.out << text; }};
     } catch (const CLI::ParseError& error) {
       refuse(error.what());
     }
     check_words_around_the_command();
-    if (decompose_->parsed()) {
-      session::DecomposeOptions options = read_decompose_options(*decompose_);
-      std::vector<results::OptionRecord> records = record_options(*decompose_, options.run_config);
-      return Decompose{std::move(options), std::move(records)};
-    }
-    if (plan_->parsed()) return PlanOnly{read_plan_options(*plan_)};
-    if (report_->parsed()) return read_report_options(*report_);
-    if (rerun_->parsed()) return read_rerun_options(*rerun_);
-    if (export_->parsed()) return read_export_options(*export_);
-    if (merge_->parsed()) return read_merge_options(*merge_);
-    return read_inspect();
+    const CLI::App& parsed = *app_.get_subcommands().front();
+    const auto command = std::find_if(commands_.begin(), commands_.end(),
+                                      [&](const Command& one) { return one.name == parsed.get_name(); });
+    return command->read(parsed);
   }
 
  private:
@@ -127,29 +110,14 @@ class Parser {
                              list + see_help("layerpipe COMMAND"));
   }
 
-  Inspect read_inspect() const {
-    const OptionValues values(*inspect_, "layerpipe inspect");
-    values.require({"--model"});
-    Inspect inspect;
-    values.read_path("--model", inspect.model);
-    if (values.given("--json")) inspect.format = InspectFormat::kJson;
-    return inspect;
-  }
-
   CLI::App app_{"Takes a picture apart into RGBA layers with Qwen-Image-Layered.", "layerpipe"};
-  CLI::App* decompose_ = nullptr;
-  CLI::App* plan_ = nullptr;
-  CLI::App* export_ = nullptr;
-  CLI::App* merge_ = nullptr;
-  CLI::App* inspect_ = nullptr;
-  CLI::App* report_ = nullptr;
-  CLI::App* rerun_ = nullptr;
+  std::span<const Command> commands_;
 };
 
 }  // namespace
 
-Command parse_command_line(int argc, const char* const* argv) {
-  return Parser().parse(argc, argv);
+PreparedCommand parse_command_line(int argc, const char* const* argv, std::span<const Command> commands) {
+  return Parser(commands).parse(argc, argv);
 }
 
 }  // namespace layerpipe::launch

@@ -84,6 +84,17 @@ void check(const session::DecomposeOptions& options) {
   }
 }
 
+std::vector<results::OptionRecord> record_options(const CLI::App& command,
+                                                  const runtime::RunConfig& run_config) {
+  std::vector<results::OptionRecord> records;
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_lnames().empty() || option == command.get_help_ptr()) continue;
+    records.push_back(record_option(*option));
+  }
+  for (const runtime::FileSetting& setting : run_config.file_settings) record_setting(setting, records);
+  return records;
+}
+
 }  // namespace
 
 void add_decompose_options(CLI::App& command) {
@@ -138,7 +149,7 @@ void add_decompose_options(CLI::App& command) {
       "--out layers");
 }
 
-session::DecomposeOptions read_decompose_options(const CLI::App& command) {
+Decompose read_decompose_options(const CLI::App& command) {
   const OptionValues values(command, "layerpipe decompose");
   values.require({"--model", "--image", "--out"});
   session::DecomposeOptions options;
@@ -173,18 +184,8 @@ session::DecomposeOptions read_decompose_options(const CLI::App& command) {
                              "Leave one of the two out.");
   }
   check(options);
-  return options;
-}
-
-std::vector<results::OptionRecord> record_options(const CLI::App& command,
-                                                  const runtime::RunConfig& run_config) {
-  std::vector<results::OptionRecord> records;
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->get_lnames().empty() || option == command.get_help_ptr()) continue;
-    records.push_back(record_option(*option));
-  }
-  for (const runtime::FileSetting& setting : run_config.file_settings) record_setting(setting, records);
-  return records;
+  std::vector<results::OptionRecord> records = record_options(command, options.run_config);
+  return {std::move(options), std::move(records)};
 }
 
 }  // namespace layerpipe::launch

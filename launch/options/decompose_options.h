@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "results/report.h"
-#include "runtime/config/run_config.h"
 #include "session/decompose_options.h"
 
 namespace CLI {
@@ -16,12 +15,14 @@ namespace layerpipe::launch {
 // Adds the options to a CLI11 command.
 void add_decompose_options(CLI::App& command);
 
-// Reads the options of a parsed command. Throws InputError naming the option.
-session::DecomposeOptions read_decompose_options(const CLI::App& command);
+struct Decompose {
+  session::DecomposeOptions options;
+  // Every option with its value and where that came from: the command line, the config file or the default.
+  // Behind them what only the file can give, by its keys.
+  std::vector<results::OptionRecord> records;
+};
 
-// Every option of a parsed command with its value and where that came from: the command line, the config file
-// or the default. Behind them what only the file can give, by its keys.
-std::vector<results::OptionRecord> record_options(const CLI::App& command,
-                                                  const runtime::RunConfig& run_config);
+// Reads the options of a parsed command. Throws InputError naming the option.
+Decompose read_decompose_options(const CLI::App& command);
 
 }  // namespace layerpipe::launch

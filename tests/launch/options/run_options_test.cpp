@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "launch/options/command_line.h"
+#include "launch/options/decompose_options.h"
 #include "tests/support/temporary_folder.h"
 
 namespace layerpipe::launch {
@@ -94,7 +95,16 @@ class RunOptionsOfACommand : public ::testing::Test {
     std::vector<const char*> words{"layerpipe", "decompose", "--model", "m",        "--image",
                                    "a.png",     "--out",     "o",       "--prompt", "a fox"};
     for (const std::string& word : more) words.push_back(word.c_str());
-    return std::get<Decompose>(parse_command_line(static_cast<int>(words.size()), words.data()));
+    Decompose read;
+    const Command decompose{.name = "decompose",
+                            .help = {},
+                            .add_options = add_decompose_options,
+                            .read = [&](const CLI::App& command) -> PreparedCommand {
+                              read = read_decompose_options(command);
+                              return {};
+                            }};
+    parse_command_line(static_cast<int>(words.size()), words.data(), {&decompose, 1});
+    return read;
   }
 
   // "NAME = VALUES (SOURCE)" of the records about settings that a file can give.
