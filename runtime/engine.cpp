@@ -43,6 +43,13 @@ void check_plan(const partition::Plan& plan, int ranks) {
   common::ensure(plan.stages[0].rank == kFirstRank, "the first stage belongs to rank 0");
 }
 
+// Whether a window needs a network at all: what the one before has encoded is not encoded again.
+bool has_work(partition::Network network, const RunContext& run, const PromptList& prompts) {
+  if (network == partition::Network::kTextEncoder) return !unknown_prompts(run, prompts).empty();
+  if (network == partition::Network::kVaeEncoder) return !all_pictures_are_known(run);
+  return true;
+}
+
 // Running out of a GPU's memory becomes an error that says what was foretold; all others stay as they are.
 std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunContext& run) {
   try {
@@ -149,12 +156,13 @@ StageState& Engine::state_for(const partition::Plan& plan) {
   if (state_ && same_layout(state_->plan, plan)) return *state_;
   state_.reset();  // before there is a second one on the device
   const partition::StagePlan part = stage_of(plan, communicator_.rank());
-  state_.reset(new StageState{
-      .plan = plan,
-      .part = part,
-      .networks = NetworkSet(model_, part, config_.device, config_.dtype),
-      .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
-      .links = {}});
+  state_.reset(
+      new StageState{.plan = plan,
+                     .part = part,
+                     .networks = NetworkSet(model_, part, config_.device, config_.dtype),
+                     .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
+                     .links = {},
+                     .known = {}});
   return *state_;
 }
 
@@ -175,6 +183,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .exchange = state.exchange,
                  .networks = state.networks,
                  .links = state.links,
+                 .known = state.known,
                  .states = std::vector<RequestState>(state.part.stage == 0 ? requests.size() : 0),
                  .progress = ProgressTeller(listeners.progress, stop_requested),
                  .trace = trace_};
@@ -214,6 +223,7 @@ void Engine::perform(const partition::PhaseStep& step, RunContext& run, const Pr
   using partition::Network;
   switch (step.action) {
     case partition::StepAction::kLoad:
+      if (!has_work(step.network, run, prompts)) return;
       return run.load(step.network);
     case partition::StepAction::kRelease:
       run.networks.release(step.network);
@@ -228,7 +238,8 @@ void Engine::perform(const partition::PhaseStep& step, RunContext& run, const Pr
     case Network::kVaeEncoder:
       return encode_pictures(run);
     case Network::kTransformer:
-      return denoise_requests(run, prompts, [&] { give_up_cancelled(run); }, my_metrics());
+      return denoise_requests(
+          run, prompts, [&] { give_up_cancelled(run); }, my_metrics());
     case Network::kVaeDecoder:
       return decode(run, listeners);
   }

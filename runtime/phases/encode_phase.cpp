@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "model/latents.h"
@@ -15,9 +16,9 @@ namespace {
 
 constexpr const char* kTensor = "tensor";
 
-PromptWork work_of(const RunContext& run, const PromptList& prompts) {
+PromptWork work_of(const RunContext& run, std::size_t prompts) {
   PromptWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
-                  .prompts = static_cast<std::int64_t>(prompts.token_ids.size())};
+                  .prompts = static_cast<std::int64_t>(prompts)};
   for (const partition::StagePlan& stage : run.plan.stages) {
     if (stage.text_layers.size() > 0) work.chain.push_back(stage.stage);
   }
@@ -74,6 +75,15 @@ class PictureEncoding {
  public:
   explicit PictureEncoding(RunContext& run) : run_(run), works_(pictures_of(run)) {}
 
+  // Gives the first requests the latents that the window before has left, where they are of the same picture.
+  void take_known() {
+    if (works_.empty() || !run_.known.picture.defined() ||
+        !run_.known.picture.is_same(run_.requests[0].picture))
+      return;
+    if (run_.is_first()) give_latents(works_.front().requests, run_.known.image_latents);
+    works_.erase(works_.begin());
+  }
+
   ExchangeList list() const {
     std::vector<DealtItem> dealt;
     for (const PictureWork& work : works_) dealt.push_back({work.requests.begin, work.pieces});
@@ -113,7 +123,11 @@ class PictureEncoding {
     });
     parts_.clear();
     run_.communicator.report_progress();
-    const common::Range& requests = works_[next_].requests;
+    give_latents(works_[next_].requests, latents);
+  }
+
+ private:
+  void give_latents(const common::Range& requests, const at::Tensor& latents) {
     for (auto i = static_cast<std::size_t>(requests.begin); i < static_cast<std::size_t>(requests.end); ++i) {
       RequestState& state = run_.states[i];
       state.result.image_latents = latents;
@@ -122,7 +136,6 @@ class PictureEncoding {
     }
   }
 
- private:
   RunContext& run_;
   std::vector<PictureWork> works_;
   std::size_t next_ = 0;           // the picture at hand
@@ -131,13 +144,32 @@ class PictureEncoding {
 
 }  // namespace
 
+std::vector<std::int64_t> unknown_prompts(const RunContext& run, const PromptList& prompts) {
+  std::vector<std::int64_t> unknown;
+  for (std::size_t i = 0; i < prompts.token_ids.size(); ++i) {
+    if (!run.known.embeddings.contains(prompts.token_ids[i])) unknown.push_back(static_cast<std::int64_t>(i));
+  }
+  return unknown;
+}
+
+bool all_pictures_are_known(const RunContext& run) {
+  return std::all_of(run.requests.begin(), run.requests.end(), [&](const Request& request) {
+    return run.known.picture.defined() && request.picture.is_same(run.known.picture);
+  });
+}
+
 void encode_prompts(RunContext& run, const PromptList& prompts) {
   const model::PromptTemplate words = pipeline_of(run.model.config().pipeline).prompt_template();
   const std::int64_t width = run.model.config().text_encoder.hidden_size;
-  const auto ids = [&](std::int64_t prompt) -> const std::vector<std::int64_t>& {
-    return prompts.token_ids[static_cast<std::size_t>(prompt)];
+  const std::vector<std::int64_t> unknown = unknown_prompts(run, prompts);
+  const auto ids = [&](std::int64_t number) -> const std::vector<std::int64_t>& {
+    return prompts.token_ids[static_cast<std::size_t>(unknown[static_cast<std::size_t>(number)])];
   };
   std::vector<at::Tensor> embeds(prompts.token_ids.size());
+  for (std::size_t i = 0; i < embeds.size(); ++i) {
+    const auto found = run.known.embeddings.find(prompts.token_ids[i]);
+    if (found != run.known.embeddings.end()) embeds[i] = found->second;
+  }
   const auto compute = [&](std::int64_t prompt, const comm::Boundary& received) -> comm::Boundary {
     at::Tensor hidden_states;
     if (!received.tensors.empty()) {
@@ -148,16 +180,19 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
     return {.header = {}, .tensors = {{kTensor, result}}};
   };
   const auto collect = [&](std::int64_t prompt, std::int64_t /*stage*/, const comm::Boundary& result) {
-    embeds[static_cast<std::size_t>(prompt)] =
+    embeds[static_cast<std::size_t>(unknown[static_cast<std::size_t>(prompt)])] =
         result.at(kTensor, run.dtype, {words.prompt_length(ids(prompt).size()), width});
   };
-  const auto lists = schedule_prompts(work_of(run, prompts));
+  const auto lists = schedule_prompts(work_of(run, unknown.size()));
   execute(run, lists[static_cast<std::size_t>(run.part.stage)], {.compute = compute, .collect = collect});
+  run.known.embeddings.clear();
+  for (std::size_t i = 0; i < embeds.size(); ++i) run.known.embeddings[prompts.token_ids[i]] = embeds[i];
   if (run.is_first()) take_embeddings(run, prompts, embeds);
 }
 
 void encode_pictures(RunContext& run) {
   PictureEncoding encoding(run);
+  encoding.take_known();
   const auto compute = [&](std::int64_t number, const comm::Boundary& /*received*/) -> comm::Boundary {
     const at::Tensor rows = run.traced("VAE strips", [&] { return encoding.strips(number); });
     return {.header = {}, .tensors = {{kTensor, rows}}};
@@ -168,6 +203,9 @@ void encode_pictures(RunContext& run) {
            .collect = [&](std::int64_t /*number*/, std::int64_t /*stage*/,
                           const comm::Boundary& result) { encoding.collect(result.at(kTensor)); },
            .finish = [&](std::int64_t /*number*/) { encoding.finish(); }});
+  if (run.requests.empty()) return;
+  run.known.picture = run.requests.back().picture;
+  if (run.is_first()) run.known.image_latents = run.states.back().result.image_latents;
 }
 
 }  // namespace layerpipe::runtime

@@ -33,6 +33,7 @@ struct RunContext {
   HostExchange& exchange;
   NetworkSet& networks;
   std::optional<StageLinks>& links;
+  KnownInputs& known;
   std::vector<RequestState> states;  // on rank 0; empty elsewhere
   ProgressTeller progress;
   Trace& trace;

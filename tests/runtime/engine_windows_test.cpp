@@ -105,6 +105,40 @@ TEST(EngineWindows, ResidentNetworksAreLoadedOnce) {
   EXPECT_EQ(loaded[partition::Network::kVaeDecoder], 3);
 }
 
+// The second window has the first one's prompts and picture, the third one another picture.
+TEST(EngineWindows, WhatTheWindowBeforeHasEncodedIsNotEncodedAgain) {
+  const ParityCase parity = deepest_case();
+  Request request = tiny_request(parity);
+  std::vector<Result> results;
+  std::vector<int> begun;  // by window: networks of the encode phase that are loaded
+  on_local_ranks(2, [&](comm::Communicator& communicator) {
+    Engine engine({.model_folder = parity.model(), .dtype = at::kFloat}, communicator);
+    const std::atomic<bool> stop{false};
+    Request mine = request;
+    for (int window = 0; window < 3; ++window) {
+      if (window == 2) mine.picture = mine.picture.clone();
+      int loads = 0;
+      engine.run({&mine, 1}, split_plan(even_split(engine.model_config(), 2)),
+                 {.progress =
+                      [&](const Progress& progress) {
+                        loads += progress.phase == partition::Phase::kEncode &&
+                                 progress.work == Progress::Work::kLoad && progress.done == 0;
+                      },
+                  .result = [&](std::size_t, const Result& result) { results.push_back(result); },
+                  .failed = {}},
+                 stop);
+      if (communicator.rank() == 0) begun.push_back(loads);
+    }
+  });
+  EXPECT_EQ(begun, (std::vector<int>{2, 0, 1}));
+  ASSERT_EQ(results.size(), 3U);
+  for (const Result& result : results) {
+    EXPECT_TRUE(at::equal(result.decoded, results[0].decoded));
+    EXPECT_TRUE(at::equal(result.prompt_embeds, results[0].prompt_embeds));
+    EXPECT_TRUE(at::equal(result.image_latents, results[0].image_latents));
+  }
+}
+
 TEST(EngineWindows, AnotherLayoutOfThePlanGivesTheSameBits) {
   const ParityCase parity = deepest_case();
   const Request request = tiny_request(parity);
