@@ -23,9 +23,9 @@ bool NetworkSet::has(partition::Network network) const {
       return part_.text_layers.size() > 0;
     case partition::Network::kTransformer:
       return part_.blocks.size() > 0;
-    // The first stage runs the encoder's part that sees whole pictures.
+    // The first rank runs the encoder's part that sees whole pictures.
     case partition::Network::kVaeEncoder:
-      return part_.vae_percent > 0 || part_.stage == 0;
+      return part_.vae_percent > 0 || part_.is_first();
     case partition::Network::kVaeDecoder:
       return part_.vae_percent > 0;
   }

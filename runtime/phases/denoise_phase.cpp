@@ -14,9 +14,8 @@ std::string doing(const Instruction& instruction) {
          std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
 }
 
-DenoiseWork work_of(const RunContext& run) {
-  DenoiseWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
-                   .in_flight = run.plan.in_flight};
+DenoiseWork work_of(const RunContext& run, const partition::Topology& topology) {
+  DenoiseWork work{.stages = topology.stages(), .in_flight = run.plan.in_flight};
   for (const Request& request : run.requests) {
     work.requests.push_back(
         {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
@@ -30,11 +29,9 @@ std::int64_t steps_of(std::span<const Request> requests) {
   return steps;
 }
 
-StageLinks links_of(RunContext& run, const DenoiseOptions& options) {
-  std::vector<int> ranks;
-  for (const partition::StagePlan& stage : run.plan.stages) ranks.push_back(stage.rank);
+StageLinks links_of(RunContext& run, const partition::Topology& topology, const DenoiseOptions& options) {
   return open_links(
-      run.communicator, ranks, static_cast<std::size_t>(run.part.stage),
+      run.communicator, topology,
       {.run = options.run, .in_flight = run.plan.in_flight, .kind = options.channel, .device = run.device});
 }
 
@@ -60,15 +57,16 @@ class StepClock {
 void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseOptions& options,
                       RankMetrics& figures) {
   run.progress.begin_work(steps_of(run.requests));
-  const auto lists = schedule_denoising(work_of(run));
-  const auto stage = static_cast<std::size_t>(run.part.stage);
+  const partition::Topology topology = run.plan.topology();
+  const auto lists = schedule_denoising(work_of(run, topology));
+  const int rank = run.communicator.rank();
   run.now_doing("denoise, connecting the stages");
   run.progress.check_stop();
-  StageLinks links = run.traced("connect", [&] { return links_of(run, options); });
+  StageLinks links = run.traced("connect", [&] { return links_of(run, topology, options); });
   DenoiseStage work({.model = &run.model.config(),
                      .transformer = &run.networks.transformer(),
-                     .is_first = run.is_first(),
-                     .is_last = stage + 1 == lists.size(),
+                     .is_first = topology.is_first_stage(rank),
+                     .is_last = topology.is_last_stage(rank),
                      .device = run.device,
                      .dtype = run.dtype,
                      .after_block = [&] { run.communicator.report_progress(); }},
@@ -87,7 +85,8 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const DenoiseO
     run.states[request].result.step_seconds.push_back(steps.lap(request, end));
     run.progress.advance(request);
   };
-  execute(lists[stage], links, work, {.before = before, .after = after});
+  execute(lists[static_cast<std::size_t>(topology.place_of(rank).stage)], links, work,
+          {.before = before, .after = after});
   figures.to_next = figures_of(links);
   run.now_doing("denoise, waiting for the other stages");
   // Both ends of an edge are closed at about the same time, which NCCL waits for.
