@@ -18,7 +18,10 @@ std::uint64_t excess(std::uint64_t bytes, std::uint64_t budget) {
 class Balancing {
  public:
   Balancing(const Problem& problem, const Predictor& predictor, Split split)
-      : problem_(problem), predictor_(predictor), split_(std::move(split)), shares_(shares_of(split_)) {
+      : problem_(problem),
+        predictor_(predictor),
+        split_(std::move(split)),
+        shares_(shares_of(split_, problem.stages())) {
     for (std::size_t i = 0; i < shares_.size(); ++i) peaks_.push_back(predictor_.peaks(shares_[i]));
   }
 
@@ -34,9 +37,12 @@ class Balancing {
 
   // Moves one unit off a stage: text layers first, then blocks, then the VAE. False when no move helps.
   bool relieve(std::size_t from) {
-    const std::vector<std::size_t> roomiest = roomiest_beside(from);
+    const common::Range group = problem_.group_around(static_cast<std::int64_t>(from));
+    const std::vector<std::size_t> roomiest = roomiest_beside(from, {0, problem_.ranks()});
+    const std::vector<std::size_t> of_group =
+        group.size() == problem_.ranks() ? roomiest : roomiest_beside(from, group);
     for (const Moved what : {Moved::kTextLayer, Moved::kBlock, Moved::kStrips}) {
-      for (const std::size_t to : roomiest) {
+      for (const std::size_t to : what == Moved::kBlock ? of_group : roomiest) {
         if (!can_give(what, from)) break;
         if (try_move(what, from, to)) return true;
       }
@@ -51,10 +57,11 @@ class Balancing {
   int rank(std::size_t i) const { return problem_.places[i].device.rank; }
   std::uint64_t over(std::size_t i) const { return excess(peaks_[i].most(), budget(i)); }
 
-  std::vector<std::size_t> roomiest_beside(std::size_t from) const {
+  // Of these places, the roomiest first.
+  std::vector<std::size_t> roomiest_beside(std::size_t from, const common::Range& places) const {
     constexpr std::size_t kMostTried = 4;  // the roomiest one nearly always takes it
     std::vector<std::size_t> stages;
-    for (std::size_t i = 0; i < shares_.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(places.begin); i < static_cast<std::size_t>(places.end); ++i) {
       if (i != from && peaks_[i].most() < budget(i)) stages.push_back(i);
     }
     const auto room = [&](std::size_t i) { return budget(i) - peaks_[i].most(); };
@@ -140,18 +147,19 @@ class Balancing {
 }  // namespace
 
 bool fits(const Problem& problem, const Predictor& predictor, const Split& split) {
-  const std::vector<Share> shares = shares_of(split);
+  const std::vector<Share> shares = shares_of(split, problem.stages());
   return std::all_of(shares.begin(), shares.end(), [&](const Share& share) {
-    return predictor.fits(share, problem.places[static_cast<std::size_t>(share.stage)].budget_bytes);
+    return predictor.fits(share, problem.places[static_cast<std::size_t>(share.place)].budget_bytes);
   });
 }
 
 Split proportional_split(const Problem& problem) {
   std::vector<Claim> claims;
   for (const Place& place : problem.places) claims.push_back({place.usable_bytes, place.device.rank});
-  Split split{.blocks = apportion_at_least_one(problem.blocks(), claims),
-              .text_layers = apportion(problem.text_layers(), claims),
-              .vae_percent = {}};
+  Split split{
+      .blocks = apportion_by_group(problem.blocks(), claims, problem.stages(), apportion_at_least_one),
+      .text_layers = apportion(problem.text_layers(), claims),
+      .vae_percent = {}};
   const std::int64_t tasks = std::max<std::int64_t>(problem.cost.vae.decode_tasks, 1);
   for (const std::int64_t part : apportion(tasks, claims)) {
     split.vae_percent.push_back(100.0 * static_cast<double>(part) / static_cast<double>(tasks));

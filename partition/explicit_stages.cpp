@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdio>
 #include <set>
+#include <span>
 
 #include "common/errors.h"
 #include "partition/strategies.h"
@@ -27,7 +28,7 @@ std::string of_rank(const ExplicitStage& stage) {
 }
 
 std::vector<std::int64_t> check_chain(const ChainWords& words, std::int64_t units,
-                                      const std::vector<ExplicitStage>& stages,
+                                      std::span<const ExplicitStage> stages,
                                       common::Range ExplicitStage::*range_of) {
   std::vector<std::int64_t> counts;
   std::int64_t next = 0;
@@ -126,11 +127,17 @@ Split explicit_split(Problem& problem, const std::vector<ExplicitStage>& stages)
       throw InputError(of_rank(stage) + " is given no block", "Every stage needs at least one.");
     }
   }
-  Split split{
-      .blocks = check_chain({"block", "the transformer"}, problem.blocks(), stages, &ExplicitStage::blocks),
-      .text_layers = check_chain({"text layer", "the text encoder"}, problem.text_layers(), stages,
-                                 &ExplicitStage::text_layers),
-      .vae_percent = {}};
+  std::vector<std::int64_t> blocks;
+  const auto size = static_cast<std::size_t>(problem.stages());
+  for (std::span<const ExplicitStage> rest(stages); !rest.empty(); rest = rest.subspan(size)) {
+    const std::vector<std::int64_t> group =
+        check_chain({"block", "the transformer"}, problem.blocks(), rest.first(size), &ExplicitStage::blocks);
+    blocks.insert(blocks.end(), group.begin(), group.end());
+  }
+  Split split{.blocks = std::move(blocks),
+              .text_layers = check_chain({"text layer", "the text encoder"}, problem.text_layers(), stages,
+                                         &ExplicitStage::text_layers),
+              .vae_percent = {}};
   check_vae(stages);
   for (const ExplicitStage& stage : stages) split.vae_percent.push_back(stage.vae_percent);
   return split;

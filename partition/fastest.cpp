@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "partition/strategies.h"
 
@@ -8,12 +9,12 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-// The time of a stage with a range of blocks. A transfer runs beside the computing, so that the longer of the
-// two decides. Without any speed all devices count as equally fast, and transfers, which cannot be compared
-// with that, as nothing; one without a speed among others counts as the slowest of them.
+// The time of a group's stage with a range of blocks. A transfer runs beside the computing, so that the
+// longer of the two decides. Without any speed all devices count as equally fast, and transfers, which cannot
+// be compared with that, as nothing; one without a speed among others counts as the slowest of them.
 class StageTimes {
  public:
-  explicit StageTimes(const Problem& problem) : problem_(problem), sums_{0} {
+  StageTimes(const Problem& problem, std::span<const Place> group) : problem_(problem), sums_{0} {
     for (const UnitCost& unit : problem.cost.transformer.units)
       sums_.push_back(sums_.back() + unit.operations);
     double slowest = 0;
@@ -22,7 +23,7 @@ class StageTimes {
       if (speed > 0 && (slowest == 0 || speed < slowest)) slowest = speed;
     }
     const auto boundary = static_cast<double>(problem.cost.transformer.boundary_bytes);
-    for (const Place& place : problem.places) {
+    for (const Place& place : group) {
       const double speed = place.device.operations_per_second;
       const double link = place.device.link_bytes_per_second;
       speeds_.push_back(speed > 0 ? speed : slowest > 0 ? slowest : 1.0);
@@ -62,10 +63,12 @@ class Table {
   std::vector<double> values_;
 };
 
+// Deals the blocks out to the stages of one group: `places` and `shares` are its own.
 class Search {
  public:
-  Search(const Problem& problem, const Predictor& predictor, const Split& split)
-      : problem_(problem), predictor_(predictor), times_(problem), shares_(shares_of(split)) {}
+  Search(const Problem& problem, const Predictor& predictor, std::span<const Place> places,
+         std::span<const Share> shares)
+      : problem_(problem), predictor_(predictor), places_(places), shares_(shares), times_(problem, places) {}
 
   // The number of blocks of each stage; empty when nothing fits.
   std::vector<std::int64_t> run() {
@@ -93,7 +96,7 @@ class Search {
   }
 
  private:
-  std::int64_t stages() const { return problem_.stages(); }
+  std::int64_t stages() const { return static_cast<std::int64_t>(places_.size()); }
   std::int64_t blocks() const { return problem_.blocks(); }
 
   double rest_of(Table& table, std::int64_t stage, std::int64_t end) const {
@@ -104,7 +107,7 @@ class Search {
   // says false. Both grow with the end.
   template <typename Visit>
   void each_end(std::int64_t stage, std::int64_t begin, double limit, const Visit& visit) const {
-    const std::uint64_t budget = problem_.places[static_cast<std::size_t>(stage)].budget_bytes;
+    const std::uint64_t budget = places_[static_cast<std::size_t>(stage)].budget_bytes;
     Share share = shares_[static_cast<std::size_t>(stage)];
     if (stage + 1 == stages()) {
       share.blocks = {begin, blocks()};
@@ -138,15 +141,26 @@ class Search {
 
   const Problem& problem_;
   const Predictor& predictor_;
+  std::span<const Place> places_;
+  std::span<const Share> shares_;
   StageTimes times_;
-  std::vector<Share> shares_;
 };
 
 }  // namespace
 
 Split fastest_split(const Problem& problem, const Predictor& predictor, Split split) {
-  std::vector<std::int64_t> blocks = Search(problem, predictor, split).run();
-  if (!blocks.empty()) split.blocks = std::move(blocks);
+  const std::vector<Share> shares = shares_of(split, problem.stages());
+  const auto stages = static_cast<std::size_t>(problem.stages());
+  std::vector<std::int64_t> blocks;
+  for (std::size_t first = 0; first < shares.size(); first += stages) {
+    const std::vector<std::int64_t> group =
+        Search(problem, predictor, std::span(problem.places).subspan(first, stages),
+               std::span(shares).subspan(first, stages))
+            .run();
+    if (group.empty()) return split;
+    blocks.insert(blocks.end(), group.begin(), group.end());
+  }
+  split.blocks = std::move(blocks);
   return split;
 }
 

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::int64_t kUnreachable = -1;
 
-// After some stages: the text layers placed so far, and whether the VAE is. The more blocks are placed, the
-// better: whatever the following stages can hold of many, they can hold of fewer.
+// After some places: the text layers placed so far, and whether the VAE is. The more of the group's blocks
+// are placed, the better: whatever the following stages can hold of many, they can hold of fewer.
 struct State {
   std::int64_t blocks = kUnreachable;
   std::int64_t text_layers_before = 0;  // where it came from
@@ -24,11 +24,11 @@ class Filling {
     if (problem_.blocks() < problem_.stages()) return std::nullopt;
     after_.assign(1, std::vector<State>(width()));
     after_[0][index(0, false)].blocks = 0;
-    for (std::int64_t stage = 0; stage < problem_.stages(); ++stage) {
+    for (std::int64_t place = 0; place < problem_.ranks(); ++place) {
       after_.emplace_back(width());
       bool reaches = false;
       for (std::int64_t layers = 0; layers <= problem_.text_layers(); ++layers) {
-        for (const bool has_vae : {false, true}) reaches |= extend(stage, layers, has_vae);
+        for (const bool has_vae : {false, true}) reaches |= extend(place, layers, has_vae);
       }
       if (!reaches) return std::nullopt;
     }
@@ -43,15 +43,24 @@ class Filling {
     return 2 * static_cast<std::size_t>(layers) + (has_vae ? 1 : 0);
   }
 
-  // Gives `stage` every number of text layers, and the VAE or not, from a state before it.
-  bool extend(std::int64_t stage, std::int64_t layers, bool has_vae) {
-    const State before = after_[static_cast<std::size_t>(stage)][index(layers, has_vae)];
+  // How many of a group's blocks are placed before a place: none before a group's first one.
+  std::int64_t blocks_before(std::int64_t place, const State& before) const {
+    return place == problem_.group_around(place).begin ? 0 : before.blocks;
+  }
+
+  // Gives `place` every number of text layers, and the VAE or not, from a state before it.
+  bool extend(std::int64_t place, std::int64_t layers, bool has_vae) {
+    const State before = after_[static_cast<std::size_t>(place)][index(layers, has_vae)];
     if (before.blocks == kUnreachable) return false;
     bool reaches = false;
     for (const bool takes_vae : {false, true}) {
       if (takes_vae && has_vae) continue;
       for (std::int64_t end = layers; end <= problem_.text_layers(); ++end) {
-        const std::int64_t blocks = most_blocks({stage, {before.blocks, 0}, {layers, end}, takes_vae});
+        const std::int64_t blocks = most_blocks({.place = place,
+                                                 .blocks = {blocks_before(place, before), 0},
+                                                 .text_layers = {layers, end},
+                                                 .has_strips = takes_vae,
+                                                 .sees_whole = place == 0});
         if (blocks == kUnreachable) {
           // More layers do not fit either; only all of them may, since nothing is handed on then.
           end = std::max(end, problem_.text_layers() - 1);
@@ -67,8 +76,8 @@ class Filling {
 
   // The largest end of `share.blocks` with which the stage fits.
   std::int64_t most_blocks(Share share) const {
-    const std::uint64_t budget = problem_.places[static_cast<std::size_t>(share.stage)].budget_bytes;
-    const std::int64_t stages_after = problem_.stages() - 1 - share.stage;
+    const std::uint64_t budget = problem_.places[static_cast<std::size_t>(share.place)].budget_bytes;
+    const std::int64_t stages_after = problem_.group_around(share.place).end - 1 - share.place;
     if (stages_after == 0) {
       share.blocks.end = problem_.blocks();
       return predictor_.fits(share, budget) ? share.blocks.end : kUnreachable;
@@ -79,17 +88,17 @@ class Filling {
   }
 
   Split read_back() const {
-    const auto stages = static_cast<std::size_t>(problem_.stages());
-    Split split{std::vector<std::int64_t>(stages), std::vector<std::int64_t>(stages),
-                std::vector<double>(stages)};
+    const std::size_t ranks = problem_.places.size();
+    Split split{std::vector<std::int64_t>(ranks), std::vector<std::int64_t>(ranks),
+                std::vector<double>(ranks)};
     std::int64_t layers = problem_.text_layers();
     bool has_vae = true;
-    for (std::size_t stage = stages; stage-- > 0;) {
-      const State& after = after_[stage + 1][index(layers, has_vae)];
-      const State& before = after_[stage][index(after.text_layers_before, after.has_vae_before)];
-      split.blocks[stage] = after.blocks - before.blocks;
-      split.text_layers[stage] = layers - after.text_layers_before;
-      if (has_vae != after.has_vae_before) split.vae_percent[stage] = 100;
+    for (std::size_t place = ranks; place-- > 0;) {
+      const State& after = after_[place + 1][index(layers, has_vae)];
+      const State& before = after_[place][index(after.text_layers_before, after.has_vae_before)];
+      split.blocks[place] = after.blocks - blocks_before(static_cast<std::int64_t>(place), before);
+      split.text_layers[place] = layers - after.text_layers_before;
+      if (has_vae != after.has_vae_before) split.vae_percent[place] = 100;
       layers = after.text_layers_before;
       has_vae = after.has_vae_before;
     }
@@ -99,8 +108,8 @@ class Filling {
   // One stage can hold the VAE; all that can take a part.
   Split spread_vae(Split split) const {
     std::vector<Claim> claims;
-    for (Share share : shares_of(split)) {
-      const Place& place = problem_.places[static_cast<std::size_t>(share.stage)];
+    for (Share share : shares_of(split, problem_.stages())) {
+      const Place& place = problem_.places[static_cast<std::size_t>(share.place)];
       share.has_strips = true;
       const bool takes = predictor_.fits(share, place.budget_bytes);
       claims.push_back({takes ? std::max<std::uint64_t>(place.usable_bytes, 1) : 0, place.device.rank});

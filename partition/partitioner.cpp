@@ -10,14 +10,33 @@
 namespace layerpipe::partition {
 namespace {
 
+void check_groups(const Problem& problem, std::int64_t branches) {
+  const std::int64_t groups = problem.groups;
+  common::ensure(groups >= 1, "a plan needs a group of ranks");
+  if (problem.ranks() % groups != 0) {
+    throw common::InputError(std::to_string(problem.ranks()) +
+                                 (problem.ranks() == 1 ? " rank does" : " ranks do") + " not fall into " +
+                                 std::to_string(groups) + " groups of as many stages each",
+                             "Start a multiple of " + std::to_string(groups) + " ranks.");
+  }
+  if (groups > branches) {
+    throw common::InputError(
+        "a request has " + std::to_string(branches) + (branches == 1 ? " branch" : " branches") + " for " +
+            std::to_string(groups) + " groups of ranks: groups share the branches of the guidance",
+        "Use at most " + std::to_string(branches) + (branches == 1 ? " group." : " groups."));
+  }
+}
+
 void check_counts(const Problem& problem) {
   const std::int64_t blocks = problem.blocks();
   if (blocks >= problem.stages()) return;
   const int empty = problem.places[static_cast<std::size_t>(blocks)].device.rank;
+  const std::int64_t most = blocks * problem.groups;
   throw common::InputError(
       "the transformer has " + std::to_string(blocks) + (blocks == 1 ? " block" : " blocks") + " for " +
-          std::to_string(problem.stages()) + " ranks: rank " + std::to_string(empty) + " would have none",
-      "Start at most " + std::to_string(blocks) + (blocks == 1 ? " rank." : " ranks."));
+          std::to_string(problem.stages()) + (problem.groups == 1 ? " ranks" : " ranks of each group") +
+          ": rank " + std::to_string(empty) + " would have none",
+      "Start at most " + std::to_string(most) + (most == 1 ? " rank." : " ranks."));
 }
 
 // A split for a residency and a number of requests in flight.
@@ -43,7 +62,7 @@ class Partitioner {
   Plan run() const {
     Answer answer = choose();
     if (config_.strategy == Strategy::kFastest && answer.fits) {
-      const Predictor predictor(problem_.cost, problem_.stages(), answer.residency, answer.in_flight);
+      const Predictor predictor(problem_.cost, problem_.ranks(), answer.residency, answer.in_flight);
       answer.split = fastest_split(problem_, predictor, std::move(answer.split));
     }
     Plan plan = plan_of(answer);
@@ -81,7 +100,7 @@ class Partitioner {
   }
 
   Answer solve(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
-    const Predictor predictor(problem_.cost, problem_.stages(), residency, in_flight);
+    const Predictor predictor(problem_.cost, problem_.ranks(), residency, in_flight);
     Answer answer{residency, in_flight, given_, false};
     if (config_.strategy != Strategy::kExplicit)
       answer.split = fit_to_budgets(problem_, predictor, std::move(answer.split));
@@ -99,13 +118,16 @@ class Partitioner {
               .remarks = {},
               .predicted_step_seconds = {},
               .predicted_seconds = {}};
-    const Predictor predictor(problem_.cost, problem_.stages(), answer.residency, answer.in_flight);
-    for (const Share& share : shares_of(answer.split)) {
-      const auto i = static_cast<std::size_t>(share.stage);
+    const Predictor predictor(problem_.cost, problem_.ranks(), answer.residency, answer.in_flight);
+    const Topology::Shape shape{.groups = static_cast<int>(problem_.groups),
+                                .stages = static_cast<int>(problem_.stages())};
+    for (const Share& share : shares_of(answer.split, problem_.stages())) {
+      const auto i = static_cast<std::size_t>(share.place);
+      const Topology::Place position = shape.place_at(static_cast<int>(share.place));
       const Place& place = problem_.places[i];
       const PhaseBytes peaks = predictor.peaks(share);
-      plan.stages.push_back({.group = 0,
-                             .stage = static_cast<int>(share.stage),
+      plan.stages.push_back({.group = position.group,
+                             .stage = position.stage,
                              .rank = place.device.rank,
                              .host = place.device.host,
                              .device = place.device.name,
@@ -158,8 +180,11 @@ std::int64_t places_for(std::int64_t least, std::int64_t requests) {
 
 Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
                const PartitionConfig& config) {
-  Problem problem{cost, arrange(devices, config)};
-  const std::int64_t saturating = saturating_requests(problem.stages(), workload.branches, workload.requests);
+  Problem problem{.cost = cost, .places = arrange(devices, config), .groups = config.groups};
+  check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
+  // A group works on its own branches alone.
+  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
+  const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
   return Partitioner(std::move(problem), config, places_for(saturating, workload.requests)).run();
 }
 

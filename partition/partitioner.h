@@ -24,13 +24,18 @@ namespace layerpipe::partition {
 //     one with more blocks in earlier stages. Text layers and strips as in balanced.
 //   explicit: as written; only residency is chosen.
 //
+// With several groups the devices, in that order, are dealt to the groups, as many to each, side by side.
+// Each group holds the whole transformer, split over its stages as above; text layers and VAE strips are
+// dealt over the devices of all groups.
+//
 // Residency `none` tries, in this order: all resident; text encoder phased; text encoder and VAE phased; all
 // phased. When nothing fits the plan of the last try is given with fits == false, the bytes that are missing
 // where, and words.
 //
-// Throws InputError for what no memory would mend: no device, two entries of one rank, fewer blocks than
-// devices (naming the first rank that would be empty), explicit stages that do not cover every unit exactly
-// once and in order, name ranks that there are not, or whose VAE shares do not add up to 100.
+// Throws InputError for what no memory would mend: no device, two entries of one rank, devices that do not
+// fall into groups of one size, more groups than branches, fewer blocks than a group has devices (naming the
+// first rank that would be empty), explicit stages that do not cover every unit exactly once and in order,
+// name ranks that there are not, or whose VAE shares do not add up to 100.
 Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
                const PartitionConfig& config);
 
@@ -49,12 +54,13 @@ std::int64_t places_for(std::int64_t least, std::int64_t requests);
 std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::span<const DeviceInfo> devices,
                                                  const Workload& workload, PartitionConfig config);
 
-// The predicted peaks of one stage. Exposed for tests and for what measures predictions.
+// The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
+// predictions.
 //   denoise: context + channels + weights that are there + workspace + boundaries (the one at work, one
 //     received ahead when there is a predecessor, one being sent when there is a successor) + states of all
 //     requests in flight
 //   encode: the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
-PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t stages,
+PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks,
                          const PerComponent<Residency>& residency, std::int64_t in_flight);
 
 }  // namespace layerpipe::partition

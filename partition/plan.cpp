@@ -1,11 +1,29 @@
 #include "partition/plan.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/errors.h"
 
 namespace layerpipe::partition {
 
 std::uint64_t PhaseBytes::most() const {
   return std::max({encode, denoise, decode});
+}
+
+Topology Plan::topology() const {
+  Topology::Shape shape;
+  std::vector<int> ranks;
+  for (const StagePlan& part : stages) {
+    shape.groups = std::max(shape.groups, part.group + 1);
+    shape.stages = std::max(shape.stages, part.stage + 1);
+    ranks.push_back(part.rank);
+  }
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const Topology::Place place{.group = stages[i].group, .stage = stages[i].stage};
+    common::ensure(shape.place_at(static_cast<int>(i)) == place, "a plan's stages are not in order");
+  }
+  return {shape, std::move(ranks)};
 }
 
 const char* to_string(Component component) {

@@ -8,6 +8,7 @@
 
 #include "common/range.h"
 #include "partition/partition_config.h"
+#include "partition/topology.h"
 
 namespace layerpipe::partition {
 
@@ -19,8 +20,8 @@ struct PhaseBytes {
 };
 
 struct StagePlan {
-  int group = 0;  // today there is one group, and one shard a stage
-  int stage = 0;
+  int group = 0;
+  int stage = 0;  // of the group; each stage is one shard
   int rank = 0;
   std::string host;
   std::string device;
@@ -33,6 +34,10 @@ struct StagePlan {
   std::uint64_t missing_bytes = 0;  // how far the largest peak is above the budget
   // Filled with Plan::predicted_seconds: the part of the denoising that this stage computes.
   std::optional<double> predicted_busy_share;
+
+  // Whether its place is the topology's first, whose rank reads pictures, runs the VAE encoder's part that
+  // sees whole pictures, and gives the results out.
+  bool is_first() const { return group == 0 && stage == 0; }
 };
 
 struct HostPlan {
@@ -45,13 +50,17 @@ struct Plan {
   bool fits = false;
   Strategy strategy = Strategy::kBalanced;
   PerComponent<Residency> residency;
-  std::int64_t in_flight = 1;  // requests in the pipeline at a time
-  std::vector<StagePlan> stages;
+  std::int64_t in_flight = 1;     // requests in the pipeline at a time
+  std::vector<StagePlan> stages;  // of all groups, in the order of the topology's places
   std::vector<HostPlan> hosts;
   std::vector<std::string> remarks;  // sentences: what was moved and why, what is missing where
   // Filled by runtime/schedule/schedule's simulator when all speeds are known.
   std::optional<double> predicted_step_seconds;  // of one request alone
   std::optional<double> predicted_seconds;       // of the whole workload
+
+  // Who has which place. Throws InternalError when `stages` are not in order, or their ranks are not
+  // 0 … n − 1, each once.
+  Topology topology() const;
 };
 
 // Whether networks and edges that were made for one plan serve the other as they are: the same stages with the

@@ -24,15 +24,18 @@ std::uint64_t sum(Terms... terms) {
 
 }  // namespace
 
-std::vector<Share> shares_of(const Split& split) {
+std::vector<Share> shares_of(const Split& split, std::int64_t stages) {
   std::vector<Share> shares(split.blocks.size());
   std::int64_t block = 0;
   std::int64_t layer = 0;
   for (std::size_t i = 0; i < shares.size(); ++i) {
-    shares[i] = {.stage = static_cast<std::int64_t>(i),
+    const auto place = static_cast<std::int64_t>(i);
+    if (place % stages == 0) block = 0;  // each group begins anew
+    shares[i] = {.place = place,
                  .blocks = {block, block + split.blocks[i]},
                  .text_layers = {layer, layer + split.text_layers[i]},
-                 .has_strips = split.vae_percent[i] > 0};
+                 .has_strips = split.vae_percent[i] > 0,
+                 .sees_whole = i == 0};
     block = shares[i].blocks.end;
     layer = shares[i].text_layers.end;
   }
@@ -69,13 +72,13 @@ std::int64_t Predictor::Chain::end_within(std::int64_t begin, std::uint64_t byte
   return std::upper_bound(first, sums_.begin() + limit + 1, sum(*first, bytes)) - sums_.begin() - 1;
 }
 
-Predictor::Predictor(const ModelCost& cost, std::int64_t stages, const PerComponent<Residency>& residency,
+Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const PerComponent<Residency>& residency,
                      std::int64_t in_flight)
     : cost_(cost),
       always_(cost.overhead.context_bytes),
       transformer_(cost.transformer, in_flight),
       text_encoder_(cost.text_encoder, in_flight) {
-  if (stages > 1) {
+  if (ranks > 1) {
     channels_.denoise = cost.overhead.channel_bytes;
     channels_.decode = cost.overhead.closed_channel_bytes;
   }
@@ -94,7 +97,7 @@ std::uint64_t Predictor::weights(const Share& share, Network network) const {
     case Network::kTextEncoder:
       return text_encoder_.weights(share.text_layers);
     case Network::kVaeEncoder:
-      return share.has_strips || share.sees_whole() ? cost_.vae.encoder_weight_bytes : 0;
+      return share.has_strips || share.sees_whole ? cost_.vae.encoder_weight_bytes : 0;
     case Network::kTransformer:
       return transformer_.weights(share.blocks);
     case Network::kVaeDecoder:
@@ -109,7 +112,7 @@ std::uint64_t Predictor::activations(const Share& share, Network network) const 
       return text_encoder_.activations(share.text_layers);
     case Network::kVaeEncoder:  // strips first, whole pictures afterwards
       return std::max(share.has_strips ? cost_.vae.encode_bytes : 0,
-                      share.sees_whole() ? cost_.vae.encode_whole_bytes : 0);
+                      share.sees_whole ? cost_.vae.encode_whole_bytes : 0);
     case Network::kTransformer:
       return transformer_.activations(share.blocks);
     case Network::kVaeDecoder:
@@ -154,10 +157,13 @@ std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes,
   return transformer_.end_within(begin + 1, budget_bytes - most_with_transformer, limit);
 }
 
-PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t stages,
+PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks,
                          const PerComponent<Residency>& residency, std::int64_t in_flight) {
-  return Predictor(cost, stages, residency, in_flight)
-      .peaks({stage.stage, stage.blocks, stage.text_layers, stage.vae_percent > 0});
+  return Predictor(cost, ranks, residency, in_flight)
+      .peaks({.blocks = stage.blocks,
+              .text_layers = stage.text_layers,
+              .has_strips = stage.vae_percent > 0,
+              .sees_whole = stage.is_first()});
 }
 
 }  // namespace layerpipe::partition

@@ -15,22 +15,20 @@ namespace layerpipe::partition {
 
 // What a stage is given.
 struct Share {
-  std::int64_t stage = 0;
+  std::int64_t place = 0;  // among those of the problem
   common::Range blocks;
   common::Range text_layers;
   bool has_strips = false;
-
-  // The first stage runs the VAE encoder's part that sees whole pictures.
-  bool sees_whole() const { return stage == 0; }
+  bool sees_whole = false;  // runs the VAE encoder's part that sees whole pictures
 };
 
-// The share of each stage under a split.
-std::vector<Share> shares_of(const Split& split);
+// The share of each place under a split into groups of so many stages.
+std::vector<Share> shares_of(const Split& split, std::int64_t stages);
 
 class Predictor {
  public:
-  // Keeps a reference to `cost`.
-  Predictor(const ModelCost& cost, std::int64_t stages, const PerComponent<Residency>& residency,
+  // Keeps a reference to `cost`. `ranks` are those of all groups.
+  Predictor(const ModelCost& cost, std::int64_t ranks, const PerComponent<Residency>& residency,
             std::int64_t in_flight);
 
   PhaseBytes peaks(const Share& share) const;

@@ -63,7 +63,8 @@ std::vector<std::string> remarks_on_split(const Plan& plan, const Split& proport
   const bool is_balanced = plan.strategy == Strategy::kBalanced;
   std::vector<Claim> claims;
   for (const Place& place : problem.places) claims.push_back({place.usable_bytes, place.device.rank});
-  const std::vector<std::int64_t> exact = apportion(problem.blocks(), claims);
+  const std::vector<std::int64_t> exact =
+      apportion_by_group(problem.blocks(), claims, problem.stages(), apportion);
   std::vector<std::string> raised;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     if (is_balanced && exact[i] == 0) raised.push_back(std::to_string(plan.stages[i].rank));

@@ -107,9 +107,8 @@ Json stage_json(const runtime::StageMetrics& stage) {
 
 Json ranks_json(const RunMetrics& figures) {
   Json ranks = Json::array();
-  const std::size_t count = figures.plan.stages.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const partition::StagePlan& stage = figures.plan.stages[i];
+  const partition::Topology topology = figures.plan.topology();
+  for (const partition::StagePlan& stage : figures.plan.stages) {
     const runtime::RankMetrics& rank = figures.ranks.at(static_cast<std::size_t>(stage.rank));
     Json json{{"rank", stage.rank},
               {"host", stage.host},
@@ -123,9 +122,9 @@ Json ranks_json(const RunMetrics& figures) {
               {"seconds", seconds_json(rank.phases)},
               {"denoise", stage_json(rank.stage)}};
     // When rank 0 writes a result, the others may still be decoding the next one.
-    if (stage.rank != 0) json["seconds"]["decode"] = json["seconds"]["load"]["decode"] = nullptr;
-    if (count > 1) {
-      json["edge"] = {{"to_rank", figures.plan.stages[(i + 1) % count].rank},
+    if (!stage.is_first()) json["seconds"]["decode"] = json["seconds"]["load"]["decode"] = nullptr;
+    if (topology.stages() > 1) {
+      json["edge"] = {{"to_rank", topology.next(stage.rank)},
                       {"messages", rank.to_next.messages},
                       {"bytes", rank.to_next.bytes},
                       {"wait", rank.to_next.wait_seconds}};

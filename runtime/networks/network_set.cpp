@@ -23,7 +23,7 @@ NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& par
                 });
   // The first stage runs the encoder's part that sees whole pictures.
   slots_[Network::kVaeEncoder] =
-      make_slot(vae_encoder_, has_strips || part.stage == 0,
+      make_slot(vae_encoder_, has_strips || part.is_first(),
                 [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
   slots_[Network::kTransformer] =
       make_slot(transformer_, part.blocks.size() > 0,

@@ -14,9 +14,8 @@ std::string doing(const Instruction& instruction) {
          std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
 }
 
-DenoiseWork work_of(const RunContext& run) {
-  DenoiseWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
-                   .in_flight = run.plan.in_flight};
+DenoiseWork work_of(const RunContext& run, const partition::Topology& topology) {
+  DenoiseWork work{.stages = topology.stages(), .in_flight = run.plan.in_flight};
   for (const Request& request : run.requests) {
     work.requests.push_back(
         {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
@@ -31,13 +30,11 @@ std::int64_t steps_of(std::span<const Request> requests) {
 }
 
 // Opened once, and kept from window to window.
-StageLinks& links_of(RunContext& run) {
+StageLinks& links_of(RunContext& run, const partition::Topology& topology) {
   if (run.links) return *run.links;
-  std::vector<int> ranks;
-  for (const partition::StagePlan& stage : run.plan.stages) ranks.push_back(stage.rank);
   run.now_doing("denoise, connecting the stages");
   run.links = run.traced("connect", [&] {
-    return open_links(run.communicator, ranks, static_cast<std::size_t>(run.part.stage),
+    return open_links(run.communicator, topology,
                       {.in_flight = run.plan.in_flight, .kind = run.channel, .device = run.device});
   });
   return *run.links;
@@ -66,15 +63,16 @@ class StepClock {
 void denoise_requests(RunContext& run, const PromptList& prompts, const std::function<void()>& before_each,
                       RankMetrics& metrics) {
   run.progress.begin_work(steps_of(run.requests));
-  const auto lists = schedule_denoising(work_of(run));
-  const auto stage = static_cast<std::size_t>(run.part.stage);
+  const partition::Topology topology = run.plan.topology();
+  const auto lists = schedule_denoising(work_of(run, topology));
+  const int rank = run.communicator.rank();
   run.progress.check_stop();
-  StageLinks& links = links_of(run);
+  StageLinks& links = links_of(run, topology);
   const EdgeMetrics before_window = metrics_of(links);
   DenoiseStage work({.model = &run.model.config(),
                      .transformer = &run.networks.transformer(),
-                     .is_first = run.is_first(),
-                     .is_last = stage + 1 == lists.size(),
+                     .is_first = topology.is_first_stage(rank),
+                     .is_last = topology.is_last_stage(rank),
                      .device = run.device,
                      .dtype = run.dtype,
                      .after_block = [&] { run.communicator.report_progress(); }},
@@ -93,7 +91,8 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const std::fun
     run.states[request].result.step_seconds.push_back(steps.lap(request, end));
     run.progress.advance(request);
   };
-  execute(lists[stage], links, work, {.before = before, .after = after});
+  execute(lists[static_cast<std::size_t>(topology.place_of(rank).stage)], links, work,
+          {.before = before, .after = after});
   metrics.to_next = metrics_of(links) - before_window;
   run.now_doing("denoise, waiting for the other stages");
 }

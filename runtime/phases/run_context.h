@@ -41,7 +41,7 @@ struct RunContext {
   // On rank 0: the most memory that each rank has used for decoding, by rank, as they tell with their rows.
   std::vector<std::uint64_t> decode_peak_bytes{};
 
-  bool is_first() const { return part.stage == 0; }
+  bool is_first() const { return part.is_first(); }
 
   // Says what this rank is at: to the others, in case it fails.
   void now_doing(const std::string& what);

@@ -14,7 +14,8 @@ namespace layerpipe::runtime {
 // all zero): a range ends where the shares up to it end, rounded to whole pieces.
 std::vector<common::Range> deal(std::int64_t count, std::span<const double> shares);
 
-// Strips of the VAE, or layers · strips, to the stages of a plan: a range for each.
+// Strips of the VAE, or layers · strips, to the ranks of a plan: a range for each, in the order of the
+// topology's places.
 std::vector<common::Range> deal_strips(std::int64_t count, const partition::Plan& plan);
 
 // The wholes that a range of pieces, not empty, belongs to, each cut into `pieces` of them: the layers of a

@@ -55,11 +55,13 @@ class LatentsEdge {
 
 }  // namespace
 
-StageLinks open_links(comm::Communicator& communicator, std::span<const int> ranks_of_stages,
-                      std::size_t stage, const LinkOptions& options) {
+StageLinks open_links(comm::Communicator& communicator, const partition::Topology& topology,
+                      const LinkOptions& options) {
   StageLinks links;
-  if (ranks_of_stages.size() == 1) return links;
-  const std::size_t last = ranks_of_stages.size() - 1;
+  if (topology.stages() == 1) return links;
+  const int rank = communicator.rank();
+  const int previous = topology.previous(rank);
+  const int next = topology.next(rank);
   // One boundary travels while the stage works on another one: more would only take memory.
   const comm::ChannelOptions boundaries{.channel = channel_number(ChannelUse::kBoundaries),
                                         .kind = options.kind,
@@ -70,10 +72,12 @@ StageLinks open_links(comm::Communicator& communicator, std::span<const int> ran
                                      .kind = options.kind,
                                      .device = options.device,
                                      .depth = static_cast<int>(options.in_flight)};
-  if (stage > 0) links.from_previous = communicator.open_receive(ranks_of_stages[stage - 1], boundaries);
-  if (stage < last) links.to_next = communicator.open_send(ranks_of_stages[stage + 1], boundaries);
-  if (stage == last) links.latents_to_first = communicator.open_send(ranks_of_stages[0], latents);
-  if (stage == 0) links.latents_from_last = communicator.open_receive(ranks_of_stages[last], latents);
+  const bool is_first = topology.is_first_stage(rank);
+  const bool is_last = topology.is_last_stage(rank);
+  if (!is_first) links.from_previous = communicator.open_receive(previous, boundaries);
+  if (!is_last) links.to_next = communicator.open_send(next, boundaries);
+  if (is_last) links.latents_to_first = communicator.open_send(next, latents);
+  if (is_first) links.latents_from_last = communicator.open_receive(previous, latents);
   // Nothing is computed meanwhile: connecting allocates memory and loads kernels. Later stages first: a rank
   // that connects with another one holds its turn until that one is there (comm/nccl/nccl_worker.h), so this
   // is the order in which waiting ranks lead to one that moves.

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "comm/communicator.h"
+#include "partition/topology.h"
 #include "runtime/schedule/schedule.h"
 
 namespace layerpipe::runtime {
@@ -41,9 +42,9 @@ struct LinkOptions {
   at::Device device = at::kCPU;
 };
 
-// Opens the links of stage `stage`; ranks_of_stages[i] is the rank of stage i. Called on all ranks.
-StageLinks open_links(comm::Communicator& communicator, std::span<const int> ranks_of_stages,
-                      std::size_t stage, const LinkOptions& options);
+// Opens this rank's links in the ring of its group. Called on all ranks of the topology.
+StageLinks open_links(comm::Communicator& communicator, const partition::Topology& topology,
+                      const LinkOptions& options);
 
 // Told about every instruction: before it begins, where throwing ends the run, and after, in seconds of
 // steady_clock.

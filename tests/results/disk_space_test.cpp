@@ -46,6 +46,8 @@ TEST_P(DiskSpaceTest, PicturesOfNoiseFit) {
   RunMetrics figures;
   figures.step_seconds.assign(1000, 1.0 / 3);
   figures.plan.stages.resize(16);
+  for (std::size_t i = 0; i < figures.plan.stages.size(); ++i)
+    figures.plan.stages[i].stage = figures.plan.stages[i].rank = static_cast<int>(i);
   figures.ranks.resize(16);
   const std::vector<std::string> files(33, "layer_31.png");
   const std::uint64_t json = size_of("run.json", [&](const auto& path) {

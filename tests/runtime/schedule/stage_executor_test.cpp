@@ -54,6 +54,13 @@ class SleepingStage : public StageWork {
   float stages_seen_ = 0;
 };
 
+// Stage i belongs to rank i.
+partition::Topology one_group(int stages) {
+  std::vector<int> ranks(static_cast<std::size_t>(stages));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return {{.stages = stages}, ranks};
+}
+
 struct Measured {
   double seconds = 0;
   std::vector<StageMetrics> figures;
@@ -62,13 +69,12 @@ struct Measured {
 // All stages together, from a common start to the end of the last.
 Measured run(const DenoiseWork& work, const std::vector<double>& forward_seconds) {
   const auto lists = schedule_denoising(work);
-  std::vector<int> ranks(lists.size());
-  std::iota(ranks.begin(), ranks.end(), 0);
+  const partition::Topology topology = one_group(static_cast<int>(lists.size()));
   Measured measured{.seconds = 0, .figures = std::vector<StageMetrics>(lists.size())};
   std::mutex mutex;
   layerpipe::testing::on_local_ranks(static_cast<int>(lists.size()), [&](comm::Communicator& communicator) {
     const auto stage = static_cast<std::size_t>(communicator.rank());
-    StageLinks links = open_links(communicator, ranks, stage, {.in_flight = work.in_flight});
+    StageLinks links = open_links(communicator, topology, {.in_flight = work.in_flight});
     SleepingStage sleeping(forward_seconds[stage]);
     communicator.barrier("the start");
     const auto start = std::chrono::steady_clock::now();
@@ -163,11 +169,11 @@ class ConfusedStage : public SleepingStage {
 
 TEST(StageExecutor, NoticesABoundaryThatIsNotDue) {
   const auto lists = schedule_denoising(pictures(2, 1, 1, 3));
-  const std::vector<int> ranks{0, 1};
+  const partition::Topology topology = one_group(2);
   const auto thrown = layerpipe::testing::try_on_local_ranks(
       2, std::chrono::seconds(5), [&](comm::Communicator& communicator) {
         const auto stage = static_cast<std::size_t>(communicator.rank());
-        StageLinks links = open_links(communicator, ranks, stage, {});
+        StageLinks links = open_links(communicator, topology, {});
         ConfusedStage work;
         execute(lists[stage], links, work, {});
       });
