@@ -139,6 +139,8 @@ def check_words(command: Command, words: list[str], workplace: Workplace) -> Non
     file = ROOT / program
     if program in ("build/layerpipe", "launch/run.sh"):
         of_layerpipe = [word for word in words[1:] if re.fullmatch(r"[a-z]+", word)]
+        if not of_layerpipe:
+            raise Wrong(f"{program} is called without a command")
         known = workplace.help_of(of_layerpipe[0])
         if program == "launch/run.sh":
             known += file.read_text(encoding="utf-8")
@@ -157,7 +159,7 @@ def check_words(command: Command, words: list[str], workplace: Workplace) -> Non
         if not interpreted and not file.read_bytes().startswith(b"#!"):
             raise Wrong(f"{program} cannot be run: it has no interpreter line")
         known = file.read_text(encoding="utf-8")
-    unknown = sorted(option for option in options if option not in known)
+    unknown = sorted(option for option in options if not re.search(re.escape(option) + r"(?![\w-])", known))
     if unknown:
         raise Wrong(f"{program} does not know {', '.join(unknown)}")
 
