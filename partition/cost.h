@@ -46,10 +46,9 @@ struct VaeCost {
 // What a rank takes whatever it computes.
 struct OverheadCost {
   std::uint64_t context_bytes = 0;  // the device's context and library handles, from the first call on
-  // Of a rank that has neighbours: what the library of the channels takes while they are open, in the denoise
-  // phase, and what it keeps of that afterwards. (The encode phase is that of a process's first run.)
+  // Of a rank that has neighbours: what the library of the channels takes while they are open, which is from
+  // the first window's denoising on, through all phases of the windows behind it.
   std::uint64_t channel_bytes = 0;
-  std::uint64_t closed_channel_bytes = 0;
   std::uint64_t host_bytes = 0;  // host memory of a rank: pinned staging buffers
   std::uint64_t host_shared_bytes =
       0;  // host memory of a host, once: tables that are looked up where they lie

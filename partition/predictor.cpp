@@ -75,13 +75,9 @@ std::int64_t Predictor::Chain::end_within(std::int64_t begin, std::uint64_t byte
 Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const PerComponent<Residency>& residency,
                      std::int64_t in_flight)
     : cost_(cost),
-      always_(cost.overhead.context_bytes),
+      always_(sum(cost.overhead.context_bytes, ranks > 1 ? cost.overhead.channel_bytes : 0)),
       transformer_(cost.transformer, in_flight),
       text_encoder_(cost.text_encoder, in_flight) {
-  if (ranks > 1) {
-    channels_.denoise = cost.overhead.channel_bytes;
-    channels_.decode = cost.overhead.closed_channel_bytes;
-  }
   PerNetwork<bool> held{};
   for (const PhaseStep& step : phase_steps(residency)) {
     if (step.action == StepAction::kWork) {
@@ -126,7 +122,7 @@ void Predictor::each_work(const Share& share, const Visit& visit) const {
   PerNetwork<std::uint64_t> weight_bytes{};
   for (const Network network : kNetworks) weight_bytes[index(network)] = weights(share, network);
   for (const Work& work : works_) {
-    std::uint64_t bytes = sum(always_, channels_[work.phase], activations(share, work.network));
+    std::uint64_t bytes = sum(always_, activations(share, work.network));
     for (std::size_t i = 0; i < weight_bytes.size(); ++i)
       bytes = sum(bytes, work.held[i] ? weight_bytes[i] : 0);
     visit(work, bytes);

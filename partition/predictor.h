@@ -79,8 +79,7 @@ class Predictor {
   void each_work(const Share& share, const Visit& visit) const;
 
   const ModelCost& cost_;
-  std::uint64_t always_;              // whatever the stage computes
-  PerPhase<std::uint64_t> channels_;  // open while denoising, closed while decoding
+  std::uint64_t always_;  // whatever the stage computes
   std::vector<Work> works_;
   Chain transformer_;
   Chain text_encoder_;

@@ -184,7 +184,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .networks = state.networks,
                  .links = state.links,
                  .known = state.known,
-                 .states = std::vector<RequestState>(state.part.stage == 0 ? requests.size() : 0),
+                 .states = std::vector<RequestState>(state.part.is_first() ? requests.size() : 0),
                  .progress = ProgressTeller(listeners.progress, stop_requested),
                  .trace = trace_};
   metrics_.assign(static_cast<std::size_t>(communicator_.size()), {});

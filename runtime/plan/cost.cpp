@@ -17,10 +17,8 @@ namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
-// The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s. Most of
-// it are NCCL's kernels, which stay when the edges are closed: 0.42 GiB.
+// The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s.
 constexpr std::uint64_t kNcclOpen = 536 * kMiB;
-constexpr std::uint64_t kNcclClosed = 456 * kMiB;
 // Pinned buffers that weights go through on their way to a GPU (model/weights/uploader.h).
 constexpr std::uint64_t kUploadBuffers = 64 * kMiB;
 
@@ -137,7 +135,6 @@ partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorklo
   cost.context_bytes = first_use_bytes(workload.device);
   if (workload.over_nccl) {
     cost.channel_bytes = kNcclOpen;
-    cost.closed_channel_bytes = kNcclClosed;
   }
   cost.host_bytes = kUploadBuffers;
   return cost;

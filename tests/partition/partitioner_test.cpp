@@ -151,8 +151,7 @@ class AbsurdDevices : public ::testing::TestWithParam<Strategy> {
     cost.transformer.workspace_bytes = 700 * kMiB;
     cost.transformer.state_bytes = 20 * kMiB;
     cost.vae = {.encoder_weight_bytes = 100 * kMiB, .decoder_weight_bytes = 140 * kMiB, .decode_tasks = 32};
-    cost.overhead = {
-        .context_bytes = 500 * kMiB, .channel_bytes = 300 * kMiB, .closed_channel_bytes = 250 * kMiB};
+    cost.overhead = {.context_bytes = 500 * kMiB, .channel_bytes = 300 * kMiB};
     return cost;
   }
   Plan plan(std::int64_t blocks, const std::vector<std::uint64_t>& free) const {
