@@ -111,7 +111,7 @@ void write_trace(const DecomposeOptions& options, comm::Communicator& communicat
   const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
   if (communicator.rank() != 0) return;
   std::vector<results::TracedRank> ranks;
-  for (const partition::StagePlan& stage : plan.stages) {
+  for (const partition::StagePlan& stage : plan.stages) {  // in the order of their places
     ranks.push_back({fmt::format("rank {} on {}: blocks {}-{}", stage.rank, stage.host, stage.blocks.begin,
                                  stage.blocks.end - 1),
                      runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});

@@ -4,6 +4,8 @@
 namespace layerpipe::runtime {
 
 enum class ChannelUse : int { kHostExchange = 0, kBoundaries = 1, kLatents = 2 };
+inline constexpr ChannelUse kChannelUses[] = {ChannelUse::kHostExchange, ChannelUse::kBoundaries,
+                                              ChannelUse::kLatents};
 
 inline constexpr int channel_number(ChannelUse use) {
   return static_cast<int>(use);

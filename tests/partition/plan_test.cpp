@@ -95,8 +95,8 @@ TEST(TwoGroups, CountTheEmbeddingAndTheHeadInEachGroup) {
   EXPECT_EQ(plan.stages[2].predicted_peak_bytes.denoise, 10'011u);
   EXPECT_EQ(plan.stages[3].predicted_peak_bytes.denoise, 10'101u);
   // Whole pictures are seen once, by the first rank of all.
-  EXPECT_EQ(plan.stages[0].predicted_peak_bytes.encode, 1'011u);
-  EXPECT_EQ(plan.stages[2].predicted_peak_bytes.encode, 11u);
+  EXPECT_EQ(plan.stages[0].predicted_peak_bytes.encode, 11'011u);
+  EXPECT_EQ(plan.stages[2].predicted_peak_bytes.encode, 10'011u);
 }
 
 TEST(TwoGroups, NeedChannelsEvenWithOneStageEach) {
