@@ -31,16 +31,9 @@ void forbid_tf32() {
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
-const partition::StagePlan& stage_of(const partition::Plan& plan, int rank) {
-  for (const partition::StagePlan& stage : plan.stages) {
-    if (stage.rank == rank) return stage;
-  }
-  throw common::InternalError("the plan has no stage for rank " + std::to_string(rank));
-}
-
 void check_plan(const partition::Plan& plan, int ranks) {
   common::ensure(plan.stages.size() == static_cast<std::size_t>(ranks), "a plan gives every rank one stage");
-  common::ensure(plan.stages[0].rank == kFirstRank, "the first stage belongs to rank 0");
+  common::ensure(plan.topology().first_rank() == kFirstRank, "the first stage belongs to rank 0");
 }
 
 // Whether a window needs a network at all: what the one before has encoded is not encoded again.
@@ -155,7 +148,8 @@ void Engine::share_metrics() {
 StageState& Engine::state_for(const partition::Plan& plan) {
   if (state_ && same_layout(state_->plan, plan)) return *state_;
   state_.reset();  // before there is a second one on the device
-  const partition::StagePlan part = stage_of(plan, communicator_.rank());
+  const int place = plan.topology().index_of(communicator_.rank());
+  const partition::StagePlan part = plan.stages[static_cast<std::size_t>(place)];
   state_.reset(
       new StageState{.plan = plan,
                      .part = part,

@@ -101,8 +101,7 @@ class Decoding {
     std::vector<DealtItem> dealt;
     for (const DecodeTasks& tasks : tasks_)
       dealt.push_back({static_cast<std::int64_t>(dealt.size()), tasks.ranges});
-    return schedule_decoding(static_cast<std::int64_t>(run_.plan.stages.size()),
-                             dealt)[static_cast<std::size_t>(run_.part.stage)];
+    return schedule_decoding(static_cast<std::int64_t>(run_.plan.stages.size()), dealt)[run_.place()];
   }
 
   void begin(std::int64_t number) {
@@ -125,7 +124,7 @@ class Decoding {
   comm::Boundary compute(std::int64_t number, const comm::Boundary& received) const {
     if (received.header.action == comm::Action::kSkip) return skipped();
     const DecodeTasks& tasks = tasks_at(number);
-    const common::Range mine = tasks.ranges[static_cast<std::size_t>(run_.part.stage)];
+    const common::Range mine = tasks.ranges[run_.place()];
     const at::Tensor& latents = received.at(kLatents, run_.dtype, latent_sizes(tasks, mine));
     const at::Tensor rows =
         run_.traced("VAE strips", [&] { return decode_tasks(run_, tasks, mine, latents); });

@@ -19,8 +19,8 @@ constexpr const char* kTensor = "tensor";
 PromptWork work_of(const RunContext& run, std::size_t prompts) {
   PromptWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
                   .prompts = static_cast<std::int64_t>(prompts)};
-  for (const partition::StagePlan& stage : run.plan.stages) {
-    if (stage.text_layers.size() > 0) work.chain.push_back(stage.stage);
+  for (std::int64_t place = 0; place < work.stages; ++place) {
+    if (run.plan.stages[static_cast<std::size_t>(place)].text_layers.size() > 0) work.chain.push_back(place);
   }
   return work;
 }
@@ -87,8 +87,7 @@ class PictureEncoding {
   ExchangeList list() const {
     std::vector<DealtItem> dealt;
     for (const PictureWork& work : works_) dealt.push_back({work.requests.begin, work.pieces});
-    return schedule_pictures(static_cast<std::int64_t>(run_.plan.stages.size()),
-                             dealt)[static_cast<std::size_t>(run_.part.stage)];
+    return schedule_pictures(static_cast<std::int64_t>(run_.plan.stages.size()), dealt)[run_.place()];
   }
 
   // Numbers only grow.
@@ -99,7 +98,7 @@ class PictureEncoding {
   // This rank's strips, joined along the picture's height: [1, channels, rows, w].
   at::Tensor strips(std::int64_t number) const {
     const PictureWork& work = works_[next_];
-    const common::Range mine = work.pieces[static_cast<std::size_t>(run_.part.stage)];
+    const common::Range mine = work.pieces[run_.place()];
     const at::Tensor picture =
         model::picture_to_tensor(run_.requests[static_cast<std::size_t>(number)].picture)
             .to(run_.device, run_.dtype);
@@ -184,7 +183,7 @@ void encode_prompts(RunContext& run, const PromptList& prompts) {
         result.at(kTensor, run.dtype, {words.prompt_length(ids(prompt).size()), width});
   };
   const auto lists = schedule_prompts(work_of(run, unknown.size()));
-  execute(run, lists[static_cast<std::size_t>(run.part.stage)], {.compute = compute, .collect = collect});
+  execute(run, lists[run.place()], {.compute = compute, .collect = collect});
   run.known.embeddings.clear();
   for (std::size_t i = 0; i < embeds.size(); ++i) run.known.embeddings[prompts.token_ids[i]] = embeds[i];
   if (run.is_first()) take_embeddings(run, prompts, embeds);

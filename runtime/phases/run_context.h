@@ -42,6 +42,10 @@ struct RunContext {
   std::vector<std::uint64_t> decode_peak_bytes{};
 
   bool is_first() const { return part.is_first(); }
+  // Where this rank stands among the plan's stages, those of all groups together.
+  std::size_t place() const {
+    return static_cast<std::size_t>(plan.topology().index_of(communicator.rank()));
+  }
 
   // Says what this rank is at: to the others, in case it fails.
   void now_doing(const std::string& what);
