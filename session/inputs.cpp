@@ -67,20 +67,19 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
   return latents;
 }
 
-std::vector<InputPicture> read_pictures(const DecomposeOptions& options, comm::Communicator& communicator,
+std::vector<InputPicture> read_pictures(const Job& job, comm::Communicator& communicator,
                                         const std::atomic<bool>& stop_requested, RunObserver& observer) {
   std::vector<InputPicture> pictures;
-  for (const auto& file : options.images) {
+  for (const auto& file : job.images) {
     if (stop_requested.load()) throw common::InterruptedError();
     communicator.now_doing("reading " + file.filename().string());
     const media::Image picture = read_picture(file, observer);
-    pictures.push_back(
-        {at_working_size(picture, file, options.work.resolution), {picture.width, picture.height}});
+    pictures.push_back({at_working_size(picture, file, job.resolution), {picture.width, picture.height}});
   }
   return pictures;
 }
 
-// As rank 0 sends a picture.
+// A picture as rank 0 sends it.
 std::vector<std::byte> write(const InputPicture& picture) {
   comm::WireWriter writer;
   for (const std::int64_t size :
@@ -108,7 +107,7 @@ InputPicture read(std::span<const std::byte> bytes) {
   return picture;
 }
 
-// Of rank 0, to all.
+// Rank 0 sends its pictures to all ranks.
 void share(std::vector<InputPicture>& pictures, std::size_t count, comm::Communicator& communicator) {
   if (communicator.size() == 1) return;
   pictures.resize(count);
@@ -121,43 +120,47 @@ void share(std::vector<InputPicture>& pictures, std::size_t count, comm::Communi
 }
 
 // What all requests have in common.
-runtime::Request common_request(const DecomposeOptions& options) {
+runtime::Request common_request(const Job& job) {
   runtime::Request request;
-  request.prompt = options.prompt;
-  if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
-  request.layers = options.work.layers;
-  request.steps = options.work.steps;
-  request.cfg_scale = options.cfg_scale;
-  request.cfg_normalize = options.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
-  request.seed_device = options.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;
+  request.prompt = job.prompt;
+  if (!job.no_cfg) request.negative_prompt = job.negative_prompt;
+  request.layers = job.layers;
+  request.steps = job.steps;
+  request.cfg_scale = job.cfg_scale;
+  request.cfg_normalize = job.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
+  request.seed_device = job.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;
   return request;
 }
 
 }  // namespace
 
-Work make_work(const DecomposeOptions& options, comm::Communicator& communicator,
-               const std::atomic<bool>& stop_requested, RunObserver& observer) {
-  runtime::Request request = common_request(options);
+Work make_work(const Job& job, comm::Communicator& communicator, const std::atomic<bool>& stop_requested,
+               RunObserver& observer) {
+  runtime::Request request = common_request(job);
   std::vector<InputPicture> pictures;
   comm::run_collectively(communicator, "reading the pictures", [&] {
     if (communicator.rank() != 0) return;
-    if (options.init_latents) request.init_latents = load_init_latents(*options.init_latents);
-    pictures = read_pictures(options, communicator, stop_requested, observer);
+    if (job.init_latents) request.init_latents = load_init_latents(*job.init_latents);
+    pictures = read_pictures(job, communicator, stop_requested, observer);
   });
-  share(pictures, options.images.size(), communicator);
+  share(pictures, job.images.size(), communicator);
   Work work;
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    request.picture = pictures[i].pixels;
-    results::ResultRecord record{.picture = options.images[i].string(),
-                                 .picture_size = pictures[i].size,
-                                 .working_size = {request.picture.size(1), request.picture.size(0)},
-                                 .picture_hash = results::pixel_hash(request.picture)};
-    record.layer_size = options.original_size ? record.picture_size : record.working_size;
-    for (std::int64_t n = 0; n < options.num_images; ++n) {
-      request.seed = record.seed = options.seed + static_cast<std::uint64_t>(n);
-      work.requests.push_back(request);
-      work.records.push_back(record);
-    }
+  for (std::size_t index = 0; index < pictures.size() * static_cast<std::size_t>(job.num_images); ++index) {
+    const Job one = job_of_result(job, index);
+    const InputPicture& picture = pictures[index / static_cast<std::size_t>(job.num_images)];
+    request.picture = picture.pixels;
+    request.seed = one.seed;
+    results::RunRecord record;
+    record.job = to_json(one);
+    record.deciding_job = deciding_json(one);
+    record.picture = one.images.front().string();
+    record.picture_size = picture.size;
+    record.working_size = {request.picture.size(1), request.picture.size(0)};
+    record.layer_size = job.original_size ? record.picture_size : record.working_size;
+    record.seed = one.seed;
+    record.picture_hash = results::pixel_hash(request.picture);
+    work.requests.push_back(request);
+    work.records.push_back(std::move(record));
   }
   return work;
 }

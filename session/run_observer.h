@@ -9,8 +9,9 @@
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/observe/progress.h"
-#include "session/decompose_options.h"
 #include "session/fit_advice.h"
+#include "session/job.h"
+#include "session/settings.h"
 
 namespace layerpipe::session {
 
@@ -18,7 +19,8 @@ namespace layerpipe::session {
 struct PlannedRun {
   const partition::Plan& plan;
   const PlanInput& input;
-  const DecomposeOptions& options;
+  const Job& job;
+  const Settings& settings;
   const runtime::DeviceFacts& device;  // of rank 0
 };
 

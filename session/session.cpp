@@ -18,32 +18,15 @@
 #include "session/failed_requests.h"
 #include "session/fit_advice.h"
 #include "session/ranks.h"
+#include "session/recording.h"
 
 namespace layerpipe::session {
 namespace {
 
-// Rank 0's alone: nanoseconds since 1970, so that two runs have the same hardly ever.
+// Made on rank 0 alone: nanoseconds since 1970, so that two runs hardly ever have the same.
 std::string make_run_id() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
-results::RunMetrics make_figures(const runtime::Engine& engine, const partition::Plan& plan,
-                                 const runtime::Result& result, const at::Device& device,
-                                 const std::string& run_id) {
-  results::RunMetrics figures{.run_id = run_id,
-                              .plan = plan,
-                              .ranks = engine.figures(),
-                              .step_seconds = result.step_seconds,
-                              .weight_bytes = {}};
-  for (const partition::Network network : partition::kNetworks)
-    figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
-  figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
-  if (!device.is_cpu()) return figures;
-  // On the CPU each phase begins a new peak.
-  for (const partition::Phase phase : partition::kPhases)
-    figures.host_peak_bytes = std::max(figures.host_peak_bytes, figures.ranks[0].phases[phase].peak_bytes);
-  return figures;
 }
 
 // A plan, the same on every rank, and what it was made from.
@@ -52,9 +35,9 @@ struct Planning {
   partition::Plan plan;
 };
 
-// Rank 0's observer hears of a plan that does not fit.
-Planning make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
-                   const Machinery& machinery, const Work& work, RunObserver& observer) {
+// `tell` is called with a plan that does not fit, before what is thrown then.
+Planning make_plan(const Settings& settings, comm::Communicator& communicator, const Machinery& machinery,
+                   const Work& work, const std::function<void(const Planning&)>& tell) {
   const runtime::ModelFolder& model = machinery.engine->model();
   runtime::CostWorkload workload =
       runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator);
@@ -66,13 +49,12 @@ Planning make_plan(const DecomposeOptions& options, comm::Communicator& communic
                 .devices = runtime::gather_devices(communicator, machinery.device, model.config(), workload,
                                                    host_place(communicator).count),
                 .work = runtime::workload_of(work.requests),
-                .config = options.run_config.partition},
+                .config = settings.run_config.partition},
       .plan = {}};
   comm::run_collectively(communicator, "planning", [&] {
     planning.plan = planning.input.plan();
     if (planning.plan.fits) return;
-    if (communicator.rank() == 0)
-      observer.planned({planning.plan, planning.input, options, machinery.device});
+    tell(planning);
     throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
                                   fit_advice(planning.input));
   });
@@ -80,10 +62,10 @@ Planning make_plan(const DecomposeOptions& options, comm::Communicator& communic
   return planning;
 }
 
-// Every rank's trace, in one file.
-void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
-                 const partition::Plan& plan, const runtime::Trace& trace, const std::string& run_id) {
-  if (!options.output.trace) return;
+// Writes every rank's trace into one file.
+void write_trace(const Settings& settings, comm::Communicator& communicator, const partition::Plan& plan,
+                 const runtime::Trace& trace, const std::string& run_id) {
+  if (!settings.trace) return;
   const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
   if (communicator.rank() != 0) return;
   std::vector<results::TracedRank> ranks;
@@ -92,30 +74,35 @@ void write_trace(const DecomposeOptions& options, comm::Communicator& communicat
                                  stage.blocks.end - 1),
                      runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});
   }
-  results::write_trace(*options.output.trace, ranks, run_id);
+  results::write_trace(*settings.trace, ranks, run_id);
 }
 
 }  // namespace
 
-void make_results(const DecomposeOptions& options, const std::vector<results::OptionRecord>& records,
-                  ResultSink& sink, comm::Communicator& communicator, const RunControl& control) {
+void make_results(const Job& job, const Settings& settings, ResultSink& sink,
+                  comm::Communicator& communicator, const RunControl& control) {
   const bool is_first = communicator.rank() == 0;
   RunObserver& observer = control.observer;
-  const Machinery machinery = set_up(options, communicator);
+  const Machinery machinery = set_up(job, settings, communicator);
   const runtime::DeviceFacts& device = machinery.device;
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
-  comm::check_agreement(communicator, facts_of(records, machinery));
+  comm::check_agreement(communicator, facts_of(settings, machinery));
   control.doing = "the pictures";
-  const Work work = make_work(options, communicator, control.stop_requested, observer);
+  Work work = make_work(job, communicator, control.stop_requested, observer);
+  for (results::RunRecord& record : work.records) record_setup(settings, machinery, record);
   comm::run_collectively(communicator, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) engine.check(request);
   });
-  const auto [input, plan] = make_plan(options, communicator, machinery, work, observer);
+  const auto tell = [&](const Planning& planning) {
+    if (is_first) observer.planned({planning.plan, planning.input, job, settings, device});
+  };
+  const Planning planning = make_plan(settings, communicator, machinery, work, tell);
+  const partition::Plan& plan = planning.plan;
   comm::run_collectively(communicator, "preparing for the results", [&] {
     if (is_first) sink.begin(machinery, work);
   });
-  if (is_first) observer.planned({plan, input, options, device});
+  tell(planning);
   FailedRequests failed(work.records, observer);
   const std::string run_id = make_run_id();
   {
@@ -133,16 +120,18 @@ void make_results(const DecomposeOptions& options, const std::vector<results::Op
          .result =
              [&](std::size_t index, const runtime::Result& result) {
                communicator.now_doing(fmt::format("writing result {}", index));
-               sink.take(index, work.records[index], result,
-                         make_figures(engine, plan, result, device.device, run_id), [&] {
-                           communicator.report_progress();
-                           communicator.check();
-                         });
+               results::RunRecord record = work.records[index];
+               record_metrics({plan, engine.figures(), result.step_seconds, run_id}, record);
+               record_memory(engine, device.device, record);
+               sink.take(index, record, result, [&] {
+                 communicator.report_progress();
+                 communicator.check();
+               });
              },
          .failed = [&](std::size_t index, const std::exception_ptr& reason) { failed.add(index, reason); }},
         control.stop_requested);
   }
-  write_trace(options, communicator, plan, engine.trace(), run_id);
+  write_trace(settings, communicator, plan, engine.trace(), run_id);
   failed.throw_if_any();
 }
 
