@@ -63,7 +63,7 @@ class Communicator {
   // communicator's nor another subset's, also where the same ranks are in both. Failures are those of the
   // whole set: every member of every subset is told, and Failure::rank is the number in the whole set. Throws
   // InternalError for ranks that there are not or that come twice, for a subset of a subset, and from the
-  // 64th call on.
+  // 16th call on.
   virtual std::unique_ptr<Communicator> subset(std::span<const int> ranks) = 0;
 
   // Says what this rank is at, from now on, and that it makes progress. Cheap: called for every block. A rank

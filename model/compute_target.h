@@ -25,7 +25,9 @@ struct ComputeTarget {
     return device.is_cpu() ? std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(tasks, 1)) : 1;
   }
   // Whether convolutions work on copies in fp32 (vae/vae_layers.h).
-  bool convolves_in_fp32() const { return device.is_cpu() && compute_dtype == at::kBFloat16 && !cpu_has_bf16; }
+  bool convolves_in_fp32() const {
+    return device.is_cpu() && compute_dtype == at::kBFloat16 && !cpu_has_bf16;
+  }
   // Whether the operations of ops/reference.h make wider copies of what they work on.
   bool widens() const { return device.is_cpu() && compute_dtype != at::kFloat; }
 };

@@ -1,5 +1,5 @@
-// What every rank does with its networks in one window, as one list: the engine runs it, the predictor sums
-// it, the simulator times it. Pure. Standard library only.
+// What every rank does with its networks in one window, as one list: the engine runs it, and the predictor
+// sums it. Pure. Standard library only.
 #pragma once
 
 #include <vector>

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <vector>
+
+#include "results/run_record.h"
 
 namespace layerpipe::results {
 namespace {
@@ -43,15 +45,11 @@ std::string text_of(const nlohmann::ordered_json& json) {
 
 }  // namespace
 
-std::string last_part(const std::string& path) {
-  const auto parts = std::filesystem::path(path).lexically_normal();
-  return (parts.has_filename() ? parts : parts.parent_path()).filename().string();
-}
-
-std::string archive_report(std::string_view report, const WrittenFiles& written) {
+std::string archive_report(std::string_view report, std::span<const std::size_t> empty_layers,
+                           std::span<const std::string> files) {
   auto json = nlohmann::ordered_json::parse(portable_part(Json::parse(report)));
-  json["empty_layers"] = written.empty_layers;
-  json["files"] = written.files;
+  json["empty_layers"] = std::vector(empty_layers.begin(), empty_layers.end());
+  json["files"] = std::vector(files.begin(), files.end());
   return text_of(json);
 }
 

@@ -62,7 +62,7 @@ std::uint64_t most_result_bytes(const runtime::Request& request, const common::S
       kEscapedByte * (request.prompt.size() + request.negative_prompt.value_or("").size());
   const std::uint64_t picture = pixel_bytes + pixel_bytes / 100 + kHeaderBytes + texts;
   const auto layers = static_cast<std::uint64_t>(request.layers);
-  std::uint64_t bytes = kReportBytes + texts;
+  std::uint64_t bytes = kReportBytes + 2 * texts;  // the prompts are among its options and in its job
   for (const Format format : formats) {
     switch (format) {
       case Format::kPng:
@@ -102,7 +102,7 @@ std::uint64_t most_dump_bytes(const runtime::Request& request, const model::Mode
 }
 
 void check_disk_space(const OutputOptions& options, const std::vector<runtime::Request>& requests,
-                      const std::vector<ResultRecord>& records, const model::ModelConfig& model) {
+                      const std::vector<RunRecord>& records, const model::ModelConfig& model) {
   std::uint64_t needed = 0;
   for (std::size_t i = 0; i < requests.size(); ++i)
     needed += most_result_bytes(requests[i], records[i].layer_size, options.formats);

@@ -9,7 +9,7 @@
 #include "common/size.h"
 #include "model/config.h"
 #include "results/output_options.h"
-#include "results/report.h"
+#include "results/run_record.h"
 #include "runtime/request/request.h"
 
 namespace layerpipe::results {
@@ -25,6 +25,6 @@ std::uint64_t most_dump_bytes(const runtime::Request& request, const model::Mode
 // Throws InputError naming --out or --dump-latents when its disk has less room than all requests together may
 // need; records[i] is the result of requests[i]. A disk that does not tell is taken to have room.
 void check_disk_space(const OutputOptions& options, const std::vector<runtime::Request>& requests,
-                      const std::vector<ResultRecord>& records, const model::ModelConfig& model);
+                      const std::vector<RunRecord>& records, const model::ModelConfig& model);
 
 }  // namespace layerpipe::results

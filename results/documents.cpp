@@ -94,16 +94,16 @@ std::string write_page(const std::filesystem::path& path, const media::Document&
 
 void write_layers(const std::filesystem::path& path, const LayeredResult& result,
                   std::span<const std::size_t> kept) {
-  WrittenFiles written{.files = {}, .empty_layers = result.empty_layers};
+  std::vector<std::string> files;
   std::vector<media::ZipEntry> entries;
   const auto add = [&](const std::string& name, const media::ZipContent& content) {
     entries.push_back({name, media::ZipMethod::kStored, content});
-    written.files.push_back(name);
+    files.push_back(name);
   };
   for (const std::size_t index : kept) add(layer_name(index), result.pngs.at(index));
   add(kCompositeName, result.pngs.back());
   entries.push_back({kReportName, media::ZipMethod::kDeflated,
-                     media::text_content(archive_report(result.report, written))});
+                     media::text_content(archive_report(result.report, result.empty_layers, files))});
   media::write_zip(path, entries);
 }
 
@@ -128,15 +128,16 @@ std::string empty_layers_text(std::span<const std::size_t> empty_layers) {
 
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers) {
   const RunRecord& record = result.record;
-  const bool is_named = record.prompt.find_first_not_of(" \t\r\n") != std::string::npos;
+  const std::string prompt = record.prompt();
+  const bool is_named = prompt.find_first_not_of(" \t\r\n") != std::string::npos;
   media::Document document{.width = static_cast<int>(record.layer_size.width),
                            .height = static_cast<int>(record.layer_size.height),
-                           .title = is_named ? record.prompt : last_part(record.picture),
+                           .title = is_named ? prompt : last_part(record.picture),
                            .generator = "layerpipe " LAYERPIPE_VERSION,
                            .layers = {},
                            .parameters = parameters_of(record),
                            .original = {}};
-  const std::vector<std::string> names = layer_names(record.prompt, result.layers.size());
+  const std::vector<std::string> names = layer_names(prompt, result.layers.size());
   for (const std::size_t index : kept_layers(result, empty_layers)) {
     const bool is_empty = is_among(result.empty_layers, index);
     document.layers.push_back({names[index] + (is_empty ? " (empty)" : ""), result.layers[index]});

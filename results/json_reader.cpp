@@ -81,6 +81,11 @@ double JsonReader::number() const {
   return value;
 }
 
+bool JsonReader::flag() const {
+  if (!json_->is_boolean()) refuse("true or false");
+  return json_->get<bool>();
+}
+
 std::uint64_t JsonReader::count() const {
   if (!json_->is_number_unsigned()) refuse("a whole number from 0");
   return json_->get<std::uint64_t>();

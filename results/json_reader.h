@@ -28,9 +28,10 @@ class JsonReader {
   std::vector<JsonReader> items(std::size_t most) const;            // of an array
   std::vector<std::pair<std::string, JsonReader>> members() const;  // of an object, by key
 
-  std::string text() const;     // without the character 0, which would hide the end of a path
-  double number() const;        // finite, from 0
-  std::uint64_t count() const;  // bytes, a seed
+  std::string text() const;  // without the character 0, which would hide the end of a path
+  double number() const;     // finite, from 0
+  bool flag() const;
+  std::uint64_t count() const;                                      // bytes, a seed
   std::int64_t whole(std::int64_t least, std::int64_t most) const;  // `least` is not negative
 
   bool is_text() const { return json_->is_string(); }

@@ -8,7 +8,6 @@
 
 #include "common/size.h"
 #include "media/image.h"
-#include "results/report.h"
 
 namespace layerpipe::results {
 

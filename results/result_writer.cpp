@@ -22,8 +22,8 @@
 namespace layerpipe::results {
 namespace {
 
-// Without it, nobody takes what is there for a finished result. With it goes the page that was made from it.
-// Whether there was one.
+// Takes run.json away, without which nobody takes what is there for a finished result, and the page that was
+// made from it. Returns whether there was one.
 bool remove_report(const std::filesystem::path& folder) {
   std::error_code error;
   if (!std::filesystem::remove(folder / kReportName, error)) return false;
@@ -46,7 +46,7 @@ void prepare_folder(const std::filesystem::path& folder) {
   common::remove_parts(folder);
 }
 
-// Of --dump-latents or --trace. `out` will be there when the file is written.
+// Checks the file of --dump-latents or --trace. `out` will be there when it is written.
 void check_file(const std::string& name, const std::filesystem::path& file,
                 const std::filesystem::path& out) {
   const std::filesystem::path folder = folder_of(file);
@@ -79,7 +79,7 @@ void keep_inputs(const OutputOptions& options, const std::filesystem::path& fold
 // The layers of a result, and the pictures that become PNGs, each with what made it in its text.
 class ResultPictures {
  public:
-  // `decoded` [layers, 4, height, width] in −1 … 1; `origin` as origin_json gives it. `asked` is called
+  // `decoded` [layers, 4, height, width] in −1 … 1; `origin` as picture_json gives it. `asked` is called
   // whenever a layer is asked for.
   ResultPictures(const at::Tensor& decoded, const common::Size& size, std::string origin,
                  const std::function<void()>& asked)
@@ -219,11 +219,11 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
 
 }  // namespace
 
-void check_writing_memory(const std::vector<ResultRecord>& records, const runtime::MemoryUse& machine) {
+void check_writing_memory(const std::vector<RunRecord>& records, const runtime::MemoryUse& machine) {
   // The compositor's 16 bytes a pixel, the layer that is written, or their composite, and its PNG, which
   // packs nothing at worst, or what it is resized from. Documents take no more.
   constexpr std::uint64_t kBytesOfAPixel = 16 + 4 + 4;
-  for (const ResultRecord& record : records) {
+  for (const RunRecord& record : records) {
     const auto [width, height] = record.layer_size;
     const std::uint64_t needed =
         kBytesOfAPixel * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height);
@@ -236,8 +236,8 @@ void check_writing_memory(const std::vector<ResultRecord>& records, const runtim
   }
 }
 
-ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, RunOrigin origin)
-    : options_(options), results_(results), origin_(std::move(origin)) {
+ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results)
+    : options_(options), results_(results) {
   if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, folder(0));
   if (options.trace) check_file("--trace", *options.trace, folder(0));
   for (std::size_t i = 0; i < results; ++i) keep_inputs(options, folder(i));
@@ -250,41 +250,41 @@ std::filesystem::path ResultWriter::folder(std::size_t index) const {
   return results_ == 1 ? options_.out : options_.out / std::to_string(index);
 }
 
-std::vector<std::size_t> ResultWriter::write(std::size_t index, const ResultRecord& record,
-                                             const runtime::Result& result, const RunMetrics& figures,
+std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record,
+                                             const runtime::Result& result,
                                              const std::function<void()>& moved) const {
   const std::filesystem::path folder = this->folder(index);
-  ResultRecord whole = record;
-  whole.layer_hashes = layer_hashes(result.decoded);
-  const ResultPictures pictures(result.decoded, record.layer_size, origin_json(origin_, record), moved);
-  WrittenFiles written{.files = {}, .empty_layers = find_empty_layers(pictures)};
+  const ResultPictures pictures(result.decoded, record.layer_size, picture_json(record), moved);
+  record.layer_hashes = layer_hashes(result.decoded);
+  record.empty_layers = find_empty_layers(pictures);
+  record.files.clear();
   std::vector<media::ZipContent> pngs;
   if (contains(options_.formats, Format::kPng)) {
-    written.files = write_pngs(folder, pictures, pngs);
+    record.files = write_pngs(folder, pictures, pngs);
   } else if (contains(options_.formats, Format::kZip)) {
     pngs = encoded_pngs(pictures);
   }
   const std::filesystem::path report = folder / kReportName;
   if (has_documents(options_.formats)) {
-    // From the text of the report, so that documents that are made from it later are the same.
-    std::string text = report_json(origin_, whole, figures, written);
+    // From the text of run.json, so that documents that are made from it later are the same.
+    std::string text = run_json(record);
     LayeredResult layered{.record = parse_run_record(text, report.string()),
                           .report = std::move(text),
                           .layers = {},
-                          .empty_layers = written.empty_layers,
+                          .empty_layers = record.empty_layers,
                           .pngs = std::move(pngs)};
     for (std::size_t i = 0; i < pictures.count(); ++i)
       layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
     const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers).names;
-    written.files.insert(written.files.end(), documents.begin(), documents.end());
+    record.files.insert(record.files.end(), documents.begin(), documents.end());
   }
   remove_leftovers(folder, options_.formats, pictures.count());
   if (options_.dump_latents) {
     dump_latents(*options_.dump_latents, result);
-    written.files.push_back(options_.dump_latents->string());
+    record.files.push_back(options_.dump_latents->string());
   }
-  common::write_file_atomically(report, report_json(origin_, whole, figures, written));
-  return written.empty_layers;
+  common::write_file_atomically(report, run_json(record));
+  return record.empty_layers;
 }
 
 }  // namespace layerpipe::results

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "results/output_options.h"
-#include "results/report.h"
+#include "results/run_record.h"
 #include "runtime/device/memory.h"
 #include "runtime/engine.h"
 
@@ -15,7 +15,7 @@ namespace layerpipe::results {
 
 // Throws DoesNotFitError when a machine has not the memory free that writing the largest of these results
 // takes. To be asked before the work: with --original-size, a picture's size decides.
-void check_writing_memory(const std::vector<ResultRecord>& records, const runtime::MemoryUse& machine);
+void check_writing_memory(const std::vector<RunRecord>& records, const runtime::MemoryUse& machine);
 
 // One result goes to --out itself, several to --out/0, --out/1 and so on.
 class ResultWriter {
@@ -25,14 +25,14 @@ class ResultWriter {
   // whole result of this run. A single result beside the folders of several goes with its files, but for
   // what this run is made from. Throws InputError when something cannot be written: hours of work come behind
   // it.
-  ResultWriter(const OutputOptions& options, std::size_t results, RunOrigin origin);
+  ResultWriter(const OutputOptions& options, std::size_t results);
 
   // Writes result `index` in all formats, run.json last, and takes away what an earlier run left there in
-  // others. The layers without a visible pixel. Calls `moved` with every layer. Throws OutputError,
-  // InputError when a format cannot hold the layers, and what `moved` throws; the file at hand is taken away
-  // then.
+  // others. `record` is what is known of it but for its layers and files. The layers without a visible pixel.
+  // Calls `moved` with every layer. Throws OutputError, InputError when a format cannot hold the layers, and
+  // what `moved` throws; the file at hand is taken away then.
   std::vector<std::size_t> write(
-      std::size_t index, const ResultRecord& record, const runtime::Result& result, const RunMetrics& figures,
+      std::size_t index, RunRecord record, const runtime::Result& result,
       const std::function<void()>& moved = [] {}) const;
 
   std::filesystem::path folder(std::size_t index) const;
@@ -40,7 +40,6 @@ class ResultWriter {
  private:
   const OutputOptions& options_;
   std::size_t results_;
-  RunOrigin origin_;
 };
 
 }  // namespace layerpipe::results

@@ -95,10 +95,12 @@ RecordedRank read_rank(const JsonReader& json) {
   RecordedRank rank{.rank = json.at("rank").whole(0, kMostRanks),
                     .host = json.at("host").text(),
                     .device = json.at("device").text(),
+                    .stage = 0,
                     .predicted_peak_bytes = bytes_by_phase(json.at("predicted_peak_bytes")),
                     .peak_bytes = by_phase(json.at("peak_bytes"), [](const JsonReader& value) {
                       return value.is_null() ? 0 : value.count();
                     })};
+  if (const auto stage = json.find("stage")) rank.stage = stage->whole(0, kMostRanks);
   if (const auto seconds = json.find("seconds")) {
     const auto known = [](const JsonReader& value) { return value.is_null() ? 0 : value.number(); };
     rank.seconds = by_phase(*seconds, known);
@@ -116,6 +118,21 @@ RecordedRank read_rank(const JsonReader& json) {
                              .wait_seconds = edge->at("wait").number()};
   }
   return rank;
+}
+
+void read_plan(const JsonReader& json, RunRecord& record) {
+  record.strategy = json.at("strategy").text();
+  record.stages = read_stages(json.at("stages"));
+  if (const auto predicted = json.find("predicted_step_seconds"))
+    record.predicted_step_seconds = predicted->number();
+  if (const auto predicted = json.find("predicted_seconds")) record.predicted_seconds = predicted->number();
+}
+
+void read_memory(const JsonReader& json, RunRecord& record) {
+  for (const auto& [network, bytes] : json.at("weight_bytes").members())
+    record.weight_bytes.emplace_back(network, bytes.count());
+  record.peak_bytes = bytes_by_phase(json.at("peak_bytes"));
+  record.host_peak_bytes = json.at("host_peak_bytes").count();
 }
 
 // One for each stage of the plan, in its order.
@@ -152,6 +169,18 @@ std::string RunRecord::version(std::string_view of) const {
   return {};
 }
 
+std::string RunRecord::prompt() const {
+  const RecordedOption* found = option("prompt");
+  return found == nullptr ? std::string() : found->values.front();
+}
+
+void set_plan(RunRecord& record, const std::string& plan_json) {
+  const std::string name = "the plan";
+  const JsonReader::Json json = JsonReader::parse(plan_json, name, kRemedy);
+  read_plan(JsonReader(json, name, kRemedy), record);
+  record.plan = plan_json;
+}
+
 RunRecord parse_run_record(std::string_view text, const std::string& name) {
   const JsonReader::Json whole = JsonReader::parse(text, name, kRemedy);
   const JsonReader json(whole, name, kRemedy);
@@ -160,13 +189,16 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
     record.versions.emplace_back(of, version.text());
   record.command = json.at("command").text();
   record.options = read_options(json.at("options"));
-  record.prompt = json.at("options").at("prompt").at("value").text();
+  json.at("options").at("prompt").at("value").text();  // documents are named after it
+  if (const auto job = json.find("job")) record.job = whole.at("job").dump();
   const JsonReader model = json.at("model");
   record.model_folder = model.at("folder").text();
   record.pipeline = model.at("pipeline").text();
   record.fingerprint = model.at("fingerprint").text();
   record.device_id = json.at("device").at("id").text();
   record.device_name = json.at("device").at("name").text();
+  if (const auto capability = json.at("device").find("compute_capability"))
+    record.compute_capability = capability->text();
   record.dtype = json.at("dtype").text();
   record.picture = json.at("picture").text();
   record.picture_size = read_size(json.at("picture_size"));
@@ -178,12 +210,9 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   record.load_seconds = seconds_by_phase(seconds.at("load"));
   for (const JsonReader& step : seconds.at("steps").items(kMostSteps))
     record.step_seconds.push_back(step.number());
-  const JsonReader plan = json.at("plan");
-  record.strategy = plan.at("strategy").text();
-  record.stages = read_stages(plan.at("stages"));
-  if (const auto predicted = plan.find("predicted_step_seconds"))
-    record.predicted_step_seconds = predicted->number();
-  if (const auto predicted = plan.find("predicted_seconds")) record.predicted_seconds = predicted->number();
+  if (const auto memory = json.find("memory")) read_memory(*memory, record);
+  read_plan(json.at("plan"), record);
+  record.plan = whole.at("plan").dump();
   record.ranks = read_ranks(json.at("ranks"), record.stages);
   record.files = texts(json.at("files"));
   if (std::set(record.files.begin(), record.files.end()).size() != record.files.size())
@@ -191,6 +220,10 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   if (const auto id = json.find("run_id")) record.run_id = id->text();
   if (const auto hash = json.find("picture_hash")) record.picture_hash = hash->text();
   if (const auto hashes = json.find("layer_hashes")) record.layer_hashes = texts(*hashes);
+  if (const auto empty = json.find("empty_layers")) {
+    for (const JsonReader& index : empty->items(kMostEntries))
+      record.empty_layers.push_back(static_cast<std::size_t>(index.whole(0, kLargestCount)));
+  }
   return record;
 }
 

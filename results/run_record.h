@@ -1,4 +1,5 @@
-// run.json, read back: what `layerpipe report` shows and `layerpipe rerun` makes again. Without LibTorch.
+// run.json: everything that made a picture, beside the picture. A run fills in a record and writes it;
+// `layerpipe report` shows what it reads, `layerpipe rerun` makes it again. Without LibTorch.
 #pragma once
 
 #include <array>
@@ -19,6 +20,7 @@ inline constexpr std::array<std::string_view, 3> kRecordedPhases{"encode", "deno
 template <typename T>
 using ByPhase = std::array<T, kRecordedPhases.size()>;
 
+// An option as it took effect, and where it came from.
 struct RecordedOption {
   std::string name;                 // without dashes
   std::vector<std::string> values;  // one, but for options that take several
@@ -47,10 +49,12 @@ struct RecordedRank {
   std::int64_t rank = 0;
   std::string host;
   std::string device;
+  std::int64_t stage = 0;
   ByPhase<std::uint64_t> predicted_peak_bytes{};
   ByPhase<std::uint64_t> peak_bytes{};  // 0 where the rank did not tell: it has no part in the phase
   // What its phases took, loading included, and of that the loading; 0 where it was not known when
-  // the file was written. Not in files of an earlier layerpipe.
+  // the file was written: when rank 0 writes a result, the others may still be decoding the next one. Not in
+  // files of an earlier layerpipe.
   std::optional<ByPhase<double>> seconds;
   std::optional<ByPhase<double>> load_seconds;
   // While denoising: in all, at work, waiting for others, and neither.
@@ -61,45 +65,60 @@ struct RecordedRank {
   std::optional<RecordedEdge> edge;  // to the next stage; none when the rank is alone
 };
 
+// One result of a run.
 struct RunRecord {
   std::vector<std::pair<std::string, std::string>> versions;  // "layerpipe", "torch" …
-  std::string command;
+  std::string command;                                        // "decompose"
+  // What makes this result again, as JSON (session/job.h); empty in files of an earlier layerpipe.
+  std::string job;
+  // Of that, what decides the pixels, for the texts of pictures. It is not in run.json.
+  std::string deciding_job;
   std::vector<RecordedOption> options;
-  std::string prompt;  // of the options
   std::string model_folder;
-  std::string pipeline;
-  std::string fingerprint;
-  std::string device_id;  // "cpu", "cuda:0"
+  std::string pipeline;     // the class in model_index.json
+  std::string fingerprint;  // of the model (model/fingerprint.h)
+  std::string device_id;    // "cpu", "cuda:0"
   std::string device_name;
+  std::string compute_capability;  // "9.0"; empty for the CPU
   std::string dtype;
-  std::string picture;
+  std::string picture;  // the input file
   common::Size picture_size;
-  common::Size working_size;
-  common::Size layer_size;
+  common::Size working_size;  // what the model saw
+  common::Size layer_size;    // of the layers that were written
   std::uint64_t seed = 0;
+  // The same in the trace of the run (runtime/observe/trace.h); empty in files of an earlier layerpipe.
+  std::string run_id;
   ByPhase<double> seconds{};  // of rank 0, loading included
   ByPhase<double> load_seconds{};
   std::vector<double> step_seconds;
+  // Of rank 0, in bytes; `layerpipe report` takes those of the ranks, so a file may be without them.
+  std::vector<std::pair<std::string, std::uint64_t>> weight_bytes;  // "vae_encoder" …
+  ByPhase<std::uint64_t> peak_bytes{};
+  std::uint64_t host_peak_bytes = 0;
+  std::string plan;  // as JSON (runtime/plan/plan_json.h); set_plan() reads the next four from it
   std::string strategy;
   std::vector<RecordedStage> stages;
   std::optional<double> predicted_step_seconds;
   std::optional<double> predicted_seconds;
   std::vector<RecordedRank> ranks;  // in the order of the stages
-  std::vector<std::string> files;
-  // The same in the trace of the run (RunMetrics::run_id); empty in files of an earlier layerpipe.
-  std::string run_id;
-  // Of the pixels that the model saw (ResultRecord::picture_hash); empty in files of an earlier layerpipe.
+  // Of the pixels that the model saw (model/fingerprint.h); empty in files of an earlier layerpipe.
   std::string picture_hash;
-  // Of each layer's pixels as they were decoded (ResultRecord::layer_hashes); empty in files of an earlier
-  // layerpipe.
+  // Of each layer's RGBA pixels as they were decoded, before --original-size (model/fingerprint.h); empty in
+  // files of an earlier layerpipe.
   std::vector<std::string> layer_hashes;
+  std::vector<std::size_t> empty_layers;  // without a visible pixel, counted from the back, from 0
+  std::vector<std::string> files;         // relative to run.json; those elsewhere by their paths
 
   // What measured peaks are of: on the CPU of the whole process, on a GPU of the device.
   bool on_cpu() const { return device_id == "cpu"; }
   // Nothing when there is no such option.
   const RecordedOption* option(std::string_view name) const;
   std::string version(std::string_view of) const;
+  std::string prompt() const;  // of the options; empty when there is none
 };
+
+// Takes a plan as runtime/plan/plan_json.h writes it. Throws InputError for what it cannot have written.
+void set_plan(RunRecord& record, const std::string& plan_json);
 
 // The most bytes that a run.json may have.
 inline constexpr std::uint64_t kLargestRunRecord = 16 << 20;
@@ -111,5 +130,15 @@ RunRecord parse_run_record(std::string_view text, const std::string& name);
 
 // The same for a file.
 RunRecord read_run_record(const std::filesystem::path& file);
+
+// The text of run.json, indented. A path may hold bytes that are not UTF-8; they become U+FFFD.
+std::string run_json(const RunRecord& record);
+
+// What made the result, as one line of JSON for a picture's text: nothing that differs when the same run is
+// made again, in another folder too, and of paths only the last part, since pictures are handed on.
+std::string picture_json(const RunRecord& record);
+
+// "layers" of "/home/somebody/layers/".
+std::string last_part(const std::string& path);
 
 }  // namespace layerpipe::results

@@ -17,7 +17,7 @@ struct TracedRank {
 
 // Chrome's trace format: a process for each rank, in the order of stages, a thread for each row, colours by
 // request and branch, arrows from each send to what is computed with it. `run_id` is that of run.json
-// (RunMetrics). Throws OutputError.
+// (RunRecord). Throws OutputError.
 void write_trace(const std::filesystem::path& file, std::span<const TracedRank> ranks,
                  const std::string& run_id);
 

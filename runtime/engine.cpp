@@ -179,8 +179,9 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .links = state.links,
                  .known = state.known,
                  .states = std::vector<RequestState>(state.part.is_first() ? requests.size() : 0),
-                 .progress = ProgressTeller(listeners.progress, stop_requested),
-                 .trace = trace_};
+                 .progress = ProgressReporter(listeners.progress, stop_requested),
+                 .trace = trace_,
+                 .first_request = listeners.first_request};
   metrics_.assign(static_cast<std::size_t>(communicator_.size()), {});
   communicator_.barrier("beginning");
   trace_ = {.origin = common::now(), .events = {}};

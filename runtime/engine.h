@@ -38,20 +38,22 @@ struct RunListeners {
   // Each result as soon as it is decoded, in the order of the requests. What it throws ends the run; results
   // that it was given before are its own.
   std::function<void(std::size_t request, Result result)> result;
-  // A request that came to nothing, with the reason; the others go on. Without a listener the first such
+  // A request that failed, with the reason; the others go on. Without a listener the first such
   // reason is thrown when all others are done.
   std::function<void(std::size_t request, const std::exception_ptr& reason)> failed;
+  // What messages and the trace call the window's first request; the others count up.
+  std::int64_t first_request = 0;
 };
 
 struct PromptList;
 struct RunContext;
 struct StageState;
 
-// One on each rank of `communicator`; all are used in the same way, and called by one thread. Networks that the
-// plan keeps, and the edges between stages, live on from one run to the next for as long as plans have the
-// same layout, so that a model is loaded and its stages are connected once; a phase's weights are loaded when
-// it begins and let go when it ends. A run may follow the one before after any time: who waits meanwhile in
-// run() waits for the others' heartbeats only, if the rank that is not there is in an IdleScope or reports
+// One on each rank of `communicator`; all are used in the same way, and called by one thread. Networks that
+// the plan keeps, and the edges between stages, live on from one run to the next for as long as plans have
+// the same layout, so that a model is loaded and its stages are connected once; a phase's weights are loaded
+// when it begins and let go when it ends. A run may follow the one before after any time: who waits meanwhile
+// in run() waits for the others' heartbeats only, if the rank that is not there is in an IdleScope or reports
 // progress (comm/communicator.h).
 class Engine {
  public:
@@ -73,9 +75,11 @@ class Engine {
   void check(const Request& request) const;
 
   // Runs a window: all requests, which are the same on all ranks, go through the phases together as the plan
-  // says, which is the same too and gives every rank one stage. Can be called any number of times. `stop_requested` is looked at between units of work: InterruptedError. Running out of the
-  // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what is thrown
-  // here the others learn from the caller: Communicator::abort().
+  // says, which is the same too and gives every rank one stage. Can be called any number of times. A picture
+  // that is the tensor of the window before is not encoded again: it is so on all ranks or on none, and its
+  // bytes do not change meanwhile. `stop_requested` is looked at between units of work: InterruptedError.
+  // Running out of the device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what
+  // is thrown here the others learn from the caller: Communicator::abort().
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
            const std::atomic<bool>& stop_requested);
 

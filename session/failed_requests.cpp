@@ -11,7 +11,7 @@ void FailedRequests::add(std::size_t request, const std::exception_ptr& reason) 
   if (!first_) first_ = reason;
   ++count_;
   if (records_.size() == 1) return;
-  observer_.notice(
+  observer_.failed(
       fmt::format("result {}, of {}: {}", request, records_[request].picture, explain(reason).what));
 }
 

@@ -4,7 +4,7 @@
 #include <exception>
 #include <vector>
 
-#include "results/report.h"
+#include "results/run_record.h"
 #include "session/run_observer.h"
 
 namespace layerpipe::session {
@@ -13,7 +13,7 @@ namespace layerpipe::session {
 class FailedRequests {
  public:
   // Both outlive the object.
-  FailedRequests(const std::vector<results::ResultRecord>& records, RunObserver& observer)
+  FailedRequests(const std::vector<results::RunRecord>& records, RunObserver& observer)
       : records_(records), observer_(observer) {}
 
   void add(std::size_t request, const std::exception_ptr& reason);
@@ -21,7 +21,7 @@ class FailedRequests {
   void throw_if_any() const;
 
  private:
-  const std::vector<results::ResultRecord>& records_;
+  const std::vector<results::RunRecord>& records_;
   RunObserver& observer_;
   std::exception_ptr first_;
   std::size_t count_ = 0;

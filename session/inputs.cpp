@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <span>
-#include <string>
 
 #include "comm/run_collectively.h"
 #include "comm/wire.h"
@@ -59,15 +57,16 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
   return latents;
 }
 
-runtime::Request common_request(const DecomposeOptions& options) {
+// What all requests have in common.
+runtime::Request common_request(const Job& job) {
   runtime::Request request;
-  request.prompt = options.prompt;
-  if (!options.no_cfg) request.negative_prompt = options.negative_prompt;
-  request.layers = options.work.layers;
-  request.steps = options.work.steps;
-  request.cfg_scale = options.cfg_scale;
-  request.cfg_normalize = options.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
-  request.seed_device = options.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;
+  request.prompt = job.prompt;
+  if (!job.no_cfg) request.negative_prompt = job.negative_prompt;
+  request.layers = job.layers;
+  request.steps = job.steps;
+  request.cfg_scale = job.cfg_scale;
+  request.cfg_normalize = job.cfg_normalize ? model::NormRescale::kOn : model::NormRescale::kOff;
+  request.seed_device = job.seed_device == "cuda" ? model::SeedDevice::kCuda : model::SeedDevice::kCpu;
   return request;
 }
 
@@ -108,25 +107,27 @@ struct Inputs::Picture {
   std::string hash;           // of the pixels at that size
 };
 
-Inputs::~Inputs() = default;
+Inputs::~Inputs() {
+  is_abandoned_.store(true);
+}
 
-Inputs::Inputs(const DecomposeOptions& options, comm::Communicator& communicator,
-               const std::atomic<bool>& stop_requested, RunObserver& observer)
-    : options_(options), communicator_(communicator), stop_requested_(stop_requested) {
-  runtime::Request request = common_request(options);
+Inputs::Inputs(const Job& job, comm::Communicator& communicator, const std::atomic<bool>& stop_requested,
+               RunObserver& observer)
+    : job_(job), communicator_(communicator), stop_requested_(stop_requested) {
+  runtime::Request request = common_request(job);
   std::vector<std::byte> described;
   comm::run_collectively(communicator, "reading the pictures", [&] {
     if (communicator.rank() != 0) return;
-    if (options.init_latents) request.init_latents = load_init_latents(*options.init_latents);
+    if (job.init_latents) request.init_latents = load_init_latents(*job.init_latents);
     comm::WireWriter writer;
     std::uint64_t kept_bytes = 0;
-    for (std::size_t i = 0; i < options.images.size(); ++i) {
-      const std::filesystem::path& file = options.images[i];
+    for (std::size_t i = 0; i < job.images.size(); ++i) {
+      const std::filesystem::path& file = job.images[i];
       if (stop_requested.load()) throw common::InterruptedError();
       communicator.now_doing("reading " + file.filename().string());
       const auto [picture, remarks] = media::read_picture(file);
       for (const std::string& remark : remarks) observer.notice(fmt::format("{}: {}", file.string(), remark));
-      const at::Tensor pixels = at_working_size(picture, file, options.work.resolution);
+      const at::Tensor pixels = at_working_size(picture, file, job.resolution);
       write(writer, common::Size{.width = picture.width, .height = picture.height});
       write(writer, common::Size{.width = pixels.size(1), .height = pixels.size(0)});
       writer.text(results::pixel_hash(pixels));
@@ -138,7 +139,7 @@ Inputs::Inputs(const DecomposeOptions& options, comm::Communicator& communicator
   if (communicator.size() > 1)
     described = communicator.broadcast(std::move(described), 0, "sending what the pictures are");
   comm::WireReader reader(described);
-  for (std::size_t i = 0; i < options.images.size(); ++i) {
+  for (std::size_t i = 0; i < job.images.size(); ++i) {
     Picture picture;
     picture.size = read_size(reader);
     picture.working_size = read_size(reader);
@@ -146,36 +147,41 @@ Inputs::Inputs(const DecomposeOptions& options, comm::Communicator& communicator
     pictures_.push_back(picture);
   }
   reader.end();
-  for (std::size_t i = 0; i < pictures_.size(); ++i) {
-    const Picture& picture = pictures_[i];
+  const auto each = static_cast<std::size_t>(job.num_images);
+  for (std::size_t index = 0; index < pictures_.size() * each; ++index) {
+    const Job one = job_of_result(job, index);
+    const Picture& picture = pictures_[index / each];
     request.picture = at::empty({picture.working_size.height, picture.working_size.width, 4},
                                 at::TensorOptions().dtype(at::kByte).device(at::kMeta));
-    results::ResultRecord record{.picture = options.images[i].string(),
-                                 .picture_size = picture.size,
-                                 .working_size = picture.working_size,
-                                 .picture_hash = picture.hash};
-    record.layer_size = options.original_size ? record.picture_size : record.working_size;
-    for (std::int64_t n = 0; n < options.num_images; ++n) {
-      request.seed = record.seed = options.seed + static_cast<std::uint64_t>(n);
-      work_.requests.push_back(request);
-      work_.records.push_back(record);
-    }
+    request.seed = one.seed;
+    results::RunRecord record;
+    record.job = to_json(one);
+    record.deciding_job = deciding_json(one);
+    record.picture = one.images.front().string();
+    record.picture_size = picture.size;
+    record.working_size = picture.working_size;
+    record.layer_size = job.original_size ? picture.size : picture.working_size;
+    record.seed = one.seed;
+    record.picture_hash = picture.hash;
+    work_.requests.push_back(request);
+    work_.records.push_back(std::move(record));
   }
 }
 
 common::Range Inputs::pictures_of(const common::Range& results) const {
-  return {results.begin / options_.num_images, (results.end - 1) / options_.num_images + 1};
+  return {results.begin / job_.num_images, (results.end - 1) / job_.num_images + 1};
 }
 
-// Those that are not kept. What was noticed about them has been said.
+// Those that are not at hand: what was noticed about them has been said. The window at work is not looked at
+// while it changes: window() runs when no thread reads.
 std::map<std::int64_t, at::Tensor> Inputs::read(const common::Range& pictures) const {
   std::map<std::int64_t, at::Tensor> read;
   for (std::int64_t i = pictures.begin; i < pictures.end; ++i) {
-    if (kept_.contains(i)) continue;
-    if (stop_requested_.load()) throw common::InterruptedError();
-    const std::filesystem::path& file = options_.images[static_cast<std::size_t>(i)];
-    const at::Tensor pixels =
-        at_working_size(media::read_picture(file).image, file, options_.work.resolution);
+    if (kept_.contains(i) || window_.contains(i)) continue;
+    if (stop_requested_.load() || is_abandoned_.load()) throw common::InterruptedError();
+    communicator_.report_progress();
+    const std::filesystem::path& file = job_.images[static_cast<std::size_t>(i)];
+    const at::Tensor pixels = at_working_size(media::read_picture(file).image, file, job_.resolution);
     if (results::pixel_hash(pixels) != pictures_[static_cast<std::size_t>(i)].hash) {
       throw common::InputError(
           file.string() + " has changed since the run began",
@@ -200,12 +206,12 @@ std::vector<runtime::Request> Inputs::window(const common::Range& results) {
     communicator_.now_doing("reading pictures");
     std::map<std::int64_t, at::Tensor> read;
     if (ahead_.valid() && ahead_pictures_ == wanted) {
-      const comm::IdleScope waits_for_its_own_thread(communicator_);
       read = ahead_.get();
     } else {
       read = this->read(wanted);
     }
     for (std::int64_t i = wanted.begin; i < wanted.end; ++i) {
+      if (window_.contains(i)) continue;  // taken below
       const auto found = read.find(i);
       pixels[i] = found != read.end() ? found->second : kept_.at(i);
     }
@@ -226,7 +232,7 @@ std::vector<runtime::Request> Inputs::window(const common::Range& results) {
   std::vector<runtime::Request> requests(work_.requests.begin() + results.begin,
                                          work_.requests.begin() + results.end);
   for (std::int64_t i = results.begin; i < results.end; ++i)
-    requests[static_cast<std::size_t>(i - results.begin)].picture = window_.at(i / options_.num_images);
+    requests[static_cast<std::size_t>(i - results.begin)].picture = window_.at(i / job_.num_images);
   return requests;
 }
 

@@ -28,13 +28,13 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
   return takes_nccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
 }
 
-Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
+Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& communicator) {
   Machinery machinery;
   comm::run_collectively(communicator, "choosing devices", [&] {
     const runtime::HostPlace place = host_place(communicator);
     share_cores(place);
-    machinery.device = runtime::choose_device(device_choice(options.device), place);
-    if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
+    machinery.device = runtime::choose_device(device_choice(settings.device), place);
+    if (job.seed_device == "cuda" && machinery.device.device.is_cpu())
       throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
     runtime::use_device(machinery.device.device);
     stay_near(machinery.device);
@@ -45,25 +45,24 @@ Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicat
     ranks = RanksOn::kPartsOfGpus;
   comm::run_collectively(communicator, "opening the model", [&] {
     const at::Device device = machinery.device.device;
-    machinery.dtype = dtype_of(options.run_config.dtype, device);
-    machinery.channel = choose_channel(options.run_config.comm.channel, ranks);
+    machinery.dtype = dtype_of(settings.run_config.dtype, device);
+    machinery.channel = choose_channel(settings.run_config.comm.channel, ranks);
     const runtime::EngineConfig config{
-        .model_folder = options.model,
+        .model_folder = settings.model,
         .device = device,
         .dtype = machinery.dtype,
-        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+        .weights = job.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
         .channel = machinery.channel};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
-    machinery.fingerprint = model::fingerprint(options.model);
+    machinery.fingerprint = model::fingerprint(settings.model);
   });
   return machinery;
 }
 
-std::vector<comm::Fact> facts_of(const std::vector<results::OptionRecord>& records,
-                                    const Machinery& machinery) {
+std::vector<comm::Fact> facts_of(const Settings& settings, const Machinery& machinery) {
   std::string command_line;
   std::string config;
-  for (const results::OptionRecord& record : records) {
+  for (const results::RecordedOption& record : settings.options) {
     std::string& text = record.source == "config file" ? config : command_line;
     text += record.name;
     for (const std::string& value : record.values) text += ' ' + value;

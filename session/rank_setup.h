@@ -1,4 +1,4 @@
-// What `layerpipe decompose` computes with on one rank.
+// What jobs are computed with on one rank.
 #pragma once
 
 #include <memory>
@@ -7,10 +7,10 @@
 
 #include "comm/agreement.h"
 #include "comm/communicator.h"
-#include "results/report.h"
 #include "runtime/device/device.h"
 #include "runtime/engine.h"
-#include "session/decompose_options.h"
+#include "session/job.h"
+#include "session/settings.h"
 
 namespace layerpipe::session {
 
@@ -24,7 +24,7 @@ struct Machinery {
 
 // Chooses this rank's device and opens the model, without reading a weight. Called by all ranks. Throws
 // AgreedError, and on a rank alone InputError.
-Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator);
+Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& communicator);
 
 // What the ranks of a run compute on. Parts of GPUs (MIG) when one of them has such a part.
 enum class RanksOn { kCpus, kGpus, kPartsOfGpus };
@@ -34,7 +34,6 @@ enum class RanksOn { kCpus, kGpus, kPartsOfGpus };
 comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks);
 
 // What ranks that work on one run cannot differ in.
-std::vector<comm::Fact> facts_of(const std::vector<results::OptionRecord>& records,
-                                    const Machinery& machinery);
+std::vector<comm::Fact> facts_of(const Settings& settings, const Machinery& machinery);
 
 }  // namespace layerpipe::session

@@ -10,8 +10,9 @@
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/observe/progress.h"
-#include "session/decompose_options.h"
 #include "session/fit_advice.h"
+#include "session/job.h"
+#include "session/settings.h"
 
 namespace layerpipe::session {
 
@@ -19,7 +20,8 @@ namespace layerpipe::session {
 struct PlannedRun {
   const partition::Plan& plan;
   const PlanInput& input;
-  const DecomposeOptions& options;
+  const Job& job;
+  const Settings& settings;
   const runtime::DeviceFacts& device;  // of rank 0
 };
 
@@ -29,6 +31,8 @@ class RunObserver {
   virtual ~RunObserver() = default;
   // A sentence about what was noticed, without its line break.
   virtual void notice(const std::string& line) = 0;
+  // A result that failed while the others go on, and why, without its line break. Not to be kept silent.
+  virtual void failed(const std::string& line) = 0;
   // The plan, before any weight is read; also one that does not fit, after which the run ends.
   virtual void planned(const PlannedRun& run) = 0;
   // The work begins. `read_memory` may be called by any thread until the work ends.

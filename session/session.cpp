@@ -19,33 +19,15 @@
 #include "session/failed_requests.h"
 #include "session/fit_advice.h"
 #include "session/ranks.h"
+#include "session/recording.h"
 
 namespace layerpipe::session {
 namespace {
 
-// Rank 0's alone: nanoseconds since 1970, so that two runs have the same hardly ever.
+// Made on rank 0 alone: nanoseconds since 1970, so that two runs hardly ever have the same.
 std::string make_run_id() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
-// `ranks`: of all windows up to this result.
-results::RunMetrics make_metrics(const runtime::Engine& engine, const partition::Plan& plan,
-                                 std::vector<runtime::RankMetrics> ranks, const runtime::Result& result,
-                                 const at::Device& device, const std::string& run_id) {
-  results::RunMetrics figures{.run_id = run_id,
-                              .plan = plan,
-                              .ranks = std::move(ranks),
-                              .step_seconds = result.step_seconds,
-                              .weight_bytes = {}};
-  for (const partition::Network network : partition::kNetworks)
-    figures.weight_bytes.emplace_back(network, engine.weight_bytes(network));
-  figures.host_peak_bytes = runtime::memory_use(at::kCPU).peak;
-  if (!device.is_cpu()) return figures;
-  // On the CPU each phase begins a new peak.
-  for (const partition::Phase phase : partition::kPhases)
-    figures.host_peak_bytes = std::max(figures.host_peak_bytes, figures.ranks[0].phases[phase].peak_bytes);
-  return figures;
 }
 
 // A plan, the same on every rank, and what it was made from.
@@ -54,9 +36,9 @@ struct Planning {
   partition::Plan plan;
 };
 
-// Rank 0's observer hears of a plan that does not fit.
-Planning make_plan(const DecomposeOptions& options, comm::Communicator& communicator,
-                   const Machinery& machinery, const Work& work, RunObserver& observer) {
+// `tell` is called with a plan that does not fit, before what is thrown then.
+Planning make_plan(const Settings& settings, comm::Communicator& communicator, const Machinery& machinery,
+                   const Work& work, const std::function<void(const Planning&)>& tell) {
   const runtime::ModelFolder& model = machinery.engine->model();
   runtime::CostWorkload workload =
       runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator);
@@ -68,13 +50,12 @@ Planning make_plan(const DecomposeOptions& options, comm::Communicator& communic
                 .devices = runtime::gather_devices(communicator, machinery.device, model.config(), workload,
                                                    host_place(communicator).count),
                 .work = runtime::workload_of(work.requests),
-                .config = options.run_config.partition},
+                .config = settings.run_config.partition},
       .plan = {}};
   comm::run_collectively(communicator, "planning", [&] {
     planning.plan = planning.input.plan();
     if (planning.plan.fits) return;
-    if (communicator.rank() == 0)
-      observer.planned({planning.plan, planning.input, options, machinery.device});
+    tell(planning);
     throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
                                   fit_advice(planning.input));
   });
@@ -104,43 +85,48 @@ class WindowTotals {
   runtime::Trace trace_;                       // of this rank
 };
 
-// Every rank's trace, in one file.
-void write_trace(const DecomposeOptions& options, comm::Communicator& communicator,
-                 const partition::Plan& plan, const runtime::Trace& trace, const std::string& run_id) {
-  if (!options.output.trace) return;
+// Writes every rank's trace into one file.
+void write_trace(const Settings& settings, comm::Communicator& communicator, const partition::Plan& plan,
+                 const runtime::Trace& trace, const std::string& run_id) {
+  if (!settings.trace) return;
   const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
   if (communicator.rank() != 0) return;
   std::vector<results::TracedRank> ranks;
-  for (const partition::StagePlan& stage : plan.stages) {  // in the order of their places
+  for (const partition::StagePlan& stage : plan.stages) {
     ranks.push_back({fmt::format("rank {} on {}: blocks {}-{}", stage.rank, stage.host, stage.blocks.begin,
                                  stage.blocks.end - 1),
                      runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});
   }
-  results::write_trace(*options.output.trace, ranks, run_id);
+  results::write_trace(*settings.trace, ranks, run_id);
 }
 
 }  // namespace
 
-void make_results(const DecomposeOptions& options, const std::vector<results::OptionRecord>& records,
-                  ResultSink& sink, comm::Communicator& communicator, const RunControl& control) {
+void make_results(const Job& job, const Settings& settings, ResultSink& sink,
+                  comm::Communicator& communicator, const RunControl& control) {
   const bool is_first = communicator.rank() == 0;
   RunObserver& observer = control.observer;
-  const Machinery machinery = set_up(options, communicator);
+  const Machinery machinery = set_up(job, settings, communicator);
   const runtime::DeviceFacts& device = machinery.device;
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
-  comm::check_agreement(communicator, facts_of(records, machinery));
+  comm::check_agreement(communicator, facts_of(settings, machinery));
   control.doing = "the pictures";
-  Inputs inputs(options, communicator, control.stop_requested, observer);
-  const Work& work = inputs.work();
+  Inputs inputs(job, communicator, control.stop_requested, observer);
+  Work& work = inputs.work();
+  for (results::RunRecord& record : work.records) record_setup(settings, machinery, record);
   comm::run_collectively(communicator, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) engine.check(request);
   });
-  const auto [input, plan] = make_plan(options, communicator, machinery, work, observer);
+  const auto tell = [&](const Planning& planning) {
+    if (is_first) observer.planned({planning.plan, planning.input, job, settings, device});
+  };
+  const Planning planning = make_plan(settings, communicator, machinery, work, tell);
+  const partition::Plan& plan = planning.plan;
   comm::run_collectively(communicator, "preparing for the results", [&] {
     if (is_first) sink.begin(machinery, work);
   });
-  if (is_first) observer.planned({plan, input, options, device});
+  tell(planning);
   FailedRequests failed(work.records, observer);
   const std::string run_id = make_run_id();
   WindowTotals totals(communicator.size());
@@ -149,37 +135,38 @@ void make_results(const DecomposeOptions& options, const std::vector<results::Op
     const auto end_of_work = c10::make_scope_exit([&] {
       if (is_first) observer.work_ends();
     });
-    const std::vector<common::Range> windows =
-        runtime::windows_of(plan, static_cast<std::int64_t>(work.requests.size()));
+    const auto count = static_cast<std::int64_t>(work.requests.size());
+    const std::vector<common::Range> windows = runtime::windows_of(plan, count);
     for (std::size_t i = 0; i < windows.size(); ++i) {
       const auto first = static_cast<std::size_t>(windows[i].begin);
       const std::vector<runtime::Request> requests = inputs.window(windows[i]);
       if (i + 1 < windows.size()) inputs.read_ahead(windows[i + 1]);
-      if (is_first) observer.window_begins(windows[i], static_cast<std::int64_t>(work.requests.size()));
+      if (is_first) observer.window_begins(windows[i], count);
+      const auto progress = [&](const runtime::Progress& now) {
+        if (is_first) observer.progress(now);
+        control.doing = doing_after(now);
+      };
+      const auto take = [&](std::size_t index, const runtime::Result& result) {
+        communicator.now_doing(fmt::format("writing result {}", first + index));
+        results::RunRecord record = work.records[first + index];
+        const std::vector<runtime::RankMetrics> ranks = totals.with(engine.metrics());
+        record_metrics({plan, ranks, result.step_seconds, run_id}, record);
+        record_memory(engine, device.device, record);
+        sink.take(first + index, record, result, [&] {
+          communicator.report_progress();
+          communicator.check();
+        });
+      };
+      const auto fail = [&](std::size_t index, const std::exception_ptr& reason) {
+        failed.add(first + index, reason);
+      };
       engine.run(requests, plan,
-                 {.progress =
-                      [&](const runtime::Progress& progress) {
-                        if (is_first) observer.progress(progress);
-                        control.doing = doing_after(progress);
-                      },
-                  .result =
-                      [&](std::size_t index, const runtime::Result& result) {
-                        communicator.now_doing(fmt::format("writing result {}", first + index));
-                        sink.take(first + index, work.records[first + index], result,
-                                  make_metrics(engine, plan, totals.with(engine.metrics()), result,
-                                               device.device, run_id),
-                                  [&] {
-                                    communicator.report_progress();
-                                    communicator.check();
-                                  });
-                      },
-                  .failed = [&](std::size_t index,
-                                const std::exception_ptr& reason) { failed.add(first + index, reason); }},
+                 {.progress = progress, .result = take, .failed = fail, .first_request = windows[i].begin},
                  control.stop_requested);
       totals.add(engine);
     }
   }
-  write_trace(options, communicator, plan, totals.trace(), run_id);
+  write_trace(settings, communicator, plan, totals.trace(), run_id);
   communicator.barrier(
       "ending");  // the stages' edges are closed at about the same time, which NCCL waits for
   failed.throw_if_any();

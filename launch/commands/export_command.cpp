@@ -10,12 +10,13 @@
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "launch/options/format_options.h"
+#include "launch/options/job_options.h"
 #include "launch/options/option_values.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
 #include "results/finished_run.h"
 #include "results/formats.h"
+#include "session/option_text.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -57,7 +58,7 @@ void add_export_options(CLI::App& command) {
                          results::list_of(results::kDocumentFormats)));
   const OptionGroup files(command, "Files");
   files.add("--out", "FOLDER", "Folder for the documents")->default_str("that of --in");
-  files.add_flag("--drop-empty", kDropEmptyHelp);
+  add_job_option(files, "drop_empty");
   command.footer("Example:\n  layerpipe export --in layers --format psd,html");
 }
 
@@ -68,7 +69,9 @@ ExportOptions read_export_options(const CLI::App& command) {
   values.read_path("--in", options.in);
   options.out = options.in;
   values.read_path("--out", options.out);
-  read_formats(values, "--format", results::kDocumentFormats, options.formats);
+  const std::string option = "--format";
+  options.formats = session::read_formats({option, values.texts(option).front(), values.remedy()},
+                                          results::kDocumentFormats);
   results::check_built(options.formats);
   if (values.given("--drop-empty")) options.empty_layers = results::EmptyLayers::kDrop;
   return options;

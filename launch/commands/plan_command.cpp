@@ -28,9 +28,9 @@ namespace layerpipe::launch {
 namespace {
 
 runtime::CostWorkload workload_for(const PlanOptions& options, const at::Device& kind, std::int64_t threads) {
-  return {.picture = {options.work.resolution, options.work.resolution},
-          .layers = options.work.layers,
-          .branches = options.no_cfg ? 1 : 2,
+  return {.picture = {options.job.resolution, options.job.resolution},
+          .layers = options.job.layers,
+          .branches = options.job.no_cfg ? 1 : 2,
           .device = kind,
           .dtype = session::dtype_of(options.run_config.dtype, kind),
           .threads = threads,
@@ -64,18 +64,18 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
       .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
       .workload = workload_for(options, survey.kind, threads),
       .devices = survey.devices,
-      .work = {.requests = options.num_images,
-               .steps = options.work.steps,
-               .branches = options.no_cfg ? 1 : 2},
+      .work = {.requests = options.job.num_images,
+               .steps = options.job.steps,
+               .branches = options.job.no_cfg ? 1 : 2},
       .config = options.run_config.partition};
   const partition::Plan plan = input.plan();
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
               : plan_table(plan, {.model = options.model.string(),
-                                  .work = work_text({.layers = options.work.layers,
-                                                     .resolution = options.work.resolution,
+                                  .work = work_text({.layers = options.job.layers,
+                                                     .resolution = options.job.resolution,
                                                      .branches = input.work.branches,
-                                                     .pictures = options.num_images,
+                                                     .pictures = options.job.num_images,
                                                      .dtype = session::word_of(input.workload.dtype)}),
                                   .notes = options.devices.empty() ? device_notes(survey.devices, survey.kind)
                                                                    : ""}));
@@ -93,8 +93,8 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
   std::optional<runtime::ModelFolder> model;
   comm::run_collectively(communicator, "opening the model", [&] {
     session::share_cores(session::host_place(communicator));
-    model.emplace(options.model,
-                  options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles);
+    model.emplace(options.model, options.job.random_weights ? runtime::WeightOrigin::kRandom
+                                                            : runtime::WeightOrigin::kFiles);
   });
   const std::int64_t threads = runtime::most_threads(communicator);
   const runtime::Survey survey = devices_for(options, *model, threads, communicator);

@@ -37,7 +37,7 @@ fs::path find_trace(const std::string& recorded, const fs::path& run) {
   return is_file(beside) ? beside : fs::path();
 }
 
-// Another run may have written over it. Why it is not drawn then; empty when it is that of the run.
+// Says why a trace is not drawn: another run may have written over it. Empty when it is that of the run.
 std::string misfit(const results::RecordedTrace& trace, const results::RunRecord& record) {
   const bool has_ranks =
       std::equal(trace.ranks.begin(), trace.ranks.end(), record.ranks.begin(), record.ranks.end(),

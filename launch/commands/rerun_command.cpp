@@ -1,12 +1,11 @@
 #include "launch/commands/rerun_command.h"
 
 #include <fmt/ranges.h>
-#include <torch/headeronly/version.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
-#include <optional>
 #include <ostream>
 #include <span>
 
@@ -14,8 +13,6 @@
 #include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/files.h"
-#include "launch/commands/rerun_work.h"
-#include "launch/options/command_line.h"
 #include "launch/options/decompose_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/run_options.h"
@@ -26,26 +23,38 @@
 #include "results/documents.h"
 #include "results/layer_pixels.h"
 #include "results/run_record.h"
+#include "session/job.h"
 #include "session/session.h"
+#include "session/settings.h"
 
 namespace layerpipe::launch {
 namespace {
 
 namespace fs = std::filesystem;
 
+struct RerunOptions {
+  fs::path run;        // run.json
+  fs::path model;      // empty: where it was
+  fs::path image;      // empty: where it was
+  std::string device;  // empty: of the kind that it was
+  std::chrono::milliseconds timeout{120000};
+  bool quiet = false;
+};
+
+constexpr const char* kGiveARun = "Give a run.json as layerpipe decompose wrote it.";
+
 // What the result depends on and is not as it was, in words.
-std::vector<std::string> changes_since(const results::RunRecord& record, const session::Machinery& machinery,
-                                       const results::ResultRecord& now) {
+std::vector<std::string> changes_since(const results::RunRecord& record, const results::RunRecord& now) {
   std::vector<std::string> changes;
   const auto compare = [&](const std::string& what, const std::string& then, const std::string& is) {
     if (!then.empty() && then != is)
       changes.push_back(fmt::format("{} was {}, now it is {}", what, then, is));
   };
-  compare("the fingerprint of the model folder", record.fingerprint, machinery.fingerprint);
+  compare("the fingerprint of the model folder", record.fingerprint, now.fingerprint);
   compare("the picture's hash", record.picture_hash, now.picture_hash);
-  compare("the version of layerpipe", record.version("layerpipe"), LAYERPIPE_VERSION);
-  compare("the version of torch", record.version("torch"), TORCH_VERSION);
-  compare("the device", record.device_name, machinery.device.name);
+  compare("the version of layerpipe", record.version("layerpipe"), now.version("layerpipe"));
+  compare("the version of torch", record.version("torch"), now.version("torch"));
+  compare("the device", record.device_name, now.device_name);
   return changes;
 }
 
@@ -54,7 +63,7 @@ struct Difference {
   int most = 0;  // of a channel
 };
 
-// What cannot be seen in both pictures, which are of one size, is no difference.
+// Compares two pictures of one size. What cannot be seen in both is no difference.
 Difference difference(const media::Image& a, const media::Image& b) {
   Difference found;
   for (std::size_t at = 0; at < a.pixels.size(); at += 4) {
@@ -95,14 +104,14 @@ class ComparedResult : public session::ResultSink {
   ComparedResult(const RerunOptions& options, const results::RunRecord& record)
       : options_(options), record_(record) {}
 
-  void begin(const session::Machinery& machinery, const session::Work& work) override {
-    changes_ = changes_since(record_, machinery, work.records.front());
+  void begin(const session::Machinery& /*machinery*/, const session::Work& work) override {
+    changes_ = changes_since(record_, work.records.front());
     if (options_.quiet) return;
     for (const std::string& change : changes_)
       say(fmt::format("{}: {}; the bits may differ\n", options_.run.string(), change));
   }
-  void take(std::size_t /*index*/, const results::ResultRecord& /*record*/, const runtime::Result& result,
-            const results::RunMetrics& /*figures*/, const std::function<void()>& /*moved*/) override {
+  void take(std::size_t /*index*/, const results::RunRecord& /*record*/, const runtime::Result& result,
+            const std::function<void()>& /*moved*/) override {
     const std::vector<std::string> hashes = results::layer_hashes(result.decoded);
     common::ensure(hashes.size() == record_.layer_hashes.size(), "a run made another number of layers");
     const std::vector<at::Tensor> layers = model::tensor_to_pictures(result.decoded).unbind(0);
@@ -141,7 +150,7 @@ class ComparedResult : public session::ResultSink {
   std::vector<std::size_t> different_;
 };
 
-// Of rank 0, on all.
+// Rank 0 reads it for all ranks.
 results::RunRecord read_record(const RerunOptions& options, comm::Communicator& communicator) {
   std::string text;
   comm::run_collectively(communicator, "reading run.json", [&] {
@@ -159,26 +168,84 @@ results::RunRecord read_record(const RerunOptions& options, comm::Communicator& 
   return record;
 }
 
-// The options of the run, and what the ranks have to agree on.
-Decompose options_of(const RerunOptions& options, const results::RunRecord& record) {
-  const std::vector<std::string> words = decompose_words(record, options);
-  std::vector<const char*> arguments;
-  for (const std::string& word : words) arguments.push_back(word.c_str());
-  Decompose run;
-  const Command decompose{.name = "decompose",
-                          .help = {},
-                          .add_options = add_decompose_options,
-                          .read = [&](const CLI::App& command) -> PreparedCommand {
-                            run = read_decompose_options(command);
-                            return {};
-                          }};
+[[noreturn]] void refuse(const results::RunRecord& record, const RerunOptions& options,
+                         const std::string& what) {
+  const std::string version = record.version("layerpipe");
+  throw common::InputError(
+      fmt::format("{}: {}", options.run.string(), what),
+      version.empty() || version == LAYERPIPE_VERSION
+          ? kGiveARun
+          : fmt::format("layerpipe {} wrote it, this is {}: take that one.", version, LAYERPIPE_VERSION));
+}
+
+// Refuses what another layerpipe wrote: another command, options that this one does not know, no hashes of
+// the layers.
+void check_record(const results::RunRecord& record, const RerunOptions& options) {
+  if (record.command != "decompose")
+    refuse(record, options, fmt::format("\"command\" is {}, not decompose", record.command));
+  const std::vector<std::string> known = decompose_option_names();
+  for (const results::RecordedOption& option : record.options) {
+    // Keys of a partition config ("partition.reserve") have a dot.
+    const bool is_known = option.name.find('.') != std::string::npos ||
+                          std::find(known.begin(), known.end(), option.name) != known.end();
+    if (!is_known)
+      refuse(record, options, fmt::format("\"options.{}\" is no option of layerpipe decompose", option.name));
+  }
+  if (record.layer_hashes.empty())
+    refuse(record, options, "\"layer_hashes\" is missing, so there is nothing to compare with");
+}
+
+// What makes the one result again that the record tells of, whatever is the default now. What only says which
+// files are written is left out: it changes no bit.
+session::Job job_of(const results::RunRecord& record, const RerunOptions& options) {
+  session::Job job = record.job.empty() ? session::job_of_options(record.options)
+                                        : session::job_of_run(record.job, options.run.string(), kGiveARun);
+  const session::Job defaults;
+  job.formats = defaults.formats;
+  job.drop_empty = defaults.drop_empty;
+  job.images = {options.image.empty() ? fs::path(record.picture) : options.image};
+  job.seed = record.seed;
+  job.num_images = 1;
+  session::check_job(job);
+  if (static_cast<std::size_t>(job.layers) != record.layer_hashes.size()) {
+    refuse(record, options,
+           fmt::format("\"layer_hashes\" has {} entries, but \"options.layers\" is {}",
+                       record.layer_hashes.size(), job.layers));
+  }
+  return job;
+}
+
+// What it is made on. Who computes what changes no bit, so of the run only the dtype and the kind of device
+// are taken.
+session::Settings settings_of(const results::RunRecord& record, const RerunOptions& options,
+                              const session::Job& job) {
+  check_dtype(record.dtype);
+  session::Settings settings;
+  settings.model = options.model.empty() ? fs::path(record.model_folder) : options.model;
+  settings.device = !options.device.empty() ? options.device : record.on_cpu() ? "cpu" : "cuda";
+  settings.run_config.dtype = record.dtype;
+  settings.run_config.comm.timeout = options.timeout;
+  settings.options = {{"model", {settings.model.string()}, "command line"},
+                      {"device", {settings.device}, "command line"},
+                      {"job", {session::to_json(job)}, "command line"}};
+  return settings;
+}
+
+struct Rerun {
+  session::Job job;
+  session::Settings settings;
+};
+
+Rerun rerun_of(const results::RunRecord& record, const RerunOptions& options) {
+  check_record(record, options);
   try {
-    parse_command_line(static_cast<int>(arguments.size()), arguments.data(), {&decompose, 1});
-    run.options.run_config.comm.timeout = options.timeout;
-    return run;
+    const session::Job job = job_of(record, options);
+    return {job, settings_of(record, options, job)};
   } catch (const common::InputError& error) {
-    throw common::InputError(fmt::format("{}: {}", options.run.string(), error.what()),
-                             "Give a run.json as layerpipe decompose wrote it.");
+    const std::string name = options.run.string();
+    const std::string what = error.what();
+    if (what.starts_with(name + ": ")) throw;  // it names the file already
+    throw common::InputError(fmt::format("{}: {}", name, what), kGiveARun);
   }
 }
 
@@ -226,14 +293,14 @@ RerunOptions read_rerun_options(const CLI::App& command) {
 void run_rerun(const RerunOptions& options, const CommandContext& context) {
   comm::Communicator& communicator = *context.communicator;
   const results::RunRecord record = read_record(options, communicator);
-  std::optional<Decompose> run;
+  Rerun run;
   comm::run_collectively(communicator, "reading the options of the run", [&] {
-    run = options_of(options, record);
-    if (communicator.rank() == 0) check_picture(run->options.images.front(), options);
+    run = rerun_of(record, options);
+    if (communicator.rank() == 0) check_picture(run.job.images.front(), options);
   });
   ComparedResult result(options, record);
   RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, context.stop_requested);
-  session::make_results(run->options, run->records, result, communicator,
+  session::make_results(run.job, run.settings, result, communicator,
                         {context.stop_requested, context.doing, display});
   comm::run_collectively(communicator, "comparing", [&] {
     if (communicator.rank() == 0) result.conclude(context.out);

@@ -4,13 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 #include "common/errors.h"
 #include "common/spelling.h"
 #include "common/units.h"
-#include "common/utf8.h"
+#include "session/option_text.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -37,11 +35,6 @@ std::string name_in(const std::string& word) {
 
 bool looks_like_option(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && word != "--";
-}
-
-bool is_whole_number(const std::string& text) {
-  const std::size_t sign = text.starts_with('-') ? 1 : 0;
-  return text.size() > sign && text.find_first_not_of("0123456789", sign) == std::string::npos;
 }
 
 }  // namespace
@@ -75,8 +68,12 @@ OptionValues::OptionValues(const CLI::App& command, std::string name)
   check_rest();
 }
 
+std::string OptionValues::remedy() const {
+  return see_help(name_);
+}
+
 void OptionValues::refuse(const std::string& what) const {
-  throw common::InputError(what, see_help(name_));
+  throw common::InputError(what, remedy());
 }
 
 void OptionValues::check_values() const {
@@ -111,6 +108,10 @@ void OptionValues::check_rest() const {
                            "Put a text of several words into quotes. " + see_help(name_));
 }
 
+bool OptionValues::has(const std::string& option) const {
+  return command_.get_option_no_throw(option) != nullptr;
+}
+
 bool OptionValues::given(const std::string& option) const {
   return command_.count(option) > 0;
 }
@@ -129,73 +130,21 @@ const std::string& OptionValues::single(const std::string& option) const {
   return value;
 }
 
+std::vector<std::string> OptionValues::texts(const std::string& option) const {
+  return command_.get_option(option)->results();
+}
+
 void OptionValues::read_text(const std::string& option, std::string& text) const {
-  if (!given(option)) return;
-  text = command_.get_option(option)->results().front();
-  if (const auto offset = common::first_invalid_utf8(text)) {
-    throw common::InputError(fmt::format("{} is not UTF-8: byte 0x{:02X} at offset {}", option,
-                                         static_cast<unsigned char>(text[*offset]), *offset),
-                             "Write it in UTF-8: \"locale charmap\" says what this terminal writes.");
-  }
+  if (given(option)) text = session::read_text({option, texts(option).front(), remedy()});
 }
 
 void OptionValues::read_path(const std::string& option, std::filesystem::path& path) const {
-  if (given(option)) path = single(option);
-}
-
-void OptionValues::read_paths(const std::string& option, std::vector<std::filesystem::path>& paths) const {
-  for (const std::string& value : command_.get_option(option)->results()) {
-    if (value.empty()) refuse(option + " is empty");
-    paths.emplace_back(value);
-  }
+  if (given(option)) path = session::read_path({option, texts(option).front(), remedy()});
 }
 
 void OptionValues::read_choice(const std::string& option, std::string& choice,
                                const std::vector<std::string>& choices) const {
-  if (!given(option)) return;
-  const std::string& value = single(option);
-  if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-    throw common::InputError(fmt::format("{} {} is not known", option, value),
-                             fmt::format("Take {}.", fmt::join(choices, " or ")));
-  }
-  choice = value;
-}
-
-void OptionValues::read_number(const std::string& option, double& number, double least, double most) const {
-  if (!given(option)) return;
-  const std::string& text = single(option);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::invalid_argument || end != text.data() + text.size() || std::isnan(value)) {
-    refuse(fmt::format("{} {} is not a number", option, text));
-  }
-  if (error == std::errc::result_out_of_range || value < least || value > most) {
-    refuse(fmt::format("{} {} is out of range: {} to {}", option, text, least, most));
-  }
-  number = value;
-}
-
-template <typename T>
-void OptionValues::read_integer(const std::string& option, T& number, T least, T most) const {
-  if (!given(option)) return;
-  const std::string& text = single(option);
-  if (!is_whole_number(text)) refuse(fmt::format("{} {} is not a whole number", option, text));
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || value < least || value > most) {
-    refuse(fmt::format("{} {} is out of range: {} to {}", option, text, least, most));
-  }
-  number = value;
-}
-
-void OptionValues::read_whole_number(const std::string& option, std::int64_t& number, std::int64_t least,
-                                     std::int64_t most) const {
-  read_integer(option, number, least, most);
-}
-
-void OptionValues::read_whole_number(const std::string& option, std::uint64_t& number, std::uint64_t least,
-                                     std::uint64_t most) const {
-  read_integer(option, number, least, most);
+  if (given(option)) choice = session::read_choice({option, texts(option).front(), remedy()}, choices);
 }
 
 void OptionValues::read_size(const std::string& option, std::optional<std::uint64_t>& bytes,

@@ -1,6 +1,6 @@
 // The values of a parsed command, and what is said when one of them is none: messages of our own, the same
 // whatever CLI11's version. CLI11 splits the command line into options and texts; everything behind that is
-// here.
+// here and in session/option_text.h.
 #pragma once
 
 #include <chrono>
@@ -42,32 +42,31 @@ class OptionValues {
   // belong to none, options without their value, and those given too often.
   OptionValues(const CLI::App& command, std::string name);
 
+  // Whether the command takes such an option.
+  bool has(const std::string& option) const;
   bool given(const std::string& option) const;
   // Refuses a command line without one of these.
   void require(const std::vector<std::string>& options) const;
 
   void read_text(const std::string& option, std::string& text) const;  // UTF-8, may be empty
   void read_path(const std::string& option, std::filesystem::path& path) const;
-  void read_paths(const std::string& option, std::vector<std::filesystem::path>& paths) const;
   void read_choice(const std::string& option, std::string& choice,
                    const std::vector<std::string>& choices) const;
-  void read_number(const std::string& option, double& number, double least, double most) const;
-  void read_whole_number(const std::string& option, std::int64_t& number, std::int64_t least,
-                         std::int64_t most) const;
-  void read_whole_number(const std::string& option, std::uint64_t& number, std::uint64_t least,
-                         std::uint64_t most) const;
+  // What was given for it, word by word; of a flag "true".
+  std::vector<std::string> texts(const std::string& option) const;
   // "12GiB", "120s": common/units.h.
   void read_size(const std::string& option, std::optional<std::uint64_t>& bytes, std::uint64_t least,
                  std::uint64_t most) const;
   void read_duration(const std::string& option, std::optional<std::chrono::milliseconds>& duration,
                      std::chrono::milliseconds least, std::chrono::milliseconds most) const;
 
+  // "See layerpipe decompose --help.", for what is said of a value elsewhere.
+  std::string remedy() const;
+
  private:
   void check_values() const;
   void check_rest() const;
   const std::string& single(const std::string& option) const;  // given and not empty
-  template <typename T>
-  void read_integer(const std::string& option, T& number, T least, T most) const;
   [[noreturn]] void refuse(const std::string& what) const;
 
   const CLI::App& command_;

@@ -6,9 +6,9 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "launch/options/job_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/run_options.h"
-#include "launch/options/work_options.h"
 #include "runtime/request/limits.h"
 
 namespace layerpipe::launch {
@@ -53,7 +53,6 @@ std::vector<partition::DeviceInfo> parse_devices(std::string_view text) {
 }
 
 void add_plan_options(CLI::App& command) {
-  const PlanOptions defaults;
   const OptionGroup needed(command, "Needed");
   needed.add("--model", "FOLDER", "Model folder in diffusers layout");
 
@@ -64,14 +63,13 @@ void add_plan_options(CLI::App& command) {
   add_partition_options(machine);
 
   const OptionGroup work(command, "Work");
-  add_work_options(work);
-  work.add_flag("--no-cfg", "No guidance: half the work");
-  work.add("--num-images", "N", fmt::format("Results at a time, 1 to {}", runtime::kMostImages))
-      ->default_str(std::to_string(defaults.num_images));
+  for (const char* field : {"layers", "resolution", "any_resolution", "steps"}) add_job_option(work, field);
+  add_job_option(work, "no_cfg", "No guidance: half the work");
+  add_job_option(work, "num_images", fmt::format("Results at a time, 1 to {}", runtime::kMostImages));
 
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON instead of a table");
-  output.add_flag("--random-weights", "The model folder needs no weight files");
+  add_job_option(output, "random_weights", "The model folder needs no weight files");
   command.footer(
       "Exits with 3 when the model does not fit.\n"
       "Example:\n  layerpipe plan --model Qwen-Image-Layered --devices 24GiB,24GiB,12GiB --resolution 1024");
@@ -87,11 +85,8 @@ PlanOptions read_plan_options(const CLI::App& command) {
     values.read_text("--devices", list);
     options.devices = parse_devices(list);
   }
-  options.work = read_work_options(values);
-  check_resolution(options.work);
-  options.no_cfg = values.given("--no-cfg");
-  values.read_whole_number("--num-images", options.num_images, 1, runtime::kMostImages);
-  options.random_weights = values.given("--random-weights");
+  options.job = read_job(values);
+  session::check_resolution(options.job);
   if (values.given("--json")) options.format = PlanFormat::kJson;
   options.run_config = make_run_config(read_partition_options(values));
   return options;

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "launch/options/work_options.h"
 #include "partition/device_info.h"
 #include "runtime/config/run_config.h"
+#include "session/job.h"
 
 namespace CLI {
 class App;
@@ -22,11 +22,8 @@ enum class PlanFormat { kTable, kJson };
 struct PlanOptions {
   std::filesystem::path model;
   std::vector<partition::DeviceInfo> devices;  // imagined; empty: those of this machine
-  session::WorkOptions work;
-  bool no_cfg = false;
-  std::int64_t num_images = 1;
+  session::Job job;                            // how much is to be made; there are no pictures and no prompt
   runtime::RunConfig run_config;
-  bool random_weights = false;
   PlanFormat format = PlanFormat::kTable;
 };
 

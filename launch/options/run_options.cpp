@@ -5,11 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "common/errors.h"
 #include "common/units.h"
 #include "launch/options/option_values.h"
 #include "runtime/config/words.h"
+#include "session/option_text.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 constexpr std::uint64_t kSmallestLimit = std::uint64_t{1} << 20;
 constexpr std::uint64_t kLargestLimit = std::uint64_t{1} << 40;
 
-// Of every key that an option sets as well.
+// Every key that an option sets as well, and that option.
 constexpr std::pair<std::string_view, std::string_view> kOptionsOfKeys[] = {
     {"partition.strategy", "strategy"},
     {"partition.residency", "residency"},
@@ -25,12 +27,18 @@ constexpr std::pair<std::string_view, std::string_view> kOptionsOfKeys[] = {
     {"runtime.dtype", "dtype"}};
 
 template <typename T, std::size_t count>
+std::vector<std::string> choices_of(const runtime::Word<T> (&words)[count]) {
+  std::vector<std::string> choices;
+  for (const auto& word : words) choices.emplace_back(word.word);
+  return choices;
+}
+
+template <typename T, std::size_t count>
 std::optional<T> read_word(const OptionValues& values, const std::string& option,
                            const runtime::Word<T> (&words)[count]) {
   if (!values.given(option)) return std::nullopt;
   std::string choice;
-  std::vector<std::string> choices;
-  for (const auto& word : words) choices.emplace_back(word.word);
+  const std::vector<std::string> choices = choices_of(words);
   values.read_choice(option, choice, choices);
   const auto found = std::find(choices.begin(), choices.end(), choice) - choices.begin();
   return words[found].value;
@@ -99,6 +107,11 @@ std::optional<std::chrono::milliseconds> read_timeout(const OptionValues& values
   std::optional<std::chrono::milliseconds> timeout;
   values.read_duration("--timeout", timeout, runtime::kShortestTimeout, runtime::kLongestTimeout);
   return timeout;
+}
+
+void check_dtype(const std::string& dtype) {
+  const std::string option = "--dtype";
+  session::read_choice({option, dtype, option}, choices_of(runtime::kDtypeWords));
 }
 
 runtime::RunConfig merge(const RunOptions& options, runtime::RunConfig file) {

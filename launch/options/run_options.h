@@ -28,15 +28,18 @@ struct RunOptions {
 
 // Adds --dtype, --partition, --strategy, --residency and --memory-limit.
 void add_partition_options(const OptionGroup& group);
-// These and --timeout.
+// Adds these and --timeout.
 void add_run_options(const OptionGroup& group);
-// --timeout alone.
+// Adds --timeout alone.
 void add_timeout_option(const OptionGroup& group);
 
-// Reads them. Throws InputError naming the option.
+// Read them. Throw InputError naming the option.
 RunOptions read_partition_options(const OptionValues& values);
 RunOptions read_run_options(const OptionValues& values);
 std::optional<std::chrono::milliseconds> read_timeout(const OptionValues& values);
+
+// Throws InputError, as for the option, when a dtype that was recorded is not one of --dtype's.
+void check_dtype(const std::string& dtype);
 
 // Command line over file over default. What the command line overrides leaves `file_settings` as well: the
 // stages with an explicit strategy, every component with a residency. Throws InputError when the strategy is

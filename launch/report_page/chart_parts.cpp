@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "launch/report_page/figures.h"
+#include "launch/report_page/number_texts.h"
 
 namespace layerpipe::launch {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "common/units.h"
 #include "launch/report_page/chart_parts.h"
-#include "launch/report_page/figures.h"
+#include "launch/report_page/number_texts.h"
 
 namespace layerpipe::launch {
 namespace {

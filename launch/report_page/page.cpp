@@ -6,8 +6,8 @@
 
 #include "common/units.h"
 #include "launch/report_page/charts.h"
-#include "launch/report_page/figures.h"
 #include "launch/report_page/findings.h"
+#include "launch/report_page/number_texts.h"
 #include "launch/report_page/style.h"
 #include "media/html_text.h"
 

@@ -7,7 +7,7 @@
 
 #include "launch/report_page/chart_parts.h"
 #include "launch/report_page/charts.h"
-#include "launch/report_page/figures.h"
+#include "launch/report_page/number_texts.h"
 
 namespace layerpipe::launch {
 namespace {

@@ -40,8 +40,8 @@ struct ProgressState {
 double seconds_left(const PhaseState& phase);
 
 // "denoise step 12 of 50, 0.67 s a step, 25 s left": a phase in words.
-// "results 3-4 of 10, about 12 min 00 s left", counted from 1. The time is that of this window and those behind
-// it.
+// "results 3-4 of 10, about 12 min 00 s left", counted from 1. The time is that of this window and those
+// behind it.
 std::string window_text(const WindowState& window);
 std::string phase_text(partition::Phase phase, const PhaseState& state);
 

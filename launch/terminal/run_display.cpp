@@ -12,12 +12,15 @@ void RunDisplay::notice(const std::string& line) {
   if (loudness_ == Loudness::kUsual) say(line + "\n");
 }
 
+void RunDisplay::failed(const std::string& line) {
+  say(line + "\n");
+}
+
 void RunDisplay::planned(const session::PlannedRun& run) {
   if (loudness_ == Loudness::kQuiet) return;
-  const session::DecomposeOptions& options = run.options;
-  say(plan_table(run.plan, {.model = options.model.string(),
-                            .work = work_text({.layers = options.work.layers,
-                                               .resolution = options.work.resolution,
+  say(plan_table(run.plan, {.model = run.settings.model.string(),
+                            .work = work_text({.layers = run.job.layers,
+                                               .resolution = run.job.resolution,
                                                .branches = run.input.work.branches,
                                                .pictures = run.input.work.requests,
                                                .dtype = session::word_of(run.input.workload.dtype)}),

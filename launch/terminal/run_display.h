@@ -18,6 +18,7 @@ class RunDisplay : public session::RunObserver {
       : loudness_(loudness), stop_requested_(stop_requested) {}
 
   void notice(const std::string& line) override;
+  void failed(const std::string& line) override;
   void planned(const session::PlannedRun& run) override;
   void work_begins(std::function<runtime::MemoryUse()> read_memory) override;
   void window_begins(const common::Range& results, std::int64_t count) override;

@@ -22,21 +22,22 @@ NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& par
                   place.emplace(store, config.text_encoder, layers);
                 });
   // The first stage runs the encoder's part that sees whole pictures.
-  slots_[Network::kVaeEncoder] =
-      make_slot(vae_encoder_, has_strips || part.is_first(),
-                [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
+  slots_[Network::kVaeEncoder] = make_slot(
+      vae_encoder_, has_strips || part.is_first(),
+      [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
   slots_[Network::kTransformer] =
       make_slot(transformer_, part.blocks.size() > 0,
                 [&config, blocks = part.blocks](auto& place, const model::WeightStore& store) {
                   place.emplace(store, config.transformer, blocks);
                 });
-  slots_[Network::kVaeDecoder] =
-      make_slot(vae_decoder_, has_strips,
-                [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
+  slots_[Network::kVaeDecoder] = make_slot(
+      vae_decoder_, has_strips,
+      [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
   for (auto& [network, slot] : slots_) {
     if (!slot.has_part) continue;
-    slot.build(model::WeightStore::dry_run(model_.source(network), device_, compute_dtype_,
-                                           [&slot = slot](std::uint64_t more) { slot.weight_bytes += more; }));
+    slot.build(
+        model::WeightStore::dry_run(model_.source(network), device_, compute_dtype_,
+                                    [&slot = slot](std::uint64_t more) { slot.weight_bytes += more; }));
     slot.drop();
   }
 }

@@ -1,5 +1,5 @@
-// The networks of one rank: its parts of them, loaded when a step of the phases asks for it and let go when another
-// does (partition/phase_steps.h).
+// The networks of one rank: its parts of them, loaded when a step of the phases asks for it and let go when
+// another does (partition/phase_steps.h).
 #pragma once
 
 #include <functional>

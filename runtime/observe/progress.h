@@ -24,10 +24,10 @@ using ProgressListener = std::function<void(const Progress&)>;
 
 // Counts the units of one phase after the other, tells the listener, and looks whether the user wants to
 // stop.
-class ProgressTeller {
+class ProgressReporter {
  public:
   // Both outlive the object. The listener may be empty.
-  ProgressTeller(const ProgressListener& listener, const std::atomic<bool>& stop_requested)
+  ProgressReporter(const ProgressListener& listener, const std::atomic<bool>& stop_requested)
       : listener_(listener), stop_requested_(stop_requested) {}
 
   partition::Phase phase() const noexcept { return phase_; }

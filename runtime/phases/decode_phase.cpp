@@ -164,7 +164,8 @@ class Decoding {
     RequestState& mine = state(number);
     if (!mine.failure) {
       mine.result.decoded = std::exchange(decoded_, {});
-      mine.require_finite(mine.result.decoded, "the layers of result " + std::to_string(number));
+      mine.require_finite(mine.result.decoded,
+                          "the layers of result " + std::to_string(run_.first_request + number));
     }
     told_(static_cast<std::size_t>(number));
   }

@@ -14,6 +14,12 @@ std::string doing(const Instruction& instruction) {
          std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
 }
 
+// The instruction as messages and the trace number it.
+Instruction shifted(Instruction instruction, std::int64_t by) {
+  instruction.request += by;
+  return instruction;
+}
+
 DenoiseWork work_of(const RunContext& run, const partition::Topology& topology) {
   DenoiseWork work{.stages = topology.stages(), .in_flight = run.plan.in_flight};
   for (const Request& request : run.requests) {
@@ -75,17 +81,18 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const std::fun
                      .is_last = topology.is_last_stage(rank),
                      .device = run.device,
                      .dtype = run.dtype,
-                     .after_block = [&] { run.communicator.report_progress(); }},
+                     .after_block = [&] { run.communicator.report_progress(); },
+                     .first_request = run.first_request},
                     run.requests, prompts.prompt_lengths, run.states);
   StepClock steps(run.requests.size(), common::now());
   const auto before = [&](const Instruction& instruction) {
     run.progress.check_stop();
     before_each();
-    run.now_doing(doing(instruction));
+    run.now_doing(doing(shifted(instruction, run.first_request)));
   };
   const auto after = [&](const Instruction& instruction, double begin, double end) {
     metrics.stage.add(instruction, begin, end);
-    run.trace.add(instruction, begin, end);
+    run.trace.add(shifted(instruction, run.first_request), begin, end);
     if (instruction.operation != Operation::kReceiveLatents) return;
     const auto request = static_cast<std::size_t>(instruction.request);
     run.states[request].result.step_seconds.push_back(steps.lap(request, end));

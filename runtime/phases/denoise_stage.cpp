@@ -162,8 +162,9 @@ void DenoiseStage::take_latents(const Instruction& instruction, comm::Boundary l
   if (instruction.step + 1 < asked.steps) return;
   request.result.latents = held_latents.cpu();
   held_.erase(instruction.request);
-  request.require_finite(request.result.latents,
-                         "the latents of result " + std::to_string(instruction.request));
+  request.require_finite(
+      request.result.latents,
+      "the latents of result " + std::to_string(config_.first_request + instruction.request));
 }
 
 }  // namespace layerpipe::runtime

@@ -24,6 +24,7 @@ struct DenoiseStageConfig {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   std::function<void()> after_block;  // may be empty
+  std::int64_t first_request = 0;     // what messages call the first one
 };
 
 // Holds the states of requests between their steps: rotary tables on every stage, latents and embeddings on

@@ -18,6 +18,12 @@ comm::Boundary receive(RunContext& run, const ExchangeInstruction& instruction) 
   return run.exchange.receive(rank_of(run, instruction.peer), instruction.number);
 }
 
+// The instruction as messages number it.
+ExchangeInstruction shifted(ExchangeInstruction instruction, std::int64_t by) {
+  instruction.number += by;
+  return instruction;
+}
+
 }  // namespace
 
 void execute(RunContext& run, std::span<const ExchangeInstruction> list, const ExchangeWork& work) {
@@ -26,7 +32,10 @@ void execute(RunContext& run, std::span<const ExchangeInstruction> list, const E
     const std::int64_t number = instruction.number;
     switch (instruction.operation) {
       case ExchangeOperation::kBegin:
-        run.now_doing(doing(instruction));
+        // Prompts are counted anew in every window: they belong to no request alone.
+        run.now_doing(instruction.item == ExchangeItem::kPrompt
+                          ? doing(instruction)
+                          : doing(shifted(instruction, run.first_request)));
         run.progress.check_stop();
         if (work.begin) work.begin(number);
         break;

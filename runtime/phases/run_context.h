@@ -35,9 +35,10 @@ struct RunContext {
   std::optional<StageLinks>& links;
   KnownInputs& known;
   std::vector<RequestState> states;  // on rank 0; empty elsewhere
-  ProgressTeller progress;
+  ProgressReporter progress;
   Trace& trace;
-  double load_seconds = 0;  // of the phase, so far
+  std::int64_t first_request = 0;  // what messages and the trace call the first one
+  double load_seconds = 0;         // of the phase, so far
   // On rank 0: the most memory that each rank has used for decoding, by rank, as they tell with their rows.
   std::vector<std::uint64_t> decode_peak_bytes{};
 

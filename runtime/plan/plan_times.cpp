@@ -1,9 +1,11 @@
 #include "runtime/plan/plan_times.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "common/errors.h"
+#include "runtime/plan/windows.h"
 #include "runtime/schedule/exchange_schedule.h"
 #include "runtime/schedule/shares.h"
 #include "runtime/schedule/simulator.h"
@@ -118,8 +120,8 @@ double other_phases(const partition::Plan& plan, const partition::ModelCost& cos
   const DealtVae dealt{.strips = deal_strips(cost.vae.strips, plan),
                        .tasks = deal_strips(cost.vae.decode_tasks, plan)};
   PromptWork prompts{.stages = stages, .prompts = workload.branches};
-  for (const StagePlan& stage : plan.stages) {
-    if (stage.text_layers.size() > 0) prompts.chain.push_back(stage.stage);
+  for (std::int64_t place = 0; place < stages; ++place) {
+    if (plan.stages[static_cast<std::size_t>(place)].text_layers.size() > 0) prompts.chain.push_back(place);
   }
   std::vector<DealtItem> pictures;
   std::vector<DealtItem> requests;
@@ -150,11 +152,25 @@ void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
   }
   const std::vector<StageSeconds> seconds = stage_seconds(plan, cost, devices);
   const double alone = simulate_requests(seconds, workload, 1, 1).seconds;
-  const Simulation all = simulate_requests(seconds, workload, workload.requests, plan.in_flight);
   plan.predicted_step_seconds = alone / static_cast<double>(workload.steps);
-  plan.predicted_seconds = all.seconds + other_phases(plan, cost, devices, workload);
+  double denoising = 0;
+  double others = 0;
+  std::vector<double> busy(plan.stages.size());
+  // Windows are of two sizes at most.
+  std::map<std::int64_t, std::int64_t> count_of_size;
+  for (const common::Range& window : windows_of(plan, workload.requests)) ++count_of_size[window.size()];
+  for (const auto& [size, windows] : count_of_size) {
+    partition::Workload one = workload;
+    one.requests = size;
+    const auto times = static_cast<double>(windows);
+    const Simulation window = simulate_requests(seconds, one, size, plan.in_flight);
+    denoising += times * window.seconds;
+    others += times * other_phases(plan, cost, devices, one);
+    for (std::size_t i = 0; i < busy.size(); ++i) busy[i] += times * window.busy_seconds[i];
+  }
+  plan.predicted_seconds = denoising + others;
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
-    plan.stages[i].predicted_busy_share = all.seconds > 0 ? all.busy_seconds[i] / all.seconds : 0;
+    plan.stages[i].predicted_busy_share = denoising > 0 ? busy[i] / denoising : 0;
 }
 
 }  // namespace layerpipe::runtime

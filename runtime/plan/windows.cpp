@@ -16,9 +16,11 @@ std::vector<common::Range> windows_of(const partition::Plan& plan, std::int64_t 
   constexpr auto kResident = partition::Residency::kResident;
   if (plan.residency != partition::PerComponent<partition::Residency>{kResident, kResident, kResident})
     size = std::max(size, kLeastWithComingWeights);
+  // As even as they go: a last window of one request would load weights for that one alone.
+  const std::int64_t count = (requests + size - 1) / size;
   std::vector<common::Range> windows;
-  for (std::int64_t first = 0; first < requests; first += size)
-    windows.push_back({first, std::min(first + size, requests)});
+  for (std::int64_t i = 0; i < count; ++i)
+    windows.push_back({requests * i / count, requests * (i + 1) / count});
   return windows;
 }
 

@@ -87,25 +87,36 @@ TEST_F(Decompose, PicturesSayWhatMadeThem) {
     for (const char* key : {"versions", "command", "device", "dtype", "seed", "working_size"})
       EXPECT_EQ(origin.at(key), report.at(key)) << key;
     EXPECT_EQ(origin.at("model").at("fingerprint"), report.at("model").at("fingerprint"));
-    EXPECT_EQ(origin.at("options").at("steps"), report.at("options").at("steps"));
+    EXPECT_EQ(origin.at("job").at("steps"), report.at("job").at("steps"));
     // Where things lie on somebody's disk is nothing to hand on with a picture.
     EXPECT_EQ(origin.at("picture"), "weather.png");
-    EXPECT_EQ(origin.at("options").at("out").at("value"), "nested");
-    EXPECT_EQ(origin.at("options").at("image").at("value"), "weather.png");
+    EXPECT_EQ(origin.at("job").at("image"), "weather.png");
     EXPECT_EQ(png.texts.at("layerpipe").find(out_.parent_path().string()), std::string::npos);
   }
   EXPECT_EQ(read_png_file(out_ / "layer_1.png").texts.at("Title"), "Layer 1 of 2");
 }
 
-TEST_F(Decompose, SeveralPicturesAreAListInWhatMadeThem) {
+// Neither the folder, nor the files beside, nor how long a rank waits says anything of the picture.
+TEST_F(Decompose, TheSameRunIntoAnotherFolderGivesTheSameBytes) {
+  run({"--dump-latents", folder_.path() / "a.safetensors", "--trace", folder_.path() / "a.json"});
+  const std::filesystem::path first = out_;
+  out_ = folder_.path() / "elsewhere";
+  run({"--dump-latents", folder_.path() / "b.safetensors", "--trace", folder_.path() / "b.json", "--quiet",
+       "--timeout", "90s", "--format", "png,psd", "--drop-empty"});
+  for (const char* name : {"layer_0.png", "layer_1.png", "composite.png"})
+    EXPECT_TRUE(common::read_text_file(first / name) == common::read_text_file(out_ / name)) << name;
+}
+
+TEST_F(Decompose, AJobMakesOneOfSeveralResults) {
   const std::string second = folder_.path() / "second picture.png";
   std::filesystem::copy_file(layerpipe::testing::demo_picture(), second);
   run({"--image", second, "--quiet"});
   EXPECT_EQ(report("0").at("options").at("image").at("value"),
             Json({layerpipe::testing::demo_picture(), second}));
   const auto png = read_png_file(out_ / "1" / "layer_0.png");
-  EXPECT_EQ(Json::parse(png.texts.at("layerpipe")).at("options").at("image").at("value"),
-            Json({"weather.png", "second picture.png"}));
+  EXPECT_EQ(Json::parse(png.texts.at("layerpipe")).at("job").at("image"), "second picture.png");
+  EXPECT_EQ(report("0").at("job").at("image"), layerpipe::testing::demo_picture().string());
+  EXPECT_EQ(report("1").at("job").at("image"), second);
 }
 
 TEST_F(Decompose, GoesOnWhenItsLogCannotBeWritten) {

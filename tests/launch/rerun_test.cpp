@@ -1,4 +1,4 @@
-// `layerpipe rerun` from outside, and the command line that it makes of a run.json.
+// `layerpipe rerun` from outside. tests/session/job_test.cpp has what it makes of a run.json.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,11 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
-#include "launch/commands/rerun_work.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
 #include "tests/launch/program.h"
-#include "tests/support/refusal.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -190,25 +188,34 @@ TEST_F(Rerun, SaysBeforeTheWorkWhatHasChangedSince) {
                                      "bits\n  This has changed since: the fingerprint of the model folder"));
 }
 
-TEST(DecomposeWords, KeepTextsThatLookLikeOptions) {
-  results::RunRecord record;
-  record.command = "decompose";
-  record.options = {{"prompt", {"--seed=4"}, "command line"}, {"layers", {"1"}, "default"}};
-  record.model_folder = "m";
-  record.picture = "p.png";
-  record.dtype = "fp32";
-  record.device_id = "cuda:1";
-  record.seed = 7;
-  record.layer_hashes = {"00"};
-  RerunOptions options;
-  options.run = "run/run.json";
-  const auto words = decompose_words(record, options);
-  EXPECT_THAT(words, ::testing::IsSupersetOf({"--prompt=--seed=4", "--seed=7", "--device=cuda", "--model=m",
-                                              "--image=p.png", "--dtype=fp32", "--layers=1"}));
-  options.device = "cpu";
-  options.model = "elsewhere";
-  EXPECT_THAT(decompose_words(record, options),
-              ::testing::IsSupersetOf({"--device=cpu", "--model=elsewhere"}));
+// As layerpipe wrote it before a run.json had a job: every option is a text, and flags are "true" or "false".
+TEST_F(Rerun, MakesARunAgainThatHasNoJob) {
+  decompose({"--seed", "5", "--negative-prompt", "-- a dash", "--cfg-scale", "2.5", "--drop-empty",
+             "--format", "png,psd"});
+  Json json = Json::parse(common::read_text_file(LAYERPIPE_TEST_DATA "/run_without_job.json"));
+  EXPECT_FALSE(json.contains("job"));
+  json["picture"] = report().at("picture");
+  json["model"] = report().at("model");
+  json["layer_hashes"] = report().at("layer_hashes");
+  common::write_file_atomically(run_, json.dump());
+  const Outcome outcome = rerun({"--quiet"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, same_);
+}
+
+TEST_F(Rerun, RefusesAJobThatIsNone) {
+  decompose({"--quiet"});
+  const auto refused = [&](const Json& job) {
+    patch({{"job", job}});
+    const Outcome outcome = rerun();
+    EXPECT_EQ(outcome.exit_code, 2);
+    return outcome.err;
+  };
+  const std::string remedy = "\n  Give a run.json as layerpipe decompose wrote it.\n";
+  EXPECT_EQ(refused({{"steps", 0}}),
+            "layerpipe: FOLDER/run.json: \"job.steps\" is 0, not a whole number from 1 to 1000" + remedy);
+  EXPECT_EQ(refused({{"steps", 2}, {"layer", 2}}),
+            "layerpipe: FOLDER/run.json: \"job.layer\" is no key of a job; did you mean layers?" + remedy);
 }
 
 }  // namespace

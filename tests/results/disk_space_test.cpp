@@ -9,7 +9,8 @@
 #include "media/png_writer.h"
 #include "model/pipeline/prompt_template.h"
 #include "model/weights/safetensors.h"
-#include "results/report.h"
+#include "results/run_record.h"
+#include "runtime/plan/plan_json.h"
 #include "tests/launch/program.h"
 
 namespace layerpipe::results {
@@ -43,16 +44,17 @@ TEST_P(DiskSpaceTest, PicturesOfNoiseFit) {
   std::mt19937 random(7);
   for (auto& value : noise.pixels) value = static_cast<std::uint8_t>(random());
   const std::uint64_t picture = size_of("p.png", [&](const auto& path) { media::write_png(path, noise); });
-  RunMetrics figures;
-  figures.step_seconds.assign(1000, 1.0 / 3);
-  figures.plan.stages.resize(16);
-  for (std::size_t i = 0; i < figures.plan.stages.size(); ++i)
-    figures.plan.stages[i].stage = figures.plan.stages[i].rank = static_cast<int>(i);
-  figures.ranks.resize(16);
-  const std::vector<std::string> files(33, "layer_31.png");
-  const std::uint64_t json = size_of("run.json", [&](const auto& path) {
-    common::write_file_atomically(path, report_json({}, {}, figures, {.files = files, .empty_layers = {}}));
-  });
+  RunRecord record;
+  record.step_seconds.assign(1000, 1.0 / 3);
+  partition::Plan plan;
+  plan.stages.resize(16);
+  set_plan(record, runtime::plan_json(plan));
+  record.ranks.resize(16);
+  for (RecordedRank& rank : record.ranks) rank.seconds = rank.load_seconds = ByPhase<double>{};
+  for (RecordedRank& rank : record.ranks) rank.edge.emplace();
+  record.files.assign(33, "layer_31.png");
+  const std::uint64_t json =
+      size_of("run.json", [&](const auto& path) { common::write_file_atomically(path, run_json(record)); });
   const auto written = static_cast<std::uint64_t>(request.layers + 1) * picture + json;
   EXPECT_GE(most_result_bytes(request, {GetParam()[1], GetParam()[0]}, kPng), written);
   // Not so much more that a disk with room is refused.

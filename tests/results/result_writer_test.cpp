@@ -12,6 +12,7 @@
 #include "media/png_reader.h"
 #include "media/zip_writer.h"
 #include "results/finished_run.h"
+#include "runtime/plan/plan_json.h"
 #include "tests/launch/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -22,7 +23,7 @@ constexpr std::uint64_t kGiB = 1ULL << 30;
 
 TEST(WritingMemory, IsAskedForTheLargestResult) {
   const auto result_of = [](std::int64_t width, std::int64_t height) {
-    ResultRecord record;
+    RunRecord record;
     record.layer_size = {width, height};
     return record;
   };
@@ -65,23 +66,24 @@ class WrittenResult : public ::testing::Test {
   // Result `index` of each is the same; the empty layers of the last one.
   std::vector<std::size_t> write_results(std::vector<Format> formats, std::size_t results) {
     options_.formats = std::move(formats);
-    RunOrigin origin;
-    origin.options = {{.name = "prompt", .values = {"sky, sun and a house"}, .source = "command line"},
+    RunRecord record;
+    record.options = {{.name = "prompt", .values = {"sky, sun and a house"}, .source = "command line"},
                       {.name = "image", .values = {"poster.png"}, .source = "command line"},
                       {.name = "num-images", .values = {std::to_string(results)}, .source = "command line"}};
-    ResultRecord record{.picture = "poster.png",
-                        .picture_size = {32, 16},
-                        .working_size = {16, 8},
-                        .layer_size = {16, 8},
-                        .seed = 7};
+    record.picture = "poster.png";
+    record.picture_size = {32, 16};
+    record.working_size = {16, 8};
+    record.layer_size = {16, 8};
+    record.seed = 7;
+    record.ranks.resize(1);
+    partition::Plan plan;
+    plan.stages.resize(1);
+    set_plan(record, runtime::plan_json(plan));
     runtime::Result result;
     result.decoded = decoded_;
-    RunMetrics figures;
-    figures.ranks.resize(1);
-    figures.plan.stages.resize(1);
-    const ResultWriter writer(options_, results, origin);
+    const ResultWriter writer(options_, results);
     std::vector<std::size_t> empty_layers;
-    for (std::size_t i = 0; i < results; ++i) empty_layers = writer.write(i, record, result, figures);
+    for (std::size_t i = 0; i < results; ++i) empty_layers = writer.write(i, record, result);
     return empty_layers;
   }
   std::vector<std::string> files() const { return layerpipe::testing::files_below(options_.out); }

@@ -100,6 +100,42 @@ TEST(RunRecord, HoldsWhatTheFileTells) {
   EXPECT_EQ(record.layer_hashes, (std::vector<std::string>{"22", "33"}));
 }
 
+TEST(RunRecord, IsWrittenAsItIsRead) {
+  Json json = valid();
+  json["job"] = {{"image", "a.png"}, {"steps", 50}};
+  json["run_id"] = "1789";
+  json["empty_layers"] = {1};
+  json["memory"] = {{"weight_bytes", {{"transformer", 7}, {"vae_decoder", 8}}},
+                    {"peak_bytes", {{"encode", 1}, {"denoise", 2}, {"decode", 3}}},
+                    {"host_peak_bytes", 9}};
+  const std::string text = run_json(parsed(json));
+  EXPECT_EQ(run_json(parse_run_record(text, "FILE")), text);
+  const Json written = Json::parse(text);
+  for (const char* key :
+       {"versions", "command",      "job",          "options",      "model",        "device", "dtype",
+        "picture",  "picture_size", "working_size", "layer_size",   "seed",         "run_id", "seconds",
+        "memory",   "plan",         "picture_hash", "layer_hashes", "empty_layers", "files"})
+    EXPECT_EQ(written.at(key), json.at(key)) << key;
+  for (const char* key : {"predicted_peak_bytes", "peak_bytes", "denoise", "edge"})
+    EXPECT_EQ(written.at("ranks")[1].at(key), json.at("ranks")[1].at(key)) << key;
+  EXPECT_EQ(written.at("ranks")[1].at("seconds"), json.at("ranks")[1].at("seconds"));
+}
+
+TEST(RunRecord, TellsPicturesNothingThatAnotherFolderWouldChange) {
+  Json json = valid();
+  json["picture"] = "/home/somebody/a.png";
+  json["model"]["folder"] = "/home/somebody/model/";
+  RunRecord record = parsed(json);
+  record.job = R"({"image": "/home/somebody/a.png", "format": "psd"})";
+  record.deciding_job = R"({"image": "a.png"})";
+  const Json told = Json::parse(picture_json(record));
+  EXPECT_EQ(told.at("job"), Json({{"image", "a.png"}}));
+  EXPECT_EQ(told.at("picture"), "a.png");
+  EXPECT_EQ(told.at("model").at("folder"), "model");
+  for (const char* key : {"options", "seconds", "files", "plan", "ranks"})
+    EXPECT_FALSE(told.contains(key)) << key;
+}
+
 TEST(RunRecord, TakesFilesOfEarlierVersionsAndKeysOfLaterOnes) {
   Json json = valid();
   for (const char* key : {"layer_hashes", "picture_hash"}) json.erase(key);

@@ -101,10 +101,9 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
       part_end = event.end;
     }
   }
-  EXPECT_THAT(names,
-              ::testing::ElementsAre("load weights", "text encoder", "text encoder",
-                                     "load weights", "VAE strips", "VAE middle", "encode", "load weights",
-                                     "connect", "denoise", "load weights", "VAE strips", "decode"));
+  EXPECT_THAT(names, ::testing::ElementsAre("load weights", "text encoder", "text encoder", "load weights",
+                                            "VAE strips", "VAE middle", "encode", "load weights", "connect",
+                                            "denoise", "load weights", "VAE strips", "decode"));
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {

@@ -91,11 +91,11 @@ class RunOptionsOfACommand : public ::testing::Test {
   void SetUp() override { common::write_file_atomically(path(), kFile); }
   std::string path() const { return folder_.path() / "run.yaml"; }
 
-  static Decompose parse(const std::vector<std::string>& more) {
+  static DecomposeOptions parse(const std::vector<std::string>& more) {
     std::vector<const char*> words{"layerpipe", "decompose", "--model", "m",        "--image",
                                    "a.png",     "--out",     "o",       "--prompt", "a fox"};
     for (const std::string& word : more) words.push_back(word.c_str());
-    Decompose read;
+    DecomposeOptions read;
     const Command decompose{.name = "decompose",
                             .help = {},
                             .add_options = add_decompose_options,
@@ -108,9 +108,9 @@ class RunOptionsOfACommand : public ::testing::Test {
   }
 
   // "NAME = VALUES (SOURCE)" of the records about settings that a file can give.
-  static std::vector<std::string> told(const Decompose& command) {
+  static std::vector<std::string> told(const DecomposeOptions& command) {
     std::vector<std::string> lines;
-    for (const auto& record : command.records) {
+    for (const auto& record : command.settings.options) {
       const bool of_an_option = record.name == "strategy" || record.name == "residency" ||
                                 record.name == "timeout" || record.name == "dtype";
       if (!of_an_option && record.name.find('.') == std::string::npos) continue;
@@ -126,19 +126,19 @@ class RunOptionsOfACommand : public ::testing::Test {
 };
 
 TEST_F(RunOptionsOfACommand, AreDefaultsWhenNothingIsSaid) {
-  const Decompose command = parse({});
-  EXPECT_EQ(command.options.run_config.partition.strategy, Strategy::kBalanced);
-  EXPECT_EQ(command.options.run_config.partition.memory_limit_bytes, std::nullopt);
-  EXPECT_EQ(command.options.run_config.dtype, "");
-  EXPECT_EQ(command.options.output.trace, std::nullopt);
+  const DecomposeOptions command = parse({});
+  EXPECT_EQ(command.settings.run_config.partition.strategy, Strategy::kBalanced);
+  EXPECT_EQ(command.settings.run_config.partition.memory_limit_bytes, std::nullopt);
+  EXPECT_EQ(command.settings.run_config.dtype, "");
+  EXPECT_EQ(command.output.trace, std::nullopt);
   EXPECT_THAT(told(command), ElementsAre("dtype =  (default)", "strategy = balanced (default)",
                                          "residency = auto (default)", "timeout = 120s (default)"));
 }
 
 TEST_F(RunOptionsOfACommand, ComeFromTheFile) {
-  const Decompose command = parse({"--partition", path()});
-  EXPECT_EQ(command.options.run_config.partition.stages.size(), 1U);
-  EXPECT_EQ(command.options.run_config.dtype, "bf16");
+  const DecomposeOptions command = parse({"--partition", path()});
+  EXPECT_EQ(command.settings.run_config.partition.stages.size(), 1U);
+  EXPECT_EQ(command.settings.run_config.dtype, "bf16");
   EXPECT_THAT(told(command),
               ElementsAre("dtype = bf16 (config file)", "strategy = explicit (config file)",
                           "residency = transformer: resident vae: phased (config file)",
@@ -149,16 +149,16 @@ TEST_F(RunOptionsOfACommand, ComeFromTheFile) {
 }
 
 TEST_F(RunOptionsOfACommand, GoBeforeTheFile) {
-  const Decompose command =
+  const DecomposeOptions command =
       parse({"--partition", path(), "--strategy", "fastest", "--residency", "phased", "--memory-limit",
              "1.5GiB", "--timeout", "250ms", "--dtype", "fp32", "--trace", "t.json"});
-  const runtime::RunConfig& config = command.options.run_config;
+  const runtime::RunConfig& config = command.settings.run_config;
   EXPECT_EQ(config.partition.strategy, Strategy::kFastest);
   EXPECT_EQ(config.partition.residency.vae, Residency::kPhased);
   EXPECT_EQ(config.partition.memory_limit_bytes, std::uint64_t{3} << 29);
   EXPECT_EQ(config.comm.timeout, milliseconds(250));
-  EXPECT_EQ(command.options.run_config.dtype, "fp32");
-  EXPECT_EQ(command.options.output.trace, "t.json");
+  EXPECT_EQ(command.settings.run_config.dtype, "fp32");
+  EXPECT_EQ(command.output.trace, "t.json");
   EXPECT_THAT(told(command),
               ElementsAre("dtype = fp32 (command line)", "strategy = fastest (command line)",
                           "residency = phased (command line)", "timeout = 250ms (command line)",

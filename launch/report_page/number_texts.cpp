@@ -1,4 +1,4 @@
-#include "launch/report_page/figures.h"
+#include "launch/report_page/number_texts.h"
 
 #include <fmt/format.h>
 
