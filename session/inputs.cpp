@@ -16,9 +16,6 @@
 namespace layerpipe::session {
 namespace {
 
-// Pixels of at most so many bytes are kept from when the pictures are first looked at.
-constexpr std::uint64_t kMostKeptBytes = std::uint64_t{256} << 20;
-
 // The picture at the size that the model works on: bytes [height, width, 4].
 at::Tensor at_working_size(const media::Image& picture, const std::filesystem::path& file,
                            std::int64_t resolution) {
@@ -112,7 +109,7 @@ Inputs::~Inputs() {
 }
 
 Inputs::Inputs(const Job& job, comm::Communicator& communicator, const std::atomic<bool>& stop_requested,
-               RunObserver& observer)
+               RunObserver& observer, std::uint64_t most_kept_bytes)
     : job_(job), communicator_(communicator), stop_requested_(stop_requested) {
   runtime::Request request = common_request(job);
   std::vector<std::byte> described;
@@ -132,7 +129,7 @@ Inputs::Inputs(const Job& job, comm::Communicator& communicator, const std::atom
       write(writer, common::Size{.width = pixels.size(1), .height = pixels.size(0)});
       writer.text(results::pixel_hash(pixels));
       kept_bytes += pixels.nbytes();
-      if (kept_bytes <= kMostKeptBytes) kept_[static_cast<std::int64_t>(i)] = pixels;
+      if (kept_bytes <= most_kept_bytes) kept_[static_cast<std::int64_t>(i)] = pixels;
     }
     described = writer.take();
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <future>
 #include <map>
 #include <vector>
@@ -27,11 +28,14 @@ struct Work {
 // called by all ranks, in the same order, by the thread of the communicator.
 class Inputs {
  public:
+  // Pixels of at most so many bytes are kept from when the pictures are first read.
+  static constexpr std::uint64_t kMostKeptBytes = std::uint64_t{256} << 20;
+
   // Reads every picture once, so that what cannot be used is refused before the work; keeps the pixels of as
   // many as take little memory. All arguments outlive the object. Throws AgreedError for a picture that
   // cannot be used, InterruptedError. Rank 0's observer hears what was noticed about a picture.
   Inputs(const Job& job, comm::Communicator& communicator, const std::atomic<bool>& stop_requested,
-         RunObserver& observer);
+         RunObserver& observer, std::uint64_t most_kept_bytes = kMostKeptBytes);
   ~Inputs();
 
   // The records are for the caller to complete.
