@@ -1,6 +1,9 @@
 #include "runtime/decode_phase.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include "model/latents.h"
 #include "model/vae/vae_strips.h"

@@ -2,7 +2,9 @@
 // says. Ends as layerpipe is to end: one rank prints the message, all leave with _exit().
 //
 //   fault_rank ACTION RANK       ACTION: none wait kill stop stall throw
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <unistd.h>
 
 #include <atomic>
