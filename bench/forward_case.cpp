@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "bench/support.h"
+#include "model/pipeline/pipeline.h"
 #include "model/weights/tensor_source.h"
 
 namespace layerpipe::bench {
@@ -21,8 +22,6 @@ model::TransformerConfig layered_config(std::int64_t blocks) {
   config.use_layer3d_rope = true;
   return config;
 }
-
-constexpr std::int64_t kPixelsPerToken = 16;
 
 }  // namespace
 
@@ -38,10 +37,9 @@ void add_forward_options(CLI::App& app, ForwardOptions& options) {
 ForwardCase::ForwardCase(const ForwardOptions& options)
     : device_(device_of(options.device)),
       config_(layered_config(options.blocks)),
-      grid_{.frames = options.layers + 1,
-            .height = options.resolution / kPixelsPerToken,
-            .width = options.resolution / kPixelsPerToken,
-            .has_condition = true},
+      grid_(pipeline_of(model::PipelineClass::kLayered)
+                .token_grid({.transformer = config_}, {options.resolution, options.resolution},
+                            options.layers)),
       text_tokens_(options.text_tokens),
       transformer_({std::make_shared<model::RandomTensorSource>("transformer", at::kBFloat16), device_,
                     dtype_of(options.dtype)},

@@ -20,13 +20,14 @@
 
 #include "bench/support.h"
 #include "model/ops/attention.h"
+#include "model/ops/linear.h"
 #include "model/ops/ops.h"
 #include "model/ops/tiles.h"
 
 namespace {
 
 namespace ops = layerpipe::model::ops;
-using layerpipe::model::Linear;
+using ops::Linear;
 
 const at::Device kDevice(at::kCUDA, 0);
 
@@ -60,7 +61,7 @@ at::Tensor random(at::IntArrayRef shape) {
 }
 
 Linear random_linear(std::int64_t in, std::int64_t out) {
-  return {random({out, in}) * 0.02, random({out})};
+  return Linear(random({out, in}) * 0.02, random({out}));
 }
 
 std::vector<Operation> operations_of_forward(const Options& options) {
@@ -98,16 +99,16 @@ std::vector<Operation> operations_of_forward(const Options& options) {
   const auto t = static_cast<double>(tokens);
   return {
       {"attention", kBlocks, 4 * t * t * kDim, true, [=] { ops::full_attention(query, key, value); }},
-      {"q, k, v, out", 4 * tiles, square_work, true, [=] { ops::linear_into(out, x, square); }},
-      {"MLP in, GELU", tiles, 4 * square_work, true, [=] { ops::linear_gelu(x, mlp_in); }},
-      {"MLP out", tiles, 4 * square_work, true, [=] { ops::linear(wide, mlp_out); }},
+      {"q, k, v, out", 4 * tiles, square_work, true, [=] { square.apply_into(out, x); }},
+      {"MLP in, GELU", tiles, 4 * square_work, true, [=] { mlp_in.apply_gelu(x); }},
+      {"MLP out", tiles, 4 * square_work, true, [=] { mlp_out.apply(wide); }},
       {"norm, modulate", 2 * tiles, 2 * row_bytes, false,
        [=] { ops::layer_norm_modulate(x, vector, vector, 1e-6); }},
       {"head norm, rotate", 2 * tiles, 2 * row_bytes, false,
        [=] { ops::rms_norm_rotate_(heads, head_weight, 1e-6, cos, sin); }},
       {"gated residual", 2 * tiles, 3 * row_bytes, false, [=] { ops::gated_residual_(x, vector, out); }},
       {"modulation", 2 * kBlocks, 6.0 * kDim * kDim * kBytes, false,
-       [=] { ops::linear_of_vector(conditioning, modulation); }},
+       [=] { modulation.apply_to_vector(conditioning); }},
   };
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 // "LPB1": what begins a description, and its version.
 constexpr std::uint32_t kMagic = 0x3142504c;
+constexpr std::uint32_t kEndMagic = 0x3145504c;
 constexpr std::uint32_t kMaxTensors = 64;
 constexpr std::uint8_t kMaxDimensions = 8;
 
@@ -141,6 +142,22 @@ Boundary allocate(std::span<const std::byte> description, std::uint64_t number,
     boundary.tensors.push_back({std::move(name), at::empty(sizes, where.dtype(dtype))});
   }
   return boundary;
+}
+
+std::vector<std::byte> describe_end(std::uint64_t number) {
+  WireWriter writer;
+  writer.number(kEndMagic);
+  writer.number(number);
+  return writer.take();
+}
+
+bool is_end(std::span<const std::byte> description, std::uint64_t number) {
+  WireReader reader(description);
+  if (reader.number<std::uint32_t>() != kEndMagic) return false;
+  WireReader::require(reader.number<std::uint64_t>() == number,
+                      "it is not the end of the channel; a boundary was lost");
+  reader.end();
+  return true;
 }
 
 }  // namespace layerpipe::comm

@@ -55,4 +55,9 @@ std::vector<std::byte> describe(const Boundary& boundary, std::uint64_t number);
 Boundary allocate(std::span<const std::byte> description, std::uint64_t number,
                   const at::TensorOptions& where);
 
+// What follows the last description of a channel: that its sender has closed, after so many boundaries.
+std::vector<std::byte> describe_end(std::uint64_t number);
+// Whether it is that. Throws PeerFailedError when it is the end after another number of boundaries.
+bool is_end(std::span<const std::byte> description, std::uint64_t number);
+
 }  // namespace layerpipe::comm

@@ -23,6 +23,10 @@ std::string remedy(const Failure& failure) {
   switch (failure.blame) {
     case Blame::kTold:
       return "Look at what that rank printed, and start again.";
+    case Blame::kKilled:
+      return "Look for what ended its process (dmesg names those that the kernel ended for want of memory), "
+             "then "
+             "start again.";
     case Blame::kSilent:
       return "Look whether its process was killed (dmesg names those that the kernel ended for want of "
              "memory) "

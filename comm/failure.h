@@ -16,6 +16,7 @@ enum class Blame : std::int32_t {
   kLeft = 4,          // it ended its work while it was still awaited
   kConnection = 5,    // a transfer failed, or what came cannot be used
   kStopped = 6,       // the rank was asked to stop: a signal
+  kKilled = 7,        // its process ended without a word, as launch/rank.sh saw
 };
 
 // Why a rank stopped, as it is told to the others. A rank that tells of itself fills in reason and remedy;

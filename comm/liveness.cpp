@@ -38,7 +38,7 @@ void Liveness::beat(Clock::time_point now) {
 }
 
 std::optional<Verdict> Liveness::judge(int awaited, Clock::time_point since, Clock::time_point now) const {
-  // This process was itself stopped, and its heart has not had its turn since: see beat().
+  // This process was itself stopped, and its heartbeat has not had its turn since: see beat().
   if (now - last_beat_ > timeout_ / 2) return std::nullopt;
   std::vector<bool> seen(peers_.size(), false);
   Clock::time_point last_move = std::max(since, peer(rank_).moved);
@@ -55,6 +55,7 @@ std::optional<Verdict> Liveness::judge(int awaited, Clock::time_point since, Clo
       return Verdict{at, Blame::kLeft, gone};
     }
     if (now - rank.heard > timeout_) return Verdict{at, Blame::kSilent, now - rank.heard};
+    if (rank.pulse.state == RankState::kIdle) return std::nullopt;
     last_move = std::max(last_move, rank.moved);
     last_known = std::min(last_known, rank.heard);
     if (rank.pulse.state == RankState::kComputing) {
@@ -67,6 +68,16 @@ std::optional<Verdict> Liveness::judge(int awaited, Clock::time_point since, Clo
   }
   if (last_known - last_move <= timeout_) return std::nullopt;
   return Verdict{awaited, Blame::kNothingMoves, now - last_move};
+}
+
+std::optional<Verdict> Liveness::judge_silence(Clock::time_point now) const {
+  if (now - last_beat_ > timeout_ / 2) return std::nullopt;  // as in judge()
+  for (int at = 0; at < static_cast<int>(peers_.size()); ++at) {
+    const Peer& rank = peer(at);
+    if (at == rank_ || rank.pulse.state == RankState::kDone || now - rank.heard <= timeout_) continue;
+    return Verdict{at, Blame::kSilent, now - rank.heard};
+  }
+  return std::nullopt;
 }
 
 bool Liveness::all_others_done() const {

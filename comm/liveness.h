@@ -14,7 +14,8 @@ namespace layerpipe::comm {
 
 using Clock = std::chrono::steady_clock;
 
-enum class RankState : std::int32_t { kComputing = 0, kWaiting = 1, kDone = 2 };
+// kIdle: the rank has no work and waits for some from outside of the set of ranks, for as long as it takes.
+enum class RankState : std::int32_t { kComputing = 0, kWaiting = 1, kDone = 2, kIdle = 3 };
 
 // What a rank tells of itself in every heartbeat.
 struct Pulse {
@@ -30,7 +31,7 @@ struct Verdict {
   Clock::duration lasted{};  // how long it has been silent, or has not moved
 };
 
-// One per rank. Not safe for several threads: the owner has a lock (watch.h).
+// One per rank. Not safe for several threads: the owner has a lock (rank_monitor.h).
 class Liveness {
  public:
   // All ranks count as heard of at `now`.
@@ -44,13 +45,19 @@ class Liveness {
   void heard(int from, Pulse pulse, Clock::time_point now);
   // Something moved at this rank.
   void moved(Clock::time_point now);
-  // This rank's heart has a turn; owed every interval(). After a longer gap this process was itself stopped
-  // (a laptop that slept, SIGSTOP), and the silence of the others in that time is not held against them.
+  // This rank's heartbeat has a turn; owed every interval(). After a longer gap this process was itself
+  // stopped (a laptop that slept, SIGSTOP), and the silence of the others in that time is not held against
+  // them.
   void beat(Clock::time_point now);
 
   // Whether waiting for `awaited`, since `since`, has to end, and who is the cause. Nobody as long as the
-  // awaited rank, or the one at the end of the chain of ranks that wait for each other, lives and moves.
+  // awaited rank, or the one at the end of the chain of ranks that wait for each other, lives and moves, or
+  // lives and is idle.
   std::optional<Verdict> judge(int awaited, Clock::time_point since, Clock::time_point now) const;
+
+  // A rank that is not done and has been silent for longer than the timeout, if there is one: for an idle
+  // rank, which waits for none of them and is to notice all the same.
+  std::optional<Verdict> judge_silence(Clock::time_point now) const;
 
   // What the rank told last.
   const Pulse& pulse(int rank) const { return peers_[static_cast<std::size_t>(rank)].pulse; }

@@ -5,14 +5,26 @@
 
 namespace layerpipe::comm {
 
+// Each communicator on a transport (that of the whole set, 0, and those of its subsets) has a space of its
+// own: its control messages and the numbers of its channels.
+inline constexpr int kMaxSpaces = 16;
+
 inline constexpr Tag kPulseTag = 0;
-inline constexpr Tag kControlLengthTag = 1;
-inline constexpr Tag kControlTag = 2;
-inline constexpr Tag kFirstChannelTag = 8;
-inline constexpr Tag kTagLimit = 1 << 13;
+constexpr Tag control_length_tag(int space) {
+  return 1 + 2 * space;
+}
+constexpr Tag control_tag(int space) {
+  return 2 + 2 * space;
+}
+inline constexpr Tag kFirstChannelTag = 1 + 2 * kMaxSpaces;
+inline constexpr Tag kTagLimit = 1 << 17;
 
 inline constexpr int kTagsOfChannel = 5;
-inline constexpr int kMaxChannels = (kTagLimit - kFirstChannelTag) / kTagsOfChannel;
+// In one space. Below, a channel is the number that it has among those of all spaces.
+inline constexpr int kMaxChannels = (kTagLimit - kFirstChannelTag) / kTagsOfChannel / kMaxSpaces;
+constexpr int channel_of_space(int space, int channel) {
+  return space * kMaxChannels + channel;
+}
 constexpr Tag description_tag(int channel) {
   return kFirstChannelTag + kTagsOfChannel * channel;
 }

@@ -1,166 +1,39 @@
 #include "comm/transport_communicator.h"
 
-#include "comm/host_channel.h"
-#include "comm/nccl/nccl_channel.h"
-#include "comm/pieces.h"
-#include "comm/tags.h"
-#include "comm/wire.h"
+#include <numeric>
 
 namespace layerpipe::comm {
 namespace {
 
-// Bounds what a broken peer can make us allocate.
-constexpr std::uint64_t kMaxControlBytes = std::uint64_t{1} << 32;
-
 // How long closed channels have to give back what they took.
 constexpr std::chrono::seconds kEnding{5};
 
-// A message that owns its bytes.
-struct Letter {
-  std::uint64_t length = 0;
-  std::vector<std::byte> bytes;
-  bool came = false;
-};
+Link make_link(std::shared_ptr<Transport> transport, std::chrono::milliseconds timeout) {
+  auto monitor = std::make_shared<RankMonitor>(transport->rank(), transport->size(), timeout);
+  return {.monitor = std::move(monitor), .transport = std::move(transport)};
+}
 
-std::span<std::byte> length_bytes(Letter& letter) {
-  return std::as_writable_bytes(std::span(&letter.length, 1));
+std::vector<int> all_ranks(int size) {
+  std::vector<int> ranks(static_cast<std::size_t>(size));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return ranks;
 }
 
 }  // namespace
 
-void Endings::add(std::thread thread, std::future<void> ended) {
-  const std::lock_guard lock(mutex_);
-  endings_.push_back({std::move(thread), std::move(ended)});
-}
-
-void Endings::join(Clock::time_point deadline) {
-  std::vector<Ending> endings;
-  {
-    const std::lock_guard lock(mutex_);
-    endings.swap(endings_);
-  }
-  for (Ending& ending : endings) {
-    if (ending.ended.wait_until(deadline) == std::future_status::ready) {
-      ending.thread.join();
-    } else {
-      ending.thread.detach();
-    }
-  }
-}
-
 TransportCommunicator::TransportCommunicator(std::shared_ptr<Transport> transport,
-                                             std::chrono::milliseconds timeout)
-    : link_{.watch = std::make_shared<Watch>(transport->rank(), transport->size(), timeout),
-            .transport = std::move(transport)},
-      heart_(std::make_unique<Heart>(*link_.transport, link_.watch)) {}
+                                             std::chrono::milliseconds timeout,
+                                             std::optional<RankFolder> folder)
+    : MemberCommunicator(make_link(transport, timeout), all_ranks(transport->size()), /*space=*/0),
+      heartbeat_(std::make_unique<Heartbeat>(*link().transport, link().monitor, std::move(folder))) {}
 
 TransportCommunicator::~TransportCommunicator() {
-  link_.watch->set_done();
-  link_.watch->wait_for_all_done();
+  link().monitor->set_done();
+  link().monitor->wait_for_all_done();
   // After a failure what has not ended may stand still in NCCL.
-  link_.endings->join(Clock::now() + (link_.watch->failure() ? Clock::duration(0) : kEnding));
-  heart_.reset();
-  link_.transport->close();
-}
-
-void TransportCommunicator::require_rank(int rank) const {
-  common::ensure(rank >= 0 && rank < size(), "there is no rank of that number");
-}
-
-void TransportCommunicator::send(int to, std::vector<std::byte> bytes) {
-  const auto letter = std::make_shared<Letter>();
-  letter->length = bytes.size();
-  letter->bytes = std::move(bytes);
-  const LongMessage handlers{.moved = [watch = link_.watch] { watch->moved(); },
-                             .ended =
-                                 [letter, watch = link_.watch, to](std::exception_ptr error) {
-                                   if (error != nullptr) watch->connection_failed(to, error);
-                                 }};
-  send_pieces(*link_.transport, to, kControlLengthTag, length_bytes(*letter), handlers);
-  send_pieces(*link_.transport, to, kControlTag, letter->bytes, handlers);
-}
-
-std::vector<std::byte> TransportCommunicator::receive(int from, const std::string& what) {
-  const auto letter = std::make_shared<Letter>();
-  const LongMessage handlers{.moved = [watch = link_.watch] { watch->moved(); },
-                             .ended =
-                                 [letter, watch = link_.watch, from](std::exception_ptr error) {
-                                   if (error != nullptr) watch->connection_failed(from, error);
-                                   watch->update([&] { letter->came = true; });
-                                 }};
-  const auto wait = [&] {
-    link_.watch->wait(from, what, [&] { return letter->came; });
-    letter->came = false;
-  };
-  receive_pieces(*link_.transport, from, kControlLengthTag, length_bytes(*letter), handlers);
-  wait();
-  WireReader::require(letter->length <= kMaxControlBytes, "an absurd length");
-  letter->bytes.resize(letter->length);
-  receive_pieces(*link_.transport, from, kControlTag, letter->bytes, handlers);
-  wait();
-  return std::move(letter->bytes);
-}
-
-std::vector<std::vector<std::byte>> TransportCommunicator::all_gather(std::span<const std::byte> mine,
-                                                                      const std::string& what) {
-  link_.watch->check();
-  const auto ranks = static_cast<std::size_t>(size());
-  std::vector<std::vector<std::byte>> all(ranks);
-  if (rank() == 0) {
-    all[0].assign(mine.begin(), mine.end());
-    for (int from = 1; from < size(); ++from) all[static_cast<std::size_t>(from)] = receive(from, what);
-    WireWriter writer;
-    for (const auto& one : all) writer.bytes(one);
-    const std::vector<std::byte> answer = writer.take();
-    for (int to = 1; to < size(); ++to) send(to, answer);
-  } else {
-    send(0, {mine.begin(), mine.end()});
-    const std::vector<std::byte> answer = receive(0, what);
-    WireReader reader(answer);
-    for (auto& one : all) {
-      const auto bytes = reader.bytes();
-      one.assign(bytes.begin(), bytes.end());
-    }
-    reader.end();
-  }
-  return all;
-}
-
-std::vector<std::byte> TransportCommunicator::broadcast(std::vector<std::byte> bytes, int root,
-                                                        const std::string& what) {
-  require_rank(root);
-  link_.watch->check();
-  if (rank() != root) return receive(root, what);
-  for (int to = 0; to < size(); ++to) {
-    if (to != root) send(to, bytes);
-  }
-  return bytes;
-}
-
-std::unique_ptr<SendChannel> TransportCommunicator::open_send(int to, const ChannelOptions& options) {
-  require_rank(to);
-  check_options(options);
-  common::ensure(sends_.insert({to, options.channel}).second, "a channel's number is used once");
-  link_.watch->check();
-  if (options.kind == ChannelKind::kNccl && to != rank()) return open_nccl_send(link_, to, options);
-  return std::make_unique<HostSendChannel>(link_, to, options);
-}
-
-std::unique_ptr<ReceiveChannel> TransportCommunicator::open_receive(int from, const ChannelOptions& options) {
-  require_rank(from);
-  check_options(options);
-  common::ensure(receives_.insert({from, options.channel}).second, "a channel's number is used once");
-  link_.watch->check();
-  if (options.kind == ChannelKind::kNccl && from != rank()) return open_nccl_receive(link_, from, options);
-  return std::make_unique<HostReceiveChannel>(link_, from, options);
-}
-
-void TransportCommunicator::abort(Failure failure) noexcept {
-  failure.rank = rank();
-  if (failure.doing.empty()) failure.doing = link_.watch->doing();
-  if (failure.blame != Blame::kStopped) failure.blame = Blame::kTold;
-  link_.watch->fail(std::move(failure));
-  link_.watch->wait_until_told();
+  link().closing_threads->join(Clock::now() + (link().monitor->failure() ? Clock::duration(0) : kEnding));
+  heartbeat_.reset();
+  link().transport->close();
 }
 
 void TransportCommunicator::exchange_hosts(const std::string& mine) {
@@ -168,11 +41,11 @@ void TransportCommunicator::exchange_hosts(const std::string& mine) {
   for (const auto& bytes : all_gather(std::as_bytes(std::span(mine)), "at the start")) {
     hosts.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  link_.watch->set_hosts(std::move(hosts));
+  link().monitor->set_hosts(std::move(hosts));
 }
 
 void TransportCommunicator::set_host_of_all(const std::string& host) {
-  link_.watch->set_hosts(std::vector<std::string>(static_cast<std::size_t>(size()), host));
+  link().monitor->set_hosts(std::vector<std::string>(static_cast<std::size_t>(size()), host));
 }
 
 }  // namespace layerpipe::comm

@@ -1,76 +1,22 @@
-// The communicator of every back end: built on a transport.
+// The communicator of every back end: built on a transport, over all of its ranks.
 #pragma once
 
-#include <future>
+#include <chrono>
 #include <memory>
-#include <mutex>
-#include <set>
-#include <thread>
-#include <utility>
-#include <vector>
+#include <optional>
+#include <string>
 
-#include "comm/communicator.h"
-#include "comm/heart.h"
-#include "comm/transport.h"
-#include "comm/watch.h"
+#include "comm/heartbeat.h"
+#include "comm/member_communicator.h"
 
 namespace layerpipe::comm {
 
-// Threads that channels left behind when they were closed, and that end in their own time.
-class Endings {
+class TransportCommunicator : public MemberCommunicator {
  public:
-  // `ended` is set by the thread at its end.
-  void add(std::thread thread, std::future<void> ended);
-  // Waits until the deadline for those so far. The rest is left alone: it may stand still for good.
-  void join(Clock::time_point deadline);
-
- private:
-  struct Ending {
-    std::thread thread;
-    std::future<void> ended;
-  };
-  std::mutex mutex_;
-  std::vector<Ending> endings_;
-};
-
-// What channels share with their communicator. The watch goes last: completions hold it.
-struct Link {
-  std::shared_ptr<Watch> watch;
-  std::shared_ptr<Transport> transport;
-  // Of channels over NCCL (nccl_worker.h): held while this rank connects an edge; and the threads of those
-  // that are closed.
-  std::shared_ptr<std::timed_mutex> connecting = std::make_shared<std::timed_mutex>();
-  std::shared_ptr<Endings> endings = std::make_shared<Endings>();
-};
-
-// Messages to all go through a star around rank 0: they are rare and small, and a star names the rank that
-// does not come.
-class TransportCommunicator : public Communicator {
- public:
-  TransportCommunicator(std::shared_ptr<Transport> transport, std::chrono::milliseconds timeout);
+  // `folder`: of ranks that are processes, where launch/rank.sh tells of those that died.
+  TransportCommunicator(std::shared_ptr<Transport> transport, std::chrono::milliseconds timeout,
+                        std::optional<RankFolder> folder = {});
   ~TransportCommunicator() override;
-
-  int rank() const override { return link_.watch->rank(); }
-  int size() const override { return link_.watch->size(); }
-  const std::string& host(int rank) const override { return link_.watch->host(rank); }
-  std::chrono::milliseconds timeout() const override { return link_.watch->timeout(); }
-
-  std::vector<std::vector<std::byte>> all_gather(std::span<const std::byte> mine,
-                                                 const std::string& what) override;
-  std::vector<std::byte> broadcast(std::vector<std::byte> bytes, int root, const std::string& what) override;
-  void barrier(const std::string& what) override { all_gather({}, what); }
-
-  std::unique_ptr<SendChannel> open_send(int to, const ChannelOptions& options) override;
-  std::unique_ptr<ReceiveChannel> open_receive(int from, const ChannelOptions& options) override;
-
-  void moves() noexcept override { link_.watch->moved(); }
-  void now_doing(std::string doing) override { link_.watch->now_doing(std::move(doing)); }
-  void abort(Failure failure) noexcept override;
-  std::optional<Failure> failure() const override { return link_.watch->failure(); }
-  void check() override { link_.watch->check(); }
-  void on_failure(std::function<void(const Failure&)> handler) override {
-    link_.watch->on_failure(std::move(handler));
-  }
 
   // Called by all ranks before anything else: tells them each other's hosts.
   void exchange_hosts(const std::string& mine);
@@ -78,14 +24,7 @@ class TransportCommunicator : public Communicator {
   void set_host_of_all(const std::string& host);
 
  private:
-  void send(int to, std::vector<std::byte> bytes);
-  std::vector<std::byte> receive(int from, const std::string& what);
-  void require_rank(int rank) const;
-
-  Link link_;
-  std::set<std::pair<int, int>> sends_;     // peer and number of the channels opened so far
-  std::set<std::pair<int, int>> receives_;  // the same
-  std::unique_ptr<Heart> heart_;
+  std::unique_ptr<Heartbeat> heartbeat_;
 };
 
 }  // namespace layerpipe::comm

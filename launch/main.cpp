@@ -10,17 +10,18 @@
 #include <iostream>
 
 #include "comm/mpi/session.h"
-#include "comm/together.h"
+#include "comm/run_collectively.h"
 #include "common/errors.h"
-#include "launch/command_line.h"
-#include "launch/decompose_command.h"
-#include "launch/failure.h"
-#include "launch/plan_command.h"
-#include "launch/ranks.h"
+#include "launch/commands/decompose_command.h"
+#include "launch/commands/plan_command.h"
+#include "launch/options/command_line.h"
+#include "session/exit_report.h"
+#include "session/ranks.h"
 
 namespace {
 
 namespace launch = layerpipe::launch;
+namespace session = layerpipe::session;
 using layerpipe::common::ExitCode;
 
 // What a signal handler can reach: globals are all there is.
@@ -49,8 +50,8 @@ void flush_stdout() {
   }
 }
 
-int end_with(const launch::Failure& failure) {
-  launch::print(failure);
+int end_with(const session::Failure& failure) {
+  session::print(failure);
   return static_cast<int>(failure.code);
 }
 
@@ -59,7 +60,7 @@ int end_with(const launch::Failure& failure) {
 constexpr std::chrono::seconds kAgreeing{20};
 
 void agree_on_the_command_line(layerpipe::comm::Communicator& communicator, const std::exception_ptr& wrong) {
-  layerpipe::comm::together(communicator, "reading the command line", [&] {
+  layerpipe::comm::run_collectively(communicator, "reading the command line", [&] {
     if (wrong) std::rethrow_exception(wrong);
   });
 }
@@ -69,7 +70,7 @@ launch::Command parse(int argc, char** argv, const std::string& doing) {
     return launch::parse_command_line(argc, argv);
   } catch (const layerpipe::common::InputError&) {
     const std::exception_ptr wrong = std::current_exception();
-    launch::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+    session::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
       agree_on_the_command_line(communicator, wrong);
     });
     throw;
@@ -96,7 +97,7 @@ void run_alone(const launch::Command& command) {
 void run(int argc, char** argv, std::string& doing) {
   const launch::Command command = parse(argc, argv, doing);
   const auto on_all_ranks = [&](std::chrono::milliseconds timeout, const auto& body) {
-    launch::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+    session::on_all_ranks(timeout, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
       agree_on_the_command_line(communicator, nullptr);
       body(communicator);
       flush_stdout();
@@ -130,9 +131,9 @@ int main(int argc, char** argv) {
   try {
     run(argc, argv, doing);
   } catch (const layerpipe::common::InterruptedError&) {
-    return end_with(launch::interrupted(stop_signal.load()));
+    return end_with(session::interrupted(stop_signal.load()));
   } catch (...) {
-    return end_with(launch::explain(std::current_exception(), doing));
+    return end_with(session::explain(std::current_exception(), doing));
   }
   return static_cast<int>(ExitCode::kDone);
 }

@@ -6,7 +6,7 @@
 # mpirun kills all ranks as soon as one ends with an error, and takes the first one's exit code for its own. So the end of a rank is
 # held back: by a second when it knows the cause, by two when another rank was the cause, and for longer than the run's timeout
 # (--timeout, or comm.timeout of the config file) when it was killed or broke, so that the others notice, say which rank it was, and
-# end by themselves.
+# end by themselves. The ranks of its host are told of that at once, through a file (comm/rank_folder.h), and tell those of others.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,7 +14,32 @@ set -euo pipefail
 # The program writes its timeout there, in whole seconds, once it knows it.
 export LAYERPIPE_TIMEOUT_FILE
 LAYERPIPE_TIMEOUT_FILE="$(mktemp)"
-trap 'rm -f -- "$LAYERPIPE_TIMEOUT_FILE"' EXIT
+
+# Where the ranks of this host see each other: in run.sh's folder on its host, which removes it, in one like it on others.
+rank="${OMPI_COMM_WORLD_RANK:-0}"
+export LAYERPIPE_RANKS=""  # none where mpirun was called without run.sh
+is_own_folder=""
+if [[ -d "${LAYERPIPE_ENDS:-}" ]]; then
+  LAYERPIPE_RANKS="$LAYERPIPE_ENDS/ranks"
+elif [[ -n "${LAYERPIPE_ENDS:-}" ]]; then
+  LAYERPIPE_RANKS="$LAYERPIPE_ENDS.ranks" is_own_folder=yes
+fi
+# tell_ranks KIND TEXT: writes a file of this rank, so that it is there at once and whole.
+tell_ranks() {
+  [[ -n "$LAYERPIPE_RANKS" ]] || return 0
+  { printf '%s\n' "$2" >"$LAYERPIPE_RANKS/.$1.$rank" && mv -f -- "$LAYERPIPE_RANKS/.$1.$rank" "$LAYERPIPE_RANKS/$1.$rank"; } || true
+}
+# shellcheck disable=SC2317  # called by the trap
+clean_up() {
+  rm -f -- "$LAYERPIPE_TIMEOUT_FILE"
+  [[ -n "$is_own_folder" ]] || return 0
+  rm -f -- "$LAYERPIPE_RANKS"/{here,alive,inside,dead}."$rank"
+  # By the last one.
+  compgen -G "$LAYERPIPE_RANKS/here.*" >/dev/null || { rm -f -- "$LAYERPIPE_RANKS/failed"; rmdir -- "$LAYERPIPE_RANKS" 2>/dev/null; } || true
+}
+trap clean_up EXIT
+[[ -z "$LAYERPIPE_RANKS" ]] || mkdir -p -- "$LAYERPIPE_RANKS" || LAYERPIPE_RANKS=""
+tell_ranks here "$(uname -n)"
 
 child=""
 # shellcheck disable=SC2317  # called by the traps
@@ -69,10 +94,11 @@ case "$code" in
   4) pause 2 ;;
   5) pause 4 ;;  # after those that were told of it
   *)
+    how="ended with code $code"
+    ((code <= 128)) || how="was killed by signal $((code - 128))"
+    tell_ranks dead "$how"
     pause "$grace"
-    ((code <= 128)) || code_text=", ended by signal $((code - 128))"
-    printf 'layerpipe: rank %s on host %s ended with code %s%s\n' "${OMPI_COMM_WORLD_RANK:-0}" "$(uname -n)" "$code" \
-      "${code_text:-}" >&2
+    printf 'layerpipe: rank %s on host %s %s\n' "$rank" "$(uname -n)" "$how" >&2
     code=4
     ;;
 esac

@@ -41,7 +41,7 @@ fi
 [[ "$ranks" != 1 || -n "$hostfile" ]] || exec "$PROGRAM" "$@"
 command -v mpirun >/dev/null || fail 2 "mpirun is missing; launch/setup.sh installs it"
 
-# Where the ranks of this host tell that they ended, and with which code.
+# Where the ranks of this host tell that they ended, and with which code; in a folder below, what they tell each other.
 ends="$(mktemp -d)"
 trap 'rm -rf -- "$ends"' EXIT
 export LAYERPIPE_ENDS="$ends"
@@ -72,7 +72,7 @@ trap 'ask 143 USR2' TERM HUP
 
 # mpirun waits for the ranks of a host that is lost, for a quarter of an hour. So it is given ten seconds from where a rank of this
 # host has ended with an error.
-first_error() { find "$ends" -type f ! -name 0 -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '1s/.* //p'; }
+first_error() { find "$ends" -maxdepth 1 -type f ! -name 0 -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '1s/.* //p'; }
 watch_the_end() {
   until [[ -n "$(first_error)" ]]; do pause 1; done
   pause 10

@@ -1,4 +1,4 @@
-// Writing ZIP archives, for the documents that are one: ora_writer.h, pptx_writer.h, launch/documents.h.
+// Writing ZIP archives, for the documents that are one: ora_writer.h, pptx_writer.h, results/documents.h.
 #pragma once
 
 #include <cstddef>

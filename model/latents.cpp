@@ -10,7 +10,7 @@
 
 namespace layerpipe::model {
 
-PictureSize working_size(const PictureSize& picture, std::int64_t resolution) {
+common::Size working_size(const common::Size& picture, std::int64_t resolution) {
   constexpr double kMultiple = 32.0;
   const double ratio = static_cast<double>(picture.width) / static_cast<double>(picture.height);
   const double width = std::sqrt(static_cast<double>(resolution * resolution) * ratio);
@@ -39,15 +39,15 @@ at::Tensor unpack_latents(const at::Tensor& packed, const TokenGrid& grid) {
       .reshape({grid.frames, channels, 2 * grid.height, 2 * grid.width});
 }
 
-at::Tensor draw_noise(const NoiseShape& shape, std::uint64_t seed, SeedDevice seed_device,
-                      at::ScalarType dtype) {
+at::Tensor draw_noise(const LatentShape& shape, std::uint64_t seed, SeedDevice seed_device,
+                      at::ScalarType compute_dtype) {
   const at::Device device(seed_device == SeedDevice::kCuda ? at::kCUDA : at::kCPU);
   at::Generator generator = seed_device == SeedDevice::kCuda
                                 ? at::globalContext().defaultGenerator(device).clone()
                                 : at::make_generator<at::CPUGeneratorImpl>();
   generator.set_current_seed(seed);
   return pack_latents(at::randn({shape.frames, shape.channels, shape.height, shape.width}, generator,
-                                at::TensorOptions().dtype(dtype).device(device)));
+                                at::TensorOptions().dtype(compute_dtype).device(device)));
 }
 
 at::Tensor picture_to_tensor(const at::Tensor& rgba) {

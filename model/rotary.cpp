@@ -70,9 +70,9 @@ RotaryTable text_rotary_table(const TokenGrid& grid, const std::array<std::int64
 }
 
 RotaryTable causal_rotary_table(std::int64_t tokens, std::int64_t head_dim, double theta, at::Device device,
-                                at::ScalarType dtype) {
+                                at::ScalarType compute_dtype) {
   const at::Tensor angle = angles(range(0, tokens), head_dim, theta);
-  const auto rounded = [&](const at::Tensor& x) { return x.to(dtype).to(at::kFloat).to(device); };
+  const auto rounded = [&](const at::Tensor& x) { return x.to(compute_dtype).to(at::kFloat).to(device); };
   return {rounded(angle.cos()), rounded(angle.sin())};
 }
 

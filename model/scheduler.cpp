@@ -6,22 +6,8 @@
 
 #include <cmath>
 
-#include "common/errors.h"
-
 namespace layerpipe::model {
 namespace {
-
-// numpy.linspace in double: the step is rounded once, the last value is exact.
-std::vector<double> linspace(double first, double last, std::int64_t count) {
-  std::vector<double> values(static_cast<std::size_t>(count), first);
-  if (count == 1) return values;
-  const double step = (last - first) / static_cast<double>(count - 1);
-  for (std::int64_t i = 1; i < count; ++i) {
-    values[static_cast<std::size_t>(i)] = static_cast<double>(i) * step + first;
-  }
-  values.back() = last;
-  return values;
-}
 
 // Constants meet float arrays as floats, which is how NumPy treats Python numbers.
 void shift_sigmas(const SchedulerConfig& config, double mu, std::vector<float>& sigmas) {
@@ -64,32 +50,22 @@ void respace(SigmaSpacing spacing, std::vector<float>& sigmas) {
 
 }  // namespace
 
-double layered_mu(std::int64_t condition_tokens) {
-  constexpr double kBaseTokens = 256.0;
-  return std::pow(static_cast<double>(condition_tokens) / kBaseTokens, 0.5);
-}
-
-double text_to_image_mu(const SchedulerConfig& config, std::int64_t image_tokens) {
-  const auto base = static_cast<double>(config.base_image_seq_len);
-  const double slope =
-      (config.max_shift - config.base_shift) / (static_cast<double>(config.max_image_seq_len) - base);
-  const double offset = config.base_shift - slope * base;
-  return static_cast<double>(image_tokens) * slope + offset;
-}
-
-Schedule make_schedule(const SchedulerConfig& config, PipelineClass pipeline, std::int64_t steps, double mu) {
-  common::ensure(steps >= 1, "a schedule needs at least one step");
-  std::vector<double> levels;
-  if (pipeline == PipelineClass::kLayered) {
-    levels = linspace(1.0, 0.0, steps + 1);
-    levels.pop_back();
-  } else {
-    levels = linspace(1.0, 1.0 / static_cast<double>(steps), steps);
+std::vector<double> linspace(double first, double last, std::int64_t count) {
+  std::vector<double> values(static_cast<std::size_t>(count), first);
+  if (count == 1) return values;
+  const double step = (last - first) / static_cast<double>(count - 1);
+  for (std::int64_t i = 1; i < count; ++i) {
+    values[static_cast<std::size_t>(i)] = static_cast<double>(i) * step + first;
   }
+  values.back() = last;
+  return values;
+}
+
+Schedule make_schedule(const SchedulerConfig& config, const std::vector<double>& levels, double mu) {
   Schedule schedule;
   schedule.sigmas.assign(levels.begin(), levels.end());
   shift_sigmas(config, mu, schedule.sigmas);
-  // One step of the Layered schedule has sigma 1 alone: nothing to stretch, and 0 / 0 in the reference.
+  // A schedule of one step has sigma 1 alone: nothing to stretch, and 0 / 0 in the reference.
   const bool stretchable = schedule.sigmas.back() != 1.0F;
   if (config.shift_terminal && stretchable) stretch_to_terminal(*config.shift_terminal, schedule.sigmas);
   respace(config.spacing, schedule.sigmas);

@@ -18,14 +18,12 @@ struct Schedule {
   std::int64_t steps() const { return static_cast<std::int64_t>(timesteps.size()); }
 };
 
-// The shift of the noise levels. Layered: sqrt(condition tokens / 256).
-double layered_mu(std::int64_t condition_tokens);
-// Text to image: linear between the scheduler's base and max shift in the number of image tokens.
-double text_to_image_mu(const SchedulerConfig& config, std::int64_t image_tokens);
+// numpy.linspace in double: the step is rounded once, the last value is exact. count ≥ 1.
+std::vector<double> linspace(double first, double last, std::int64_t count);
 
-// Layered: linspace(1, 0, steps + 1) without its last value. Text to image: linspace(1, 1/steps, steps).
-// steps ≥ 1.
-Schedule make_schedule(const SchedulerConfig& config, PipelineClass pipeline, std::int64_t steps, double mu);
+// From the noise levels of a pipeline (pipeline/pipeline.h), at least one, from the noisiest on: shifted by
+// `mu` and as the config says.
+Schedule make_schedule(const SchedulerConfig& config, const std::vector<double>& levels, double mu);
 
 // One Euler step: latents + (sigma_next − sigma) · prediction, in fp32, given back in the prediction's dtype.
 // As in the reference, the difference of the sigmas is rounded to the prediction's dtype first.

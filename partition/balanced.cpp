@@ -114,7 +114,7 @@ class Balancing {
     std::vector<std::int64_t>& counts = what == Moved::kBlock ? split_.blocks : split_.text_layers;
     --counts[from];
     ++counts[to];
-    UnitRange Share::*range = what == Moved::kBlock ? &Share::blocks : &Share::text_layers;
+    common::Range Share::*range = what == Moved::kBlock ? &Share::blocks : &Share::text_layers;
     // Every border between the two moves by one unit, towards the giver.
     const std::int64_t step = from < to ? -1 : 1;
     for (std::size_t i = std::min(from, to); i < std::max(from, to); ++i) {

@@ -1,5 +1,5 @@
 // What a model costs on whichever device holds a part of it, for one workload: the partitioner's only view of
-// a model. Value types; runtime/cost fills them from formulas that live beside what they describe.
+// a model. Value types; runtime/plan/cost fills them from formulas that live beside what they describe.
 #pragma once
 
 #include <cstdint>

@@ -28,12 +28,12 @@ std::string of_rank(const ExplicitStage& stage) {
 
 std::vector<std::int64_t> check_chain(const ChainWords& words, std::int64_t units,
                                       const std::vector<ExplicitStage>& stages,
-                                      UnitRange ExplicitStage::*range_of) {
+                                      common::Range ExplicitStage::*range_of) {
   std::vector<std::int64_t> counts;
   std::int64_t next = 0;
   const ExplicitStage* before = nullptr;
   for (const ExplicitStage& stage : stages) {
-    const UnitRange range = stage.*range_of;
+    const common::Range range = stage.*range_of;
     counts.push_back(range.size());
     if (range.size() == 0) continue;
     if (range.begin < 0 || range.size() < 0 || range.end > units) {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/range.h"
+
 namespace layerpipe::partition {
 
 enum class Component { kTransformer, kTextEncoder, kVae };
@@ -37,19 +39,11 @@ const char* to_string(Strategy strategy);
 enum class Residency { kResident, kPhased };
 const char* to_string(Residency residency);
 
-// Units begin … end − 1.
-struct UnitRange {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t size() const { return end - begin; }
-  bool operator==(const UnitRange&) const = default;
-};
-
 // A stage of an explicit partition.
 struct ExplicitStage {
   int rank = 0;
-  UnitRange blocks;
-  UnitRange text_layers;  // may be empty
+  common::Range blocks;
+  common::Range text_layers;  // may be empty
   double vae_percent = 0;
 };
 

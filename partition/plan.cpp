@@ -42,4 +42,14 @@ const char* to_string(Residency residency) {
   return "";
 }
 
+bool same_layout(const Plan& a, const Plan& b) {
+  const auto same_part = [](const StagePlan& one, const StagePlan& other) {
+    return one.group == other.group && one.stage == other.stage && one.rank == other.rank &&
+           one.blocks == other.blocks && one.text_layers == other.text_layers &&
+           one.vae_percent == other.vae_percent;
+  };
+  return a.residency == b.residency && a.in_flight == b.in_flight &&
+         std::equal(a.stages.begin(), a.stages.end(), b.stages.begin(), b.stages.end(), same_part);
+}
+
 }  // namespace layerpipe::partition

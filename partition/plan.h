@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/range.h"
 #include "partition/partition_config.h"
 
 namespace layerpipe::partition {
@@ -23,8 +24,8 @@ struct StagePlan {
   int rank = 0;
   std::string host;
   std::string device;
-  UnitRange blocks;
-  UnitRange text_layers;            // may be empty
+  common::Range blocks;
+  common::Range text_layers;        // may be empty
   double vae_percent = 0;           // of the strips; 0 … 100, all stages together 100
   std::uint64_t free_bytes = 0;     // of the device, before the process
   std::uint64_t budget_bytes = 0;   // what the prediction may take: free or the limit, less the reserve
@@ -48,9 +49,13 @@ struct Plan {
   std::vector<StagePlan> stages;
   std::vector<HostPlan> hosts;
   std::vector<std::string> remarks;  // sentences: what was moved and why, what is missing where
-  // Filled by runtime/schedule's simulator when all speeds are known.
+  // Filled by runtime/schedule/schedule's simulator when all speeds are known.
   std::optional<double> predicted_step_seconds;  // of one request alone
   std::optional<double> predicted_seconds;       // of the whole workload
 };
+
+// Whether networks and edges that were made for one plan serve the other as they are: the same stages with the
+// same parts, the same residency, as many requests in the pipeline.
+bool same_layout(const Plan& a, const Plan& b);
 
 }  // namespace layerpipe::partition

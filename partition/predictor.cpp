@@ -44,7 +44,7 @@ Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight)
   for (const UnitCost& unit : cost.units) sums_.push_back(sum(sums_.back(), unit.weight_bytes));
 }
 
-std::uint64_t Predictor::Chain::weights(UnitRange range) const {
+std::uint64_t Predictor::Chain::weights(common::Range range) const {
   if (range.size() <= 0) return 0;
   if (sums_.back() == std::numeric_limits<std::uint64_t>::max()) return sums_.back();
   const std::uint64_t units =
@@ -53,7 +53,7 @@ std::uint64_t Predictor::Chain::weights(UnitRange range) const {
              is_last(range) ? cost_.last.weight_bytes : 0);
 }
 
-std::uint64_t Predictor::Chain::activations(UnitRange range) const {
+std::uint64_t Predictor::Chain::activations(common::Range range) const {
   if (range.size() <= 0) return 0;
   // The one that is worked on, one that comes, one that goes; and, by what is measured on GPUs, one more,
   // that has gone but is not given back yet.
@@ -72,48 +72,86 @@ std::int64_t Predictor::Chain::end_within(std::int64_t begin, std::uint64_t byte
 Predictor::Predictor(const ModelCost& cost, std::int64_t stages, const PerComponent<Residency>& residency,
                      std::int64_t in_flight)
     : cost_(cost),
-      residency_(residency),
       always_(cost.overhead.context_bytes),
-      channels_(stages > 1 ? cost.overhead.channel_bytes : 0),
-      closed_channels_(stages > 1 ? cost.overhead.closed_channel_bytes : 0),
       transformer_(cost.transformer, in_flight),
-      text_encoder_(cost.text_encoder, in_flight) {}
+      text_encoder_(cost.text_encoder, in_flight) {
+  if (stages > 1) {
+    channels_.denoise = cost.overhead.channel_bytes;
+    channels_.decode = cost.overhead.closed_channel_bytes;
+  }
+  PerNetwork<bool> held{};
+  for (const PhaseStep& step : phase_steps(residency)) {
+    if (step.action == StepAction::kWork) {
+      works_.push_back({step.phase, step.network, held});
+    } else {
+      held[index(step.network)] = step.action == StepAction::kLoad;
+    }
+  }
+}
+
+std::uint64_t Predictor::weights(const Share& share, Network network) const {
+  switch (network) {
+    case Network::kTextEncoder:
+      return text_encoder_.weights(share.text_layers);
+    case Network::kVaeEncoder:
+      return share.has_strips || share.sees_whole() ? cost_.vae.encoder_weight_bytes : 0;
+    case Network::kTransformer:
+      return transformer_.weights(share.blocks);
+    case Network::kVaeDecoder:
+      return share.has_strips ? cost_.vae.decoder_weight_bytes : 0;
+  }
+  return 0;
+}
+
+std::uint64_t Predictor::activations(const Share& share, Network network) const {
+  switch (network) {
+    case Network::kTextEncoder:
+      return text_encoder_.activations(share.text_layers);
+    case Network::kVaeEncoder:  // strips first, whole pictures afterwards
+      return std::max(share.has_strips ? cost_.vae.encode_bytes : 0,
+                      share.sees_whole() ? cost_.vae.encode_whole_bytes : 0);
+    case Network::kTransformer:
+      return transformer_.activations(share.blocks);
+    case Network::kVaeDecoder:
+      return share.has_strips ? cost_.vae.decode_bytes : 0;
+  }
+  return 0;
+}
+
+template <typename Visit>
+void Predictor::each_work(const Share& share, const Visit& visit) const {
+  PerNetwork<std::uint64_t> weight_bytes{};
+  for (const Network network : kNetworks) weight_bytes[index(network)] = weights(share, network);
+  for (const Work& work : works_) {
+    std::uint64_t bytes = sum(always_, channels_[work.phase], activations(share, work.network));
+    for (std::size_t i = 0; i < weight_bytes.size(); ++i)
+      bytes = sum(bytes, work.held[i] ? weight_bytes[i] : 0);
+    visit(work, bytes);
+  }
+}
 
 PhaseBytes Predictor::peaks(const Share& share) const {
-  const auto is_resident = [&](Component component) { return residency_[component] == Residency::kResident; };
-  const bool sees_whole = share.stage == 0;
-  const std::uint64_t transformer = transformer_.weights(share.blocks);
-  const std::uint64_t text = text_encoder_.weights(share.text_layers);
-  const std::uint64_t encoder = share.has_strips || sees_whole ? cost_.vae.encoder_weight_bytes : 0;
-  const std::uint64_t decoder = share.has_strips ? cost_.vae.decoder_weight_bytes : 0;
-
-  // What stays while others work.
-  const std::uint64_t transformer_stays = is_resident(Component::kTransformer) ? transformer : 0;
-  const std::uint64_t text_stays = is_resident(Component::kTextEncoder) ? text : 0;
-  const std::uint64_t vae_stays = is_resident(Component::kVae) ? sum(encoder, decoder) : 0;
-
-  const std::uint64_t encode_text = sum(text, vae_stays, text_encoder_.activations(share.text_layers));
-  const std::uint64_t encode_picture = sum(
-      text_stays, std::max(vae_stays, encoder),
-      std::max(share.has_strips ? cost_.vae.encode_bytes : 0, sees_whole ? cost_.vae.encode_whole_bytes : 0));
-  return {
-      .encode = sum(always_, transformer_stays, std::max(encode_text, encode_picture)),
-      .denoise =
-          sum(always_, channels_, text_stays, vae_stays, transformer, transformer_.activations(share.blocks)),
-      .decode = sum(always_, closed_channels_, transformer_stays, text_stays, std::max(vae_stays, decoder),
-                    share.has_strips ? cost_.vae.decode_bytes : 0),
-  };
+  PerPhase<std::uint64_t> most;
+  each_work(share, [&](const Work& work, std::uint64_t bytes) {
+    most[work.phase] = std::max(most[work.phase], bytes);
+  });
+  return {.encode = most.encode, .denoise = most.denoise, .decode = most.decode};
 }
 
 std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes, std::int64_t limit) const {
   const std::int64_t begin = share.blocks.begin;
   if (limit <= begin) return begin;
   share.blocks.end = begin + 1;
-  const PhaseBytes one = peaks(share);
-  if (one.most() > budget_bytes) return begin;
-  // What one more block adds, it adds to the phases that hold the transformer.
-  const std::uint64_t taken = residency_.transformer == Residency::kResident ? one.most() : one.denoise;
-  return transformer_.end_within(begin + 1, budget_bytes - taken, limit);
+  // What one more block adds, it adds to the work that is done while the transformer is held.
+  std::uint64_t most = 0;
+  std::uint64_t most_with_transformer = 0;
+  each_work(share, [&](const Work& work, std::uint64_t bytes) {
+    most = std::max(most, bytes);
+    if (work.held[index(Network::kTransformer)])
+      most_with_transformer = std::max(most_with_transformer, bytes);
+  });
+  if (most > budget_bytes) return begin;
+  return transformer_.end_within(begin + 1, budget_bytes - most_with_transformer, limit);
 }
 
 PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t stages,

@@ -1,10 +1,13 @@
 // Predicts what a stage takes, in constant time for any range of units. Internal to the folder.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <span>
+#include <iterator>
 #include <vector>
 
+#include "common/range.h"
+#include "partition/phase_steps.h"
 #include "partition/plan.h"
 #include "partition/problem.h"
 
@@ -13,9 +16,12 @@ namespace layerpipe::partition {
 // What a stage is given.
 struct Share {
   std::int64_t stage = 0;
-  UnitRange blocks;
-  UnitRange text_layers;
+  common::Range blocks;
+  common::Range text_layers;
   bool has_strips = false;
+
+  // The first stage runs the VAE encoder's part that sees whole pictures.
+  bool sees_whole() const { return stage == 0; }
 };
 
 // The share of each stage under a split.
@@ -41,25 +47,43 @@ class Predictor {
   class Chain {
    public:
     Chain(const ChainCost& cost, std::int64_t in_flight);
-    std::uint64_t weights(UnitRange range) const;
-    std::uint64_t activations(UnitRange range) const;
+    std::uint64_t weights(common::Range range) const;
+    std::uint64_t activations(common::Range range) const;
     // The largest end up to `limit` with which units `begin` … end − 1 weigh at most `bytes`.
     std::int64_t end_within(std::int64_t begin, std::uint64_t bytes, std::int64_t limit) const;
 
    private:
-    bool is_first(UnitRange range) const { return range.begin == 0; }
-    bool is_last(UnitRange range) const { return range.end == units_; }
+    bool is_first(common::Range range) const { return range.begin == 0; }
+    bool is_last(common::Range range) const { return range.end == units_; }
     const ChainCost& cost_;
     std::int64_t units_;
     std::int64_t in_flight_;
     std::vector<std::uint64_t> sums_;  // of the weights of units 0 … i − 1
   };
 
+  template <typename T>
+  using PerNetwork = std::array<T, std::size(kNetworks)>;
+  static std::size_t index(Network network) { return static_cast<std::size_t>(network); }
+
+  // A step of the window in which a network works, and the networks that are on the device meanwhile.
+  struct Work {
+    Phase phase;
+    Network network;
+    PerNetwork<bool> held;
+  };
+
+  // In bytes, of the share's part of a network; none of one that it has no part of.
+  std::uint64_t weights(const Share& share, Network network) const;
+  std::uint64_t activations(const Share& share, Network network) const;
+
+  // Calls visit(work, bytes that the device holds at its peak) for all works, in order.
+  template <typename Visit>
+  void each_work(const Share& share, const Visit& visit) const;
+
   const ModelCost& cost_;
-  PerComponent<Residency> residency_;
-  std::uint64_t always_;           // whatever the stage computes
-  std::uint64_t channels_;         // in the denoise phase
-  std::uint64_t closed_channels_;  // after it
+  std::uint64_t always_;              // whatever the stage computes
+  PerPhase<std::uint64_t> channels_;  // open while denoising, closed while decoding
+  std::vector<Work> works_;
   Chain transformer_;
   Chain text_encoder_;
 };

@@ -42,7 +42,7 @@ std::string count_of(std::int64_t count, const std::string& unit) {
 
 // "Memory decides over proportion: rank 1 has 8 blocks in place of 10 and rank 0 12 in place of 10."
 void remark_on_moves(const Plan& plan, const std::vector<std::int64_t>& proportional,
-                     UnitRange StagePlan::*range_of, const std::string& unit,
+                     common::Range StagePlan::*range_of, const std::string& unit,
                      std::vector<std::string>& remarks) {
   std::vector<std::string> moved;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {

@@ -5,22 +5,22 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <type_traits>
 #include <utility>
 
 #include "comm/local/local_transport.h"
+#include "common/clock.h"
 #include "common/errors.h"
-#include "runtime/channels.h"
-#include "runtime/clock.h"
-#include "runtime/decode_phase.h"
-#include "runtime/denoise_phase.h"
-#include "runtime/device.h"
-#include "runtime/encode_phase.h"
-#include "runtime/memory.h"
-#include "runtime/memory_errors.h"
-#include "runtime/run_context.h"
-#include "runtime/whole_plan.h"
+#include "model/pipeline/pipeline.h"
+#include "runtime/device/device.h"
+#include "runtime/device/memory.h"
+#include "runtime/device/memory_errors.h"
+#include "runtime/phases/decode_phase.h"
+#include "runtime/phases/denoise_phase.h"
+#include "runtime/phases/encode_phase.h"
+#include "runtime/phases/run_context.h"
+#include "runtime/phases/stage_state.h"
+#include "runtime/plan/whole_plan.h"
+#include "runtime/schedule/channels.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -49,8 +49,8 @@ std::exception_ptr in_our_words(const std::exception_ptr& failure, const RunCont
     std::rethrow_exception(failure);
   } catch (const c10::OutOfMemoryError& error) {
     std::uint64_t weights = 0;
-    for (const Network network : kNetworks) {
-      if (phase_of(network) == run.progress.phase())
+    for (const partition::Network network : partition::kNetworks) {
+      if (partition::phase_of(network) == run.progress.phase())
         weights = std::max(weights, run.networks.weight_bytes(network));
     }
     return std::make_exception_ptr(
@@ -76,23 +76,15 @@ Engine::Engine(const EngineConfig& config, comm::Communicator* communicator,
       model_(config.model_folder, config.weights) {
   // What is missing in the files is found here, on every rank, before the work.
   const partition::Plan whole = whole_plan(model_.config());
-  const NetworkSet networks(model_, whole.stages[0], whole.residency, config_.device, config_.dtype);
-  for (const Network network : kNetworks) weight_bytes_[network] = networks.weight_bytes(network);
+  const NetworkSet networks(model_, whole.stages[0], config_.device, config_.dtype);
+  for (const partition::Network network : partition::kNetworks)
+    weight_bytes_[network] = networks.weight_bytes(network);
   if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
 }
 
 void Engine::check(const Request& request) const {
   const model::ModelConfig& model = model_.config();
-  if (model.pipeline != model::PipelineClass::kLayered) {
-    throw common::InputError(config_.model_folder.string() + " holds a " + model::to_string(model.pipeline) +
-                                 ", which makes pictures from text",
-                             "To take a picture apart, give a QwenImageLayeredPipeline to --model.");
-  }
-  if (model.vae.input_channels != 4) {
-    throw common::InputError("the VAE reads " + std::to_string(model.vae.input_channels) +
-                                 " channels; taking a picture apart needs 4 (RGBA)",
-                             "Give the folder of a Qwen-Image-Layered model to --model.");
-  }
+  pipeline_of(model.pipeline).check_takes_picture(model, config_.model_folder.string());
   const model::TokenGrid grid = grid_of(request, model);
   common::ensure(grid.height > 0 && grid.width > 0, "a request's picture is smaller than one token");
   if (!request.init_latents.defined()) return;
@@ -127,37 +119,43 @@ void Engine::give_up_cancelled(RunContext& run) {
   }
 }
 
-void Engine::do_phase(RunContext& run, Phase phase, const std::function<void()>& work) {
+void Engine::do_phase(RunContext& run, partition::Phase phase, const std::function<void()>& work) {
   release_unused(config_.device);  // what the phase before has let go
   reset_peak(config_.device);
   run.progress.begin_phase(phase);
   run.load_seconds = 0;
-  const double begin = phase_start_ = now();
+  const double begin = phase_start_ = common::now();
   work();
   measure_phase(run);
-  run.trace.add_phase(to_string(phase), begin, now());
+  run.trace.add_phase(to_string(phase), begin, common::now());
 }
 
 // May be called while a phase goes on: it counts what there is so far.
 void Engine::measure_phase(RunContext& run) {
   wait_for(config_.device);
-  PhaseFigures& figures =
-      figures_[static_cast<std::size_t>(communicator_.rank())].phases[run.progress.phase()];
-  figures.seconds = now() - phase_start_;
-  figures.load_seconds = run.load_seconds;
-  figures.peak_bytes = memory_use(config_.device).peak;
+  PhaseMetrics& metrics = my_metrics().phases[run.progress.phase()];
+  metrics.seconds = common::now() - phase_start_;
+  metrics.load_seconds = run.load_seconds;
+  metrics.peak_bytes = memory_use(config_.device).peak;
 }
 
 // Every rank learns what all have measured.
-void Engine::share_figures() {
-  static_assert(std::is_trivially_copyable_v<RankFigures>);
-  std::vector<std::byte> mine(sizeof(RankFigures));
-  std::memcpy(mine.data(), &figures_[static_cast<std::size_t>(communicator_.rank())], mine.size());
-  const auto all = communicator_.all_gather(mine, "exchanging figures");
-  for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    common::ensure(all[rank].size() == sizeof(RankFigures), "a rank sent figures of another kind");
-    std::memcpy(&figures_[rank], all[rank].data(), sizeof(RankFigures));
-  }
+void Engine::share_metrics() {
+  const auto all = communicator_.all_gather(serialise(my_metrics()), "exchanging measurements");
+  for (std::size_t rank = 0; rank < all.size(); ++rank) metrics_[rank] = deserialise_metrics(all[rank]);
+}
+
+StageState& Engine::state_for(const partition::Plan& plan) {
+  if (state_ && same_layout(state_->plan, plan)) return *state_;
+  state_.reset();  // before there is a second one on the device
+  const partition::StagePlan part = stage_of(plan, communicator_.rank());
+  state_.reset(new StageState{
+      .plan = plan,
+      .part = part,
+      .networks = NetworkSet(model_, part, config_.device, config_.dtype),
+      .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
+      .links = {}});
+  return *state_;
 }
 
 void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
@@ -165,84 +163,95 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
   const auto forget = c10::make_scope_exit([this] { forget_cancelled(); });
   for (const Request& request : requests) check(request);
   check_plan(plan, communicator_.size());
-  const partition::StagePlan& part = stage_of(plan, communicator_.rank());
+  StageState& state = state_for(plan);
   RunContext run{.model = model_,
                  .device = config_.device,
                  .dtype = config_.dtype,
                  .requests = requests,
                  .plan = plan,
-                 .part = part,
+                 .part = state.part,
                  .communicator = communicator_,
-                 .mail = Mail(communicator_, channel_number(runs_, Use::kMail)),
-                 .networks = NetworkSet(model_, part, plan.residency, config_.device, config_.dtype),
-                 .states = std::vector<RequestState>(part.stage == 0 ? requests.size() : 0),
+                 .channel = config_.channel,
+                 .exchange = state.exchange,
+                 .networks = state.networks,
+                 .links = state.links,
+                 .states = std::vector<RequestState>(state.part.stage == 0 ? requests.size() : 0),
                  .progress = ProgressTeller(listeners.progress, stop_requested),
                  .trace = trace_};
-  figures_.assign(static_cast<std::size_t>(communicator_.size()), {});
-  ++runs_;
+  metrics_.assign(static_cast<std::size_t>(communicator_.size()), {});
   communicator_.barrier("beginning");
-  trace_ = {.origin = now(), .events = {}};
+  trace_ = {.origin = common::now(), .events = {}};
   try {
     run_phases(run, listeners);
   } catch (...) {
-    std::rethrow_exception(in_our_words(std::current_exception(), run));
+    const std::exception_ptr failure = in_our_words(std::current_exception(), run);
+    state_.reset();  // boundaries of this run may be under way
+    std::rethrow_exception(failure);
   }
   if (listeners.failed) return;
-  for (const RequestState& state : run.states) {
-    if (state.failure) std::rethrow_exception(state.failure);
+  for (const RequestState& request : run.states) {
+    if (request.failure) std::rethrow_exception(request.failure);
   }
 }
 
 void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
-  const PromptList prompts = list_prompts(run.requests, model_);
-  do_phase(run, Phase::kEncode, [&] { encode(run, prompts); });
-  share_figures();
-  do_phase(run, Phase::kDenoise, [&] { denoise(run, prompts); });
-  share_figures();
-  do_phase(run, Phase::kDecode, [&] { decode(run, listeners); });
-  run.mail.flush();
+  const PromptList prompts = list_prompts(run.requests, model_.tokenizer(), model_.config().pipeline);
+  const std::vector<partition::PhaseStep> steps = partition::phase_steps(run.plan.residency);
+  for (const partition::Phase phase : partition::kPhases) {
+    do_phase(run, phase, [&] {
+      for (const partition::PhaseStep& step : steps) {
+        if (step.phase == phase) perform(step, run, prompts, listeners);
+      }
+    });
+    // Of decoding the ranks tell with what they decoded: the first results leave before the last is there.
+    if (phase != partition::Phase::kDecode) share_metrics();
+  }
+  run.exchange.flush();
 }
 
-void Engine::encode(RunContext& run, const PromptList& prompts) {
-  run.load_resident();
-  run.load(Network::kTextEncoder);
-  run.progress.begin_work(2 * static_cast<std::int64_t>(run.requests.size()));
-  encode_prompts(run, prompts);
-  run.networks.release(Network::kTextEncoder);
-  release_unused(config_.device);
-  run.load(Network::kVaeEncoder);
-  encode_pictures(run);
-  run.networks.release(Network::kVaeEncoder);
-}
-
-void Engine::denoise(RunContext& run, const PromptList& prompts) {
-  run.load(Network::kTransformer);
-  denoise_requests(run, prompts,
-                   {.run = runs_, .channel = config_.channel, .before_each = [&] { give_up_cancelled(run); }},
-                   figures_[static_cast<std::size_t>(communicator_.rank())]);
-  run.networks.release(Network::kTransformer);
+void Engine::perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
+                     const RunListeners& listeners) {
+  using partition::Network;
+  switch (step.action) {
+    case partition::StepAction::kLoad:
+      return run.load(step.network);
+    case partition::StepAction::kRelease:
+      run.networks.release(step.network);
+      return release_unused(config_.device);
+    case partition::StepAction::kWork:
+      break;
+  }
+  switch (step.network) {
+    case Network::kTextEncoder:
+      run.progress.begin_work(2 * static_cast<std::int64_t>(run.requests.size()));
+      return encode_prompts(run, prompts);
+    case Network::kVaeEncoder:
+      return encode_pictures(run);
+    case Network::kTransformer:
+      return denoise_requests(run, prompts, [&] { give_up_cancelled(run); }, my_metrics());
+    case Network::kVaeDecoder:
+      return decode(run, listeners);
+  }
 }
 
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
-  run.load(Network::kVaeDecoder);
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
   const auto decoded = [&](std::size_t request) {
     measure_phase(run);
-    for (std::size_t rank = 1; rank < figures_.size(); ++rank)
-      figures_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
+    for (std::size_t rank = 1; rank < metrics_.size(); ++rank)
+      metrics_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
     RequestState& state = run.states[request];
-    const double told = now();
+    const double told = common::now();
     if (!state.failure) {
       listeners.result(request, std::exchange(state.result, {}));
     } else if (listeners.failed) {
       listeners.failed(request, state.failure);
     }
-    phase_start_ += now() - told;  // what the listener takes is not decoding
+    phase_start_ += common::now() - told;  // what the listener takes is not decoding
     run.progress.advance(request);
   };
   decode_layers(
       run, [&] { give_up_cancelled(run); }, decoded);
-  run.networks.release(Network::kVaeDecoder);
 }
 
 }  // namespace layerpipe::runtime

@@ -1,4 +1,4 @@
-// Runs requests through the phases, together with the engines of the other ranks.
+// Runs windows of requests through the phases, together with the engines of the other ranks.
 #pragma once
 
 #include <atomic>
@@ -14,12 +14,13 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "partition/phase_steps.h"
 #include "partition/plan.h"
-#include "runtime/figures.h"
-#include "runtime/model_folder.h"
-#include "runtime/progress.h"
-#include "runtime/request.h"
-#include "runtime/trace.h"
+#include "runtime/networks/model_folder.h"
+#include "runtime/observe/metrics.h"
+#include "runtime/observe/progress.h"
+#include "runtime/observe/trace.h"
+#include "runtime/request/request.h"
 
 namespace layerpipe::runtime {
 
@@ -44,10 +45,14 @@ struct RunListeners {
 
 struct PromptList;
 struct RunContext;
+struct StageState;
 
-// One on each rank of `communicator`; all are used in the same way. A phase's weights are loaded when it
-// begins and let go when it ends, once for all requests of a call, unless the plan keeps them. Called by one
-// thread.
+// One on each rank of `communicator`; all are used in the same way, and called by one thread. Networks that the
+// plan keeps, and the edges between stages, live on from one run to the next for as long as plans have the
+// same layout, so that a model is loaded and its stages are connected once; a phase's weights are loaded when
+// it begins and let go when it ends. A run may follow the one before after any time: who waits meanwhile in
+// run() waits for the others' heartbeats only, if the rank that is not there is in an IdleScope or reports
+// progress (comm/communicator.h).
 class Engine {
  public:
   // Reads config files, tokenizer and the headers of all weight files, and checks that the files hold every
@@ -62,13 +67,13 @@ class Engine {
 
   // Memory that a whole network's weights take on this kind of device, in bytes. None for what is used where
   // it is mapped.
-  std::uint64_t weight_bytes(Network network) const { return weight_bytes_.at(network); }
+  std::uint64_t weight_bytes(partition::Network network) const { return weight_bytes_.at(network); }
 
   // Throws InputError unless `request` can be computed with this model.
   void check(const Request& request) const;
 
-  // Runs all requests, which are the same on all ranks, as the plan says, which is so too and gives every
-  // rank one stage. `stop_requested` is looked at between units of work: InterruptedError. Running out of the
+  // Runs a window: all requests, which are the same on all ranks, go through the phases together as the plan
+  // says, which is the same too and gives every rank one stage. Can be called any number of times. `stop_requested` is looked at between units of work: InterruptedError. Running out of the
   // device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what is thrown
   // here the others learn from the caller: Communicator::abort().
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
@@ -80,20 +85,22 @@ class Engine {
 
   // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with
   // what they decoded.
-  const std::vector<RankFigures>& figures() const noexcept { return figures_; }
+  const std::vector<RankMetrics>& metrics() const noexcept { return metrics_; }
   // What this rank did in the last run.
   const Trace& trace() const noexcept { return trace_; }
 
  private:
   Engine(const EngineConfig& config, comm::Communicator* communicator,
          std::unique_ptr<comm::Communicator> alone);
+  StageState& state_for(const partition::Plan& plan);
   void run_phases(RunContext& run, const RunListeners& listeners);
-  void encode(RunContext& run, const PromptList& prompts);
-  void denoise(RunContext& run, const PromptList& prompts);
+  void perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
+               const RunListeners& listeners);
   void decode(RunContext& run, const RunListeners& listeners);
-  void do_phase(RunContext& run, Phase phase, const std::function<void()>& work);
+  void do_phase(RunContext& run, partition::Phase phase, const std::function<void()>& work);
   void measure_phase(RunContext& run);
-  void share_figures();
+  void share_metrics();
+  RankMetrics& my_metrics() { return metrics_[static_cast<std::size_t>(communicator_.rank())]; }
   void give_up_cancelled(RunContext& run);
   void forget_cancelled();
 
@@ -101,11 +108,11 @@ class Engine {
   std::unique_ptr<comm::Communicator> alone_;  // of an engine without others
   comm::Communicator& communicator_;
   ModelFolder model_;
-  std::map<Network, std::uint64_t> weight_bytes_;
-  std::vector<RankFigures> figures_;
+  std::map<partition::Network, std::uint64_t> weight_bytes_;
+  std::unique_ptr<StageState> state_;  // from the first run on
+  std::vector<RankMetrics> metrics_;
   Trace trace_;
   double phase_start_ = 0;  // later by what listeners have taken
-  int runs_ = 0;
   std::mutex cancelled_mutex_;
   std::set<std::size_t> cancelled_;  // in this run
 };

@@ -17,6 +17,8 @@
 namespace layerpipe::comm::mpi {
 namespace {
 
+// What every MPI grants.
+constexpr int kSmallestTagLimit = 32767;
 constexpr std::chrono::milliseconds kClosingGrace{1000};
 // How long ranks that have ended their work wait for one another to leave MPI together.
 constexpr std::chrono::seconds kLeavingTime{10};
@@ -65,11 +67,19 @@ bool all_are_here(Transport& transport, std::chrono::milliseconds limit) {
   };
   for (int rank = 0; rank < transport.size(); ++rank) {
     if (rank == transport.rank()) continue;
-    transport.post_receive(rank, kControlTag, {}, met);
-    transport.post_send(rank, kControlTag, {}, met);
+    transport.post_receive(rank, control_tag(0), {}, met);
+    transport.post_send(rank, control_tag(0), {}, met);
   }
   std::unique_lock lock(meeting->mutex);
   return meeting->changed.wait_for(lock, limit, [&] { return meeting->open == 0; });
+}
+
+// Of the first of these environment variables that is set, or else `otherwise`.
+int first_number_of(std::initializer_list<const char*> names, int otherwise) {
+  for (const char* name : names) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return otherwise;
 }
 
 int int_of(int (*function)(MPI_Comm, int*), const char* name) {
@@ -81,6 +91,17 @@ int int_of(int (*function)(MPI_Comm, int*), const char* name) {
 }  // namespace
 
 Session::Session() {
+  join();
+}
+
+Session::Session(std::chrono::milliseconds timeout, const std::function<void(const Absence&)>& missing) {
+  std::optional<Meeting> meeting;
+  if (auto folder = RankFolder::from_environment(rank_from_mpirun(), size_from_mpirun()))
+    meeting.emplace(std::move(*folder), timeout, missing);
+  join();
+}
+
+void Session::join() {
   int provided = 0;
   require(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_SERIALIZED) {
@@ -89,40 +110,49 @@ Session::Session() {
   }
   rank_ = int_of(MPI_Comm_rank, "MPI_Comm_rank");
   size_ = int_of(MPI_Comm_size, "MPI_Comm_size");
+  const int* last_tag = nullptr;
+  int is_set = 0;
+  require(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &last_tag, &is_set), "MPI_Comm_get_attr");
+  most_transports_ = (is_set != 0 ? *last_tag : kSmallestTagLimit) / kTagLimit - 1;
   engine_ = std::make_unique<Engine>();
 }
 
 Session::~Session() {
   const auto last = make_transport();
-  const bool together = all_are_here(*last, kLeavingTime);
+  const bool all_here = all_are_here(*last, kLeavingTime);
   last->close();
   engine_.reset();
   // MPI_Finalize waits for all ranks without a deadline.
-  if (together) MPI_Finalize();
+  if (all_here) MPI_Finalize();
 }
 
 std::shared_ptr<Transport> Session::make_transport() {
+  common::ensure(transports_ < most_transports_, "MPI has no tags left for another communicator");
   return std::make_shared<MpiTransport>(*engine_, ++transports_, rank_, size_);
 }
 
-std::unique_ptr<Communicator> Session::connect(std::chrono::milliseconds timeout) {
+std::unique_ptr<Communicator> Session::connect(std::chrono::milliseconds timeout,
+                                               std::function<void(const Failure&)> on_failure) {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
-  auto communicator = std::make_unique<TransportCommunicator>(make_transport(), timeout);
+  auto communicator = std::make_unique<TransportCommunicator>(make_transport(), timeout,
+                                                              RankFolder::from_environment(rank_, size_));
+  if (on_failure) communicator->on_failure(std::move(on_failure));
   communicator->exchange_hosts(host.data());
   return communicator;
 }
 
+// Open MPI's, then that of MPICH and its relatives.
 bool started_by_mpirun() {
-  // Open MPI, then MPICH and its relatives.
   return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_SIZE") != nullptr;
 }
 
 int rank_from_mpirun() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK"}) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  }
-  return 0;
+  return first_number_of({"OMPI_COMM_WORLD_RANK", "PMI_RANK"}, 0);
+}
+
+int size_from_mpirun() {
+  return first_number_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1);
 }
 
 }  // namespace layerpipe::comm::mpi

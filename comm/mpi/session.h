@@ -2,9 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "comm/communicator.h"
+#include "comm/mpi/meeting.h"
 #include "comm/transport.h"
 
 namespace layerpipe::comm::mpi {
@@ -17,8 +20,11 @@ class Engine;
 class Session {
  public:
   // Joins the ranks that mpirun started, or is alone. Throws PeerFailedError when MPI does not start, and
-  // InternalError when it cannot be called from a thread.
+  // InputError when it cannot be called from a thread. MPI waits for all ranks without a deadline.
   Session();
+  // The same with a deadline, where launch/rank.sh started the ranks: when one does not come (meeting.h),
+  // calls `missing` on another thread, which is to end the process.
+  Session(std::chrono::milliseconds timeout, const std::function<void(const Absence&)>& missing);
   // Leaves MPI together with the other ranks. When they do not come within ten seconds, does not leave:
   // MPI_Finalize would wait for a dead rank for ever. A process that ends because of a failure is quicker
   // with _exit().
@@ -29,20 +35,28 @@ class Session {
   int rank() const { return rank_; }
   int size() const { return size_; }
   // Called by all ranks, in the same order. Waits for them with the deadline. The session outlives it.
-  std::unique_ptr<Communicator> connect(std::chrono::milliseconds timeout);
-  // The transport below a communicator. Called by all ranks, in the same order.
+  // `on_failure`: the communicator's first handler, which hears of what fails before this comes back, too.
+  std::unique_ptr<Communicator> connect(std::chrono::milliseconds timeout,
+                                        std::function<void(const Failure&)> on_failure = {});
+  // The transport below a communicator. Called by all ranks, in the same order. Throws InternalError when MPI
+  // has no tags left for another one.
   std::shared_ptr<Transport> make_transport();
 
  private:
+  void join();
+
   std::unique_ptr<Engine> engine_;
   int rank_ = 0;
   int size_ = 1;
-  int transports_ = 0;
+  int transports_ = 0;       // made so far
+  int most_transports_ = 0;  // each takes kTagLimit tags of MPI's
 };
 
 // Whether this process was started by mpirun, so that a session joins others; asks the environment.
 bool started_by_mpirun();
 // This process's rank, as mpirun gave it, without joining the others; 0 when it was not started by mpirun.
 int rank_from_mpirun();
+// How many ranks mpirun started; 1 when it was not mpirun.
+int size_from_mpirun();
 
 }  // namespace layerpipe::comm::mpi

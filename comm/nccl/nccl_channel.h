@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "comm/channel.h"
-#include "comm/transport_communicator.h"
+#include "comm/member_communicator.h"
 
 namespace layerpipe::comm {
 

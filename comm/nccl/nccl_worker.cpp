@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kBetweenTurns{2};
 // How long transfers that are under way have when a channel is closed.
 constexpr std::chrono::seconds kLastTransfers{1};
 
-struct Closed {};  // thrown where an edge is made that nobody wants any more
+struct Closed {};  // thrown where an edge is made and the ranks have failed or part
 
 }  // namespace
 
@@ -32,9 +32,7 @@ NcclWorker::NcclWorker(Link link, int peer, NcclEdge::End end, const ChannelOpti
       end_(end),
       device_(options.device),
       invitation_tag_(invitation_tag(options.channel, (end == NcclEdge::End::kSend) == invites())),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {
-  if (!invites()) expect(invitation_->id);
-}
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())) {}
 
 std::shared_ptr<NcclWorker> NcclWorker::start(Link link, int peer, NcclEdge::End end,
                                               const ChannelOptions& options) {
@@ -43,18 +41,26 @@ std::shared_ptr<NcclWorker> NcclWorker::start(Link link, int peer, NcclEdge::End
   return worker;
 }
 
+void NcclWorker::begin(ChannelNumbers::Token turn) {
+  {
+    const std::lock_guard lock(mutex_);
+    turn_ = std::move(turn);
+  }
+  changed_.notify_all();
+}
+
 void NcclWorker::close() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  link_.endings->add(std::move(thread_), thread_ended_.get_future());
+  link_.closing_threads->add(std::move(thread_), thread_ended_.get_future());
 }
 
 void NcclWorker::wait_until_connected() {
   try {
-    link_.watch->wait(peer_, "connecting over NCCL", [this] { return connected_ || own_failure_; });
+    link_.monitor->wait(peer_, "connecting over NCCL", [this] { return connected_ || own_failure_; });
   } catch (const common::PeerFailedError&) {
     if (own_failure_ == nullptr) throw;
   }
@@ -76,19 +82,26 @@ void NcclWorker::run() {
   try {
     const c10::cuda::CUDAGuard device(device_);
     const c10::cuda::CUDAStreamGuard stream(stream_);
+    wait_for_turn();
     make_edge(edge);
-    link_.watch->update([this] { connected_ = true; });
+    link_.monitor->update([this] { connected_ = true; });
     work(*edge);
     finish_transfers(*edge);
-    if (!link_.watch->failure() && transfers_.empty()) edge->finish();
+    if (!link_.monitor->failure() && transfers_.empty()) edge->finish();
   } catch (const Closed&) {
   } catch (const common::PeerFailedError&) {
-    link_.watch->connection_failed(peer_, std::current_exception());
+    link_.monitor->connection_failed(peer_, std::current_exception());
   } catch (...) {
-    link_.watch->update([this] { own_failure_ = std::current_exception(); });
-    link_.watch->device_failed(std::current_exception());
+    link_.monitor->update([this] { own_failure_ = std::current_exception(); });
+    link_.monitor->device_failed(std::current_exception());
   }
   drop_what_is_left(std::move(edge));
+  ChannelNumbers::Token turn;
+  {
+    const std::lock_guard lock(mutex_);
+    turn = std::move(turn_);
+  }
+  turn.reset();  // begins the next channel's, perhaps
   thread_ended_.set_value();
 }
 
@@ -114,8 +127,8 @@ void NcclWorker::drop_what_is_left(std::unique_ptr<NcclEdge> edge) noexcept {
 void NcclWorker::expect(std::span<std::byte> message) {
   link_.transport->post_receive(
       peer_, invitation_tag_, message,
-      [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
-        if (delivery.error != nullptr) return watch->connection_failed(peer, delivery.error);
+      [invitation = invitation_, monitor = link_.monitor, peer = peer_](const Delivery& delivery) {
+        if (delivery.error != nullptr) return monitor->connection_failed(peer, delivery.error);
         invitation->came.store(true);
       });
 }
@@ -123,14 +136,22 @@ void NcclWorker::expect(std::span<std::byte> message) {
 void NcclWorker::send(std::span<const std::byte> message) {
   link_.transport->post_send(
       peer_, invitation_tag_, message,
-      [invitation = invitation_, watch = link_.watch, peer = peer_](const Delivery& delivery) {
-        if (delivery.error != nullptr) watch->connection_failed(peer, delivery.error);
+      [invitation = invitation_, monitor = link_.monitor, peer = peer_](const Delivery& delivery) {
+        if (delivery.error != nullptr) monitor->connection_failed(peer, delivery.error);
       });
 }
 
 void NcclWorker::check_wanted() {
-  const std::lock_guard lock(mutex_);
-  if (stop_ || link_.watch->failure()) throw Closed();
+  if (link_.closing_threads->is_leaving() || link_.monitor->failure()) throw Closed();
+}
+
+void NcclWorker::wait_for_turn() {
+  const auto is_here = [this] {
+    const std::lock_guard lock(mutex_);
+    return turn_.use_count() > 0;
+  };
+  for (; !is_here(); std::this_thread::sleep_for(kBetweenTurns)) check_wanted();
+  if (!invites()) expect(invitation_->id);
 }
 
 void NcclWorker::wait_for_the_other() {
@@ -162,14 +183,14 @@ void NcclWorker::be_patient(Clock::duration waited, Clock::time_point& told) {
   if (waited > kJoining) throw common::PeerFailedError("NCCL did not connect the ranks in a minute");
   // Connecting counts as moving: it may take longer than a short timeout.
   if (Clock::now() - told < kIdle) return;
-  link_.watch->moved();
+  link_.monitor->moved();
   told = Clock::now();
 }
 
 // Of an edge that is connected, also after close().
 void NcclWorker::check_in_time(Clock::duration waited) {
-  if (link_.watch->failure()) throw Closed();
-  if (waited > link_.watch->timeout()) {
+  if (link_.monitor->failure()) throw Closed();
+  if (waited > link_.monitor->timeout()) {
     throw common::PeerFailedError("NCCL did not begin a transfer within the timeout", kNcclRemedy);
   }
 }
@@ -204,7 +225,7 @@ void NcclWorker::work(NcclEdge& edge) {
       if (stop_ && tasks_.empty()) return;
       tasks.swap(tasks_);
     }
-    if (link_.watch->failure()) return;
+    if (link_.monitor->failure()) return;
     for (const Task& task : tasks) transfers_.push_back(task(edge, stream_));
     edge.check();
     look_at_transfers();
@@ -213,7 +234,7 @@ void NcclWorker::work(NcclEdge& edge) {
 
 // What has been posted before close() may be through, or nearly so.
 void NcclWorker::finish_transfers(NcclEdge& edge) {
-  for (const auto begin = Clock::now(); !transfers_.empty() && !link_.watch->failure();
+  for (const auto begin = Clock::now(); !transfers_.empty() && !link_.monitor->failure();
        std::this_thread::sleep_for(kBusy)) {
     if (Clock::now() - begin > kLastTransfers) return;
     edge.check();
@@ -228,7 +249,7 @@ void NcclWorker::look_at_transfers() {
     ended.then();
   }
   // Both ends have posted by now, so only a broken connection takes so long.
-  if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.watch->timeout()) {
+  if (!transfers_.empty() && Clock::now() - transfers_.front().since > link_.monitor->timeout()) {
     throw common::PeerFailedError("a transfer over NCCL did not end within the timeout", kNcclRemedy);
   }
 }

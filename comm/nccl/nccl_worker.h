@@ -15,8 +15,8 @@
 #include <string>
 #include <thread>
 
+#include "comm/member_communicator.h"
 #include "comm/nccl/nccl_edge.h"
-#include "comm/transport_communicator.h"
 
 namespace layerpipe::comm {
 
@@ -30,11 +30,16 @@ namespace layerpipe::comm {
 // which takes its own: whoever holds a turn waits for a higher rank only, so there is no circle.
 //
 // NCCL gives back what an edge took only when both ends ask for it, and holds the caller until then. Two
-// ranks may close their edges in different orders, so the thread does that after close(), in its own time.
+// ranks may close their edges in different orders, so the thread does that after close(), in its own time. An
+// edge that is closed before it was connected is connected all the same, since the other end may need it, and
+// the invitations of the next channel with this number must not meet this one's.
 class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
  public:
   static std::shared_ptr<NcclWorker> start(Link link, int peer, NcclEdge::End end,
                                            const ChannelOptions& options);
+  // It is this channel's turn (channel_numbers.h): the thread, which waits for it, connects the edge. It
+  // holds the turn until it ends.
+  void begin(ChannelNumbers::Token turn);
   // Nothing may be submitted any more; transfers that are still under way after a second are ended.
   void close();
   // Comes back when the edge is connected. Throws PeerFailedError, or what failed on this rank's own device.
@@ -63,9 +68,10 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
     NcclEdge::Id id;
     std::atomic<bool> came{false};  // the invitation, or the answer to it
   };
-  bool invites() const { return link_.watch->rank() < peer_; }
+  bool invites() const { return link_.monitor->rank() < peer_; }
   void expect(std::span<std::byte> message);
   void send(std::span<const std::byte> message);
+  void wait_for_turn();
   void wait_for_the_other();
   void check_wanted();
 
@@ -91,9 +97,10 @@ class NcclWorker : public std::enable_shared_from_this<NcclWorker> {
   std::condition_variable changed_;
   std::deque<Task> tasks_;
   bool stop_ = false;
+  ChannelNumbers::Token turn_;
   bool refuses_tasks_ = false;
 
-  bool connected_ = false;          // guarded by the watch's lock
+  bool connected_ = false;          // guarded by the monitor's lock
   std::exception_ptr own_failure_;  // the same: that of this rank's device
 
   std::deque<Transfer> transfers_;   // of the thread alone

@@ -11,9 +11,9 @@
 namespace layerpipe::launch {
 namespace {
 
-using runtime::kRecordedPhases;
-using runtime::RecordedRank;
-using runtime::RunRecord;
+using results::kRecordedPhases;
+using results::RecordedRank;
+using results::RunRecord;
 
 std::string rank_name(const RecordedRank& rank) {
   return fmt::format("Rank {}", rank.rank);
@@ -22,8 +22,8 @@ std::string rank_name(const RecordedRank& rank) {
 struct RankTimes {
   std::string name;
   std::string detail;
-  runtime::ByPhase<double> seconds;
-  runtime::ByPhase<double> load;
+  results::ByPhase<double> seconds;
+  results::ByPhase<double> load;
 };
 
 // Of every rank; of rank 0 alone where the file has no others.

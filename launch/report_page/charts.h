@@ -5,24 +5,24 @@
 #include <optional>
 
 #include "launch/report_page/markup.h"
-#include "runtime/run_record.h"
-#include "runtime/trace_record.h"
+#include "results/run_record.h"
+#include "results/trace_record.h"
 
 namespace layerpipe::launch {
 
 // Per rank: loading, encoding, denoising and decoding, one after another, with their seconds.
-void draw_timeline(Markup& page, const runtime::RunRecord& record);
+void draw_timeline(Markup& page, const results::RunRecord& record);
 
 // Per stage: busy, waiting and idle while denoising.
-void draw_shares(Markup& page, const runtime::RunRecord& record);
+void draw_shares(Markup& page, const results::RunRecord& record);
 
 // Per rank and phase: the peak that was predicted and the one that was measured.
-void draw_memory(Markup& page, const runtime::RunRecord& record);
+void draw_memory(Markup& page, const results::RunRecord& record);
 
 // The seconds of every step, and what was predicted.
-void draw_steps(Markup& page, const runtime::RunRecord& record);
+void draw_steps(Markup& page, const results::RunRecord& record);
 
 // What every rank did in a few steps in the middle of the run; says so when the trace holds no steps.
-void draw_pipeline(Markup& page, const runtime::RunRecord& record, const runtime::RecordedTrace& trace);
+void draw_pipeline(Markup& page, const results::RunRecord& record, const results::RecordedTrace& trace);
 
 }  // namespace layerpipe::launch

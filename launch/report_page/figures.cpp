@@ -45,7 +45,7 @@ std::string count_text(std::int64_t count, const std::string& one, const std::st
   return fmt::format("{} {}", count, count == 1 ? one : several);
 }
 
-double sum(const runtime::ByPhase<double>& seconds) {
+double sum(const results::ByPhase<double>& seconds) {
   return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
@@ -66,20 +66,20 @@ std::string ratio_text(double ratio) {
   return ratio >= 10 ? fmt::format("{:.0f} ×", ratio) : fmt::format("{:.2f} ×", ratio);
 }
 
-std::int64_t results_of(const runtime::RunRecord& record) {
+std::int64_t results_of(const results::RunRecord& record) {
   const auto* images = record.option("image");
   const double pictures = images == nullptr ? 1 : static_cast<double>(images->values.size());
   const double each = number_in(option_text(record, "num-images"), 1);
   return static_cast<std::int64_t>(std::clamp(pictures * each, 1.0, 1e9));
 }
 
-int branches_of(const runtime::RunRecord& record) {
+int branches_of(const results::RunRecord& record) {
   const bool guided =
       option_text(record, "no-cfg") != "true" && number_in(option_text(record, "cfg-scale"), 4) > 1;
   return guided ? 2 : 1;
 }
 
-std::string option_text(const runtime::RunRecord& record, std::string_view name) {
+std::string option_text(const results::RunRecord& record, std::string_view name) {
   const auto* option = record.option(name);
   if (option == nullptr) return {};
   std::string text;

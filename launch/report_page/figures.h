@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "runtime/run_record.h"
+#include "results/run_record.h"
 
 namespace layerpipe::launch {
 
@@ -19,7 +19,7 @@ std::string range_text(const std::pair<std::int64_t, std::int64_t>& range);
 // "1 block", "2 blocks".
 std::string count_text(std::int64_t count, const std::string& one, const std::string& several);
 
-double sum(const runtime::ByPhase<double>& seconds);
+double sum(const results::ByPhase<double>& seconds);
 double median(std::span<const double> values);  // 0 of none
 
 // Measured against predicted; nothing where nothing was predicted.
@@ -28,11 +28,11 @@ std::optional<double> ratio(std::uint64_t measured, std::uint64_t predicted);
 std::string ratio_text(double ratio);
 
 // The number of results that were made together: pictures times results of each.
-std::int64_t results_of(const runtime::RunRecord& record);
+std::int64_t results_of(const results::RunRecord& record);
 // 2 with guidance, 1 without.
-int branches_of(const runtime::RunRecord& record);
+int branches_of(const results::RunRecord& record);
 // The option's text, or "" when there is none.
-std::string option_text(const runtime::RunRecord& record, std::string_view name);
+std::string option_text(const results::RunRecord& record, std::string_view name);
 // The name without its folders.
 std::string file_name(const std::string& path);
 

@@ -11,8 +11,8 @@
 namespace layerpipe::launch {
 namespace {
 
-using runtime::RecordedRank;
-using runtime::RunRecord;
+using results::RecordedRank;
+using results::RunRecord;
 
 double share(double part, double whole) {
   return whole > 0 ? part / whole : 0;
@@ -105,11 +105,11 @@ std::string memory(const RunRecord& record) {
   double worst = 0;
   std::string where;
   for (const RecordedRank& rank : record.ranks) {
-    for (std::size_t i = 0; i < runtime::kRecordedPhases.size(); ++i) {
+    for (std::size_t i = 0; i < results::kRecordedPhases.size(); ++i) {
       const auto of = ratio(rank.peak_bytes[i], rank.predicted_peak_bytes[i]);
       if (!of || *of <= worst) continue;
       worst = *of;
-      where = fmt::format("rank {} ({}): {} predicted, {} measured", rank.rank, runtime::kRecordedPhases[i],
+      where = fmt::format("rank {} ({}): {} predicted, {} measured", rank.rank, results::kRecordedPhases[i],
                           common::format_bytes(rank.predicted_peak_bytes[i]),
                           common::format_bytes(rank.peak_bytes[i]));
     }

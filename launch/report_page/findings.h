@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "runtime/run_record.h"
+#include "results/run_record.h"
 
 namespace layerpipe::launch {
 
 // Only what follows from the figures, the most important first.
-std::vector<std::string> findings(const runtime::RunRecord& record);
+std::vector<std::string> findings(const results::RunRecord& record);
 
 // What the measured peaks are of, and so what the comparison with the prediction says.
-std::string peak_meaning(const runtime::RunRecord& record);
+std::string peak_meaning(const results::RunRecord& record);
 
 }  // namespace layerpipe::launch

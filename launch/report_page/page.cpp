@@ -14,10 +14,10 @@
 namespace layerpipe::launch {
 namespace {
 
-using runtime::RecordedRank;
-using runtime::RunRecord;
+using results::RecordedRank;
+using results::RunRecord;
 
-std::string size_text(const runtime::RecordedSize& size) {
+std::string size_text(const common::Size& size) {
   return fmt::format("{} × {}", size.width, size.height);
 }
 
@@ -62,10 +62,10 @@ void write_tiles(Markup& page, const RunRecord& record) {
   double busy = 0;
   double whole = 0;
   for (const RecordedRank& rank : record.ranks) {
-    for (std::size_t i = 0; i < runtime::kRecordedPhases.size(); ++i) {
+    for (std::size_t i = 0; i < results::kRecordedPhases.size(); ++i) {
       if (rank.peak_bytes[i] <= peak) continue;
       peak = rank.peak_bytes[i];
-      peak_at = fmt::format("rank {}, {}", rank.rank, runtime::kRecordedPhases[i]);
+      peak_at = fmt::format("rank {}, {}", rank.rank, results::kRecordedPhases[i]);
     }
     if (rank.edge) bytes += rank.edge->bytes;
     busy += rank.busy_seconds;
@@ -127,7 +127,7 @@ void write_plan(Markup& page, const RunRecord& record) {
     page.element("th", head);
   page.close().close().open("tbody");
   for (std::size_t i = 0; i < record.stages.size(); ++i) {
-    const runtime::RecordedStage& stage = record.stages[i];
+    const results::RecordedStage& stage = record.stages[i];
     page.open("tr").element("td", std::to_string(stage.rank)).element("td", stage.host);
     page.element("td", record.ranks[i].device).element("td", range_text(stage.blocks));
     page.element("td", range_text(stage.text_layers))
@@ -160,7 +160,7 @@ void write_options(Markup& page, const RunRecord& record) {
   for (const char* head : {"Option", "Value", "From"}) page.element("th", head);
   page.close().close().open("tbody");
   const auto write = [&](bool defaults) {
-    for (const runtime::RecordedOption& option : record.options) {
+    for (const results::RecordedOption& option : record.options) {
       if ((option.source == "default") != defaults) continue;
       const std::string value = option_text(record, option.name);
       page.open("tr", {{"class", defaults ? "default" : "given"}}).element("td", option.name);

@@ -4,14 +4,14 @@
 #include <optional>
 #include <string>
 
-#include "runtime/run_record.h"
-#include "runtime/trace_record.h"
+#include "results/run_record.h"
+#include "results/trace_record.h"
 
 namespace layerpipe::launch {
 
 struct ReportSource {
-  runtime::RunRecord record;
-  std::optional<runtime::RecordedTrace> trace;
+  results::RunRecord record;
+  std::optional<results::RecordedTrace> trace;
   std::string trace_note;  // why there is no trace, as a sentence; empty when there is one
 };
 

@@ -12,8 +12,8 @@
 namespace layerpipe::launch {
 namespace {
 
-using runtime::RecordedTrace;
-using runtime::RecordedWork;
+using results::RecordedTrace;
+using results::RecordedWork;
 using Row = RecordedWork::Row;
 
 constexpr std::int64_t kSteps = 3;
@@ -124,7 +124,7 @@ void draw_colours(Markup& page, const RecordedTrace& trace, const Window& window
 
 }  // namespace
 
-void draw_pipeline(Markup& page, const runtime::RunRecord& record, const RecordedTrace& trace) {
+void draw_pipeline(Markup& page, const results::RunRecord& record, const RecordedTrace& trace) {
   const std::int64_t last = last_step_of(trace);
   if (last < 0) {
     page.element("p", {{"class", "note"}}, "The trace holds no denoising.");

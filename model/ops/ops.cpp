@@ -11,11 +11,8 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/silu.h>
 
-#include <algorithm>
-
 #include "model/kernels/kernels.h"
 #include "model/ops/reference.h"
-#include "model/ops/tiles.h"
 
 namespace layerpipe::model::ops {
 namespace {
@@ -36,51 +33,6 @@ at::Tensor normalise_pixels(const at::Tensor& x, const at::Tensor& gamma, kernel
 }
 
 }  // namespace
-
-at::Tensor linear(const at::Tensor& x, const Linear& layer) {
-  return at::linear(x, layer.weight, layer.bias);
-}
-
-void linear_into(at::Tensor out, const at::Tensor& x, const Linear& layer) {
-  if (layer.bias.defined()) {
-    at::addmm_out(out, layer.bias, x, layer.weight.t());
-  } else {
-    at::mm_out(out, x, layer.weight.t());
-  }
-}
-
-at::Tensor linear_of_vector(const at::Tensor& x, const Linear& layer) {
-  // The layer's rows are shared out: one input row alone would keep all but one CPU thread idle.
-  constexpr std::int64_t kCpuOutputsPerTask = 1024;
-  if (!x.is_cpu()) return linear(x, layer);
-  const std::int64_t outputs = layer.weight.size(0);
-  at::Tensor out = at::empty({1, outputs}, x.options());
-  for_each_task(x.device(), (outputs + kCpuOutputsPerTask - 1) / kCpuOutputsPerTask, [&](std::int64_t task) {
-    const std::int64_t begin = task * kCpuOutputsPerTask;
-    const std::int64_t count = std::min(kCpuOutputsPerTask, outputs - begin);
-    const Linear part{layer.weight.narrow(0, begin, count),
-                      layer.bias.defined() ? layer.bias.narrow(0, begin, count) : at::Tensor()};
-    out.narrow(1, begin, count).copy_(linear(x, part));
-  });
-  return out;
-}
-
-at::Tensor linear_of_rows(const at::Tensor& x, const Linear& layer) {
-  at::Tensor out = at::empty({x.size(0), layer.weight.size(0)}, x.options());
-  for_each_row_tile(x.device(), x.size(0), [&](RowRange rows) {
-    linear_into(out.narrow(0, rows.begin, rows.size()), x.narrow(0, rows.begin, rows.size()), layer);
-  });
-  return out;
-}
-
-at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer) {
-  // On a GPU cuBLASLt applies the tanh form to the sums before it writes them; on a CPU LibTorch's function
-  // would take the exact form.
-  if (x.is_cuda()) return at::_addmm_activation(layer.bias, x, layer.weight.t(), 1, 1, /*use_gelu=*/true);
-  at::Tensor out = linear(x, layer);
-  at::gelu_(out, "tanh");
-  return out;
-}
 
 at::Tensor layer_norm_modulate(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                                double eps) {

@@ -1,4 +1,4 @@
-// The fused operations that the networks are made of.
+// The fused operations that the networks are made of, beside linear.h and attention.h.
 //
 // Each takes and gives tensors in the compute dtype (fp32 or bf16), computes in fp32 inside and rounds once
 // at the end. Each has an implementation in plain ATen that runs on any device (ops/reference.h); on a GPU,
@@ -9,19 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/weights/weights.h"
-
 namespace layerpipe::model::ops {
-
-// y = x Wᵀ + b. x [rows, in] with any row stride; gives [rows, out].
-at::Tensor linear(const at::Tensor& x, const Linear& layer);
-// The same into `out` [rows, out].
-void linear_into(at::Tensor out, const at::Tensor& x, const Linear& layer);
-
-// y = x Wᵀ + b of a single row, by all threads. x [1, in]; gives [1, out].
-at::Tensor linear_of_vector(const at::Tensor& x, const Linear& layer);
-// y = x Wᵀ + b of a whole tensor, tile by tile. x [rows, in]; gives [rows, out].
-at::Tensor linear_of_rows(const at::Tensor& x, const Linear& layer);
 
 // LayerNorm(x) · (1 + scale) + shift, without affine weights in the norm. x [rows, dim]; scale, shift [dim].
 at::Tensor layer_norm_modulate(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
@@ -41,9 +29,6 @@ void rotate_halves_(at::Tensor x, const at::Tensor& cos, const at::Tensor& sin);
 
 // hidden += gate · branch. hidden, branch [rows, dim]; gate [dim].
 void gated_residual_(at::Tensor hidden, const at::Tensor& gate, const at::Tensor& branch);
-
-// GELU in its tanh form of x Wᵀ + b. x [rows, in]; gives [rows, out].
-at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer);
 
 // silu(gate) · up, into gate.
 void swiglu_(at::Tensor gate, const at::Tensor& up);

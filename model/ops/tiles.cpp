@@ -60,7 +60,7 @@ std::int64_t rows_per_tile(const c10::Device& device, std::int64_t rows) {
 }
 
 void for_each_row_tile(const c10::Device& device, std::int64_t rows,
-                       const std::function<void(RowRange)>& body) {
+                       const std::function<void(common::Range)>& body) {
   const std::int64_t height = rows_per_tile(device, rows);
   for_each_task(device, ceil_div(rows, height), [&](std::int64_t tile) {
     body({tile * height, std::min(rows, (tile + 1) * height)});

@@ -11,15 +11,9 @@
 #include <cstdint>
 #include <functional>
 
-namespace layerpipe::model::ops {
+#include "common/range.h"
 
-// Rows begin … end - 1.
-struct RowRange {
-  std::int64_t begin;
-  std::int64_t end;
-  std::int64_t size() const { return end - begin; }
-  bool operator==(const RowRange&) const = default;
-};
+namespace layerpipe::model::ops {
 
 // Calls task(i) for each i < count. On the CPU: by as many threads as LibTorch uses, each of them
 // single-threaded also inside of LibTorch's own functions. The first exception is passed on.
@@ -32,6 +26,6 @@ std::int64_t rows_per_tile(const c10::Device& device, std::int64_t rows);
 
 // Calls body(range) for each row tile of 0 … rows - 1.
 void for_each_row_tile(const c10::Device& device, std::int64_t rows,
-                       const std::function<void(RowRange)>& body);
+                       const std::function<void(common::Range)>& body);
 
 }  // namespace layerpipe::model::ops

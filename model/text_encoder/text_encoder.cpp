@@ -54,11 +54,11 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
   const at::Tensor key = allocate(key_value_heads_);
   const at::Tensor value = allocate(key_value_heads_);
 
-  ops::for_each_row_tile(device, tokens, [&](ops::RowRange rows) {
+  ops::for_each_row_tile(device, tokens, [&](common::Range rows) {
     const auto tile = [&](const at::Tensor& x) { return x.narrow(0, rows.begin, rows.size()); };
     const at::Tensor normed = ops::rms_norm(tile(hidden_states), weights.input_layernorm, eps_);
-    const auto fill = [&](const at::Tensor& out, const Linear& layer) {
-      ops::linear_into(tile(out).flatten(1), normed, layer);
+    const auto fill = [&](const at::Tensor& out, const ops::Linear& layer) {
+      layer.apply_into(tile(out).flatten(1), normed);
     };
     fill(query, weights.q_proj);
     fill(key, weights.k_proj);
@@ -67,29 +67,36 @@ void TextLayer::forward(const TextLayerWeights& weights, const at::Tensor& hidde
     ops::rotate_halves_(tile(key), tile(rotary.cos), tile(rotary.sin));
   });
   const at::Tensor attended = ops::causal_attention(query, key, value);
-  ops::for_each_row_tile(device, tokens, [&](ops::RowRange rows) {
+  ops::for_each_row_tile(device, tokens, [&](common::Range rows) {
     at::Tensor hidden = hidden_states.narrow(0, rows.begin, rows.size());
-    hidden += ops::linear(attended.narrow(0, rows.begin, rows.size()), weights.o_proj);
+    hidden += weights.o_proj.apply(attended.narrow(0, rows.begin, rows.size()));
     const at::Tensor normed = ops::rms_norm(hidden, weights.post_attention_layernorm, eps_);
-    const at::Tensor gate = ops::linear(normed, weights.gate_proj);
-    ops::swiglu_(gate, ops::linear(normed, weights.up_proj));
-    hidden += ops::linear(gate, weights.down_proj);
+    const at::Tensor gate = weights.gate_proj.apply(normed);
+    ops::swiglu_(gate, weights.up_proj.apply(normed));
+    hidden += weights.down_proj.apply(gate);
   });
 }
 
 TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config)
     : TextEncoder(store, config, {0, config.num_hidden_layers}) {}
 
-TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers)
-    : config_(config), store_(language_model_scope(store)), layer_(config) {
+TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config,
+                         const common::Range& layers)
+    : TextEncoder(store, config, layers, [&] {
+        return std::make_unique<HeldBlocks<TextLayerWeights>>(
+            layers, [&, language_model = language_model_scope(store)](std::int64_t index) {
+              return load_text_layer(language_model, config, index);
+            });
+      }) {}
+
+TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& config,
+                         const common::Range& layers, const MakeTextLayers& make_layers)
+    : config_(config), store_(language_model_scope(store)), layer_(config), layers_(layers) {
   common::ensure(0 <= layers.begin && layers.begin < layers.end && layers.end <= config.num_hidden_layers,
                  "a part of the text encoder holds no layer, or one that there is not");
   if (layers.begin == 0)
     embed_tokens_ = store_.get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  layer_weights_.reserve(static_cast<std::size_t>(layers.size()));
-  for (std::int64_t index = layers.begin; index < layers.end; ++index) {
-    layer_weights_.push_back(load_text_layer(store_, config, index));
-  }
+  layer_weights_ = make_layers();
   if (layers.end == config.num_hidden_layers) norm_ = store_.get("norm.weight", {config.hidden_size});
 }
 
@@ -105,15 +112,18 @@ at::Tensor TextEncoder::embed(std::span<const std::int64_t> token_ids) const {
   }
   const at::Tensor ids = at::empty({static_cast<std::int64_t>(token_ids.size())}, at::kLong);
   std::copy(token_ids.begin(), token_ids.end(), ids.mutable_data_ptr<std::int64_t>());
-  return at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.dtype());
+  return at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.compute_dtype());
 }
 
 void TextEncoder::forward_layers(const at::Tensor& hidden_states,
                                  const std::function<void()>& after_layer) const {
   const RotaryTable rotary = causal_rotary_table(hidden_states.size(0), config_.head_dim(),
-                                                 config_.rope_theta, store_.device(), store_.dtype());
-  for (const auto& weights : layer_weights_) {
-    layer_.forward(weights, hidden_states, rotary);
+                                                 config_.rope_theta, store_.device(), store_.compute_dtype());
+  for (std::int64_t index = layers_.begin; index < layers_.end; ++index) {
+    {
+      const Lease<TextLayerWeights> weights = layer_weights_->acquire(index);
+      layer_.forward(*weights, hidden_states, rotary);
+    }
     if (after_layer) after_layer();
   }
 }

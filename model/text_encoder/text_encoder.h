@@ -5,12 +5,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <span>
-#include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
-#include "model/layer_range.h"
 #include "model/rotary.h"
+#include "model/weights/block_weights.h"
 #include "model/weights/weights.h"
 
 namespace layerpipe::model {
@@ -18,14 +19,14 @@ namespace layerpipe::model {
 // One decoder layer's weights.
 struct TextLayerWeights {
   at::Tensor input_layernorm;           // [hidden]
-  Linear q_proj;                        // [heads · head_dim, hidden]
-  Linear k_proj;                        // [kv_heads · head_dim, hidden]
-  Linear v_proj;                        // [kv_heads · head_dim, hidden]
-  Linear o_proj;                        // [hidden, heads · head_dim], no bias
+  ops::Linear q_proj;                   // [heads · head_dim, hidden]
+  ops::Linear k_proj;                   // [kv_heads · head_dim, hidden]
+  ops::Linear v_proj;                   // [kv_heads · head_dim, hidden]
+  ops::Linear o_proj;                   // [hidden, heads · head_dim], no bias
   at::Tensor post_attention_layernorm;  // [hidden]
-  Linear gate_proj;                     // [intermediate, hidden], no bias
-  Linear up_proj;                       // [intermediate, hidden], no bias
-  Linear down_proj;                     // [hidden, intermediate], no bias
+  ops::Linear gate_proj;                // [intermediate, hidden], no bias
+  ops::Linear up_proj;                  // [intermediate, hidden], no bias
+  ops::Linear down_proj;                // [hidden, intermediate], no bias
 };
 
 // The store of the language model inside a text encoder's files, under either of the two names in use.
@@ -50,20 +51,27 @@ class TextLayer {
   double eps_;
 };
 
+// Makes the weights of a part's layers available, after the embedding's and before the norm's are loaded.
+using MakeTextLayers = std::function<std::unique_ptr<BlockWeights<TextLayerWeights>>()>;
+
 // A run of the layers on one device, with the embedding when the first layer is among them and the final norm
-// when the last one is. The embedding table stays in host memory, where a prompt's rows are looked up.
+// when the last one is. Used by one thread. The embedding table stays in host memory, where a prompt's rows
+// are looked up.
 class TextEncoder {
  public:
-  // All layers.
+  // All layers, held.
   TextEncoder(const WeightStore& store, const TextEncoderConfig& config);
-  // Some of them, at least one.
-  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const LayerRange& layers);
+  // Some of them, at least one, held.
+  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const common::Range& layers);
+  // Some of them, whose weights come from what `make_layers` gives.
+  TextEncoder(const WeightStore& store, const TextEncoderConfig& config, const common::Range& layers,
+              const MakeTextLayers& make_layers);
 
   // Needs the first layer's part: [tokens, hidden_size], compute dtype. Throws InputError for an id outside
   // of the vocabulary.
   at::Tensor embed(std::span<const std::int64_t> token_ids) const;
-  // Changes hidden_states [tokens, hidden_size] in place. `after_layer`, where there is one, is called after
-  // each layer.
+  // Changes hidden_states [tokens, hidden_size] in place, on a lease of one layer after the other.
+  // `after_layer`, where there is one, is called after each, when its lease has ended.
   void forward_layers(const at::Tensor& hidden_states, const std::function<void()>& after_layer = {}) const;
   // Needs the last layer's part: the final norm.
   at::Tensor norm(const at::Tensor& hidden_states) const;
@@ -75,9 +83,10 @@ class TextEncoder {
  private:
   TextEncoderConfig config_;
   WeightStore store_;
-  at::Tensor embed_tokens_;  // [vocab, hidden], stored dtype, host; of the first part
+  at::Tensor embed_tokens_;  // [vocab, hidden], storage dtype, host; of the first part
   TextLayer layer_;
-  std::vector<TextLayerWeights> layer_weights_;
+  common::Range layers_;
+  std::unique_ptr<BlockWeights<TextLayerWeights>> layer_weights_;
   at::Tensor norm_;  // [hidden]; of the last part
 };
 

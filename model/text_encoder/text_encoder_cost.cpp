@@ -29,7 +29,7 @@ std::uint64_t text_layer_workspace_bytes(const TextEncoderConfig& config, std::i
       ops::attention_workspace_bytes(tokens, config.num_attention_heads, config.head_dim(), target);
   // The normed rows, gate and up; and what swiglu_ lays between: the gate's silu in fp32, before that the
   // gate and, on a CPU, up.
-  const std::uint64_t wide_copies = target.dtype == at::kFloat ? 1 : target.device.is_cpu() ? 3 : 2;
+  const std::uint64_t wide_copies = target.compute_dtype == at::kFloat ? 1 : target.device.is_cpu() ? 3 : 2;
   const std::uint64_t tile =
       target.bytes(rows * (hidden + 2 * config.intermediate_size)) +
       wide_copies * kWide * static_cast<std::uint64_t>(rows * config.intermediate_size);

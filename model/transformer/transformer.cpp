@@ -37,7 +37,8 @@ at::Tensor sinusoid(const at::Tensor& timestep) {
 
 }  // namespace
 
-TimestepEmbedder::TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config) {
+TimestepEmbedder::TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config)
+    : device_(transformer.device()), compute_dtype_(transformer.compute_dtype()) {
   const WeightStore store = transformer.scope("time_text_embed");
   const std::int64_t dim = config.inner_dim();
   linear_1_ = load_linear(store, "timestep_embedder.linear_1", kSinusoidDim, dim);
@@ -49,11 +50,10 @@ TimestepEmbedder::TimestepEmbedder(const WeightStore& transformer, const Transfo
 }
 
 at::Tensor TimestepEmbedder::forward(double timestep) const {
-  const at::Tensor rounded = at::full({1}, timestep, linear_1_.weight.options().dtype(at::kFloat))
-                                 .to(linear_1_.weight.scalar_type())
+  const at::Tensor rounded = at::full({1}, timestep, at::TensorOptions().dtype(at::kFloat).device(device_))
+                                 .to(compute_dtype_)
                                  .div(kTimestepDivisor);
-  at::Tensor embedding =
-      ops::linear_of_vector(at::silu(ops::linear_of_vector(sinusoid(rounded), linear_1_)), linear_2_);
+  at::Tensor embedding = linear_2_.apply_to_vector(at::silu(linear_1_.apply_to_vector(sinusoid(rounded))));
   if (additional_t_cond_) embedding = embedding + *additional_t_cond_;
   return at::silu(embedding);
 }
@@ -67,7 +67,7 @@ Streams StreamEmbedder::forward(const at::Tensor& latents, const at::Tensor& con
                                 const at::Tensor& prompt_embeds) const {
   const at::Tensor image = condition.defined() ? at::cat({latents, condition}) : latents;
   const at::Tensor text = ops::rms_norm(prompt_embeds, txt_norm_, kNormEps);
-  return {ops::linear_of_rows(image, img_in_), ops::linear_of_rows(text, txt_in_)};
+  return {img_in_.apply_to_rows(image), txt_in_.apply_to_rows(text)};
 }
 
 OutputHead::OutputHead(const WeightStore& transformer, const TransformerConfig& config)
@@ -77,12 +77,12 @@ OutputHead::OutputHead(const WeightStore& transformer, const TransformerConfig& 
 
 at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor& conditioning,
                                std::int64_t latent_tokens) const {
-  const auto scale_and_shift = ops::linear_of_vector(conditioning, norm_out_).view({2, -1}).unbind(0);
-  at::Tensor out = at::empty({latent_tokens, proj_out_.weight.size(0)}, hidden_states.options());
-  ops::for_each_row_tile(hidden_states.device(), latent_tokens, [&](ops::RowRange rows) {
+  const auto scale_and_shift = norm_out_.apply_to_vector(conditioning).view({2, -1}).unbind(0);
+  at::Tensor out = at::empty({latent_tokens, proj_out_.outputs()}, hidden_states.options());
+  ops::for_each_row_tile(hidden_states.device(), latent_tokens, [&](common::Range rows) {
     const at::Tensor normed = ops::layer_norm_modulate(hidden_states.narrow(0, rows.begin, rows.size()),
                                                        scale_and_shift[0], scale_and_shift[1], kNormEps);
-    ops::linear_into(out.narrow(0, rows.begin, rows.size()), normed, proj_out_);
+    proj_out_.apply_into(out.narrow(0, rows.begin, rows.size()), normed);
   });
   return out;
 }
@@ -90,15 +90,20 @@ at::Tensor OutputHead::forward(const at::Tensor& hidden_states, const at::Tensor
 Transformer::Transformer(const WeightStore& store, const TransformerConfig& config)
     : Transformer(store, config, {0, config.num_layers}) {}
 
-Transformer::Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks)
-    : timestep_embedder_(store, config), block_(config) {
+Transformer::Transformer(const WeightStore& store, const TransformerConfig& config,
+                         const common::Range& blocks)
+    : Transformer(store, config, blocks, [&] {
+        return std::make_unique<HeldBlocks<TransformerBlockWeights>>(
+            blocks, [&](std::int64_t index) { return load_transformer_block(store, config, index); });
+      }) {}
+
+Transformer::Transformer(const WeightStore& store, const TransformerConfig& config,
+                         const common::Range& blocks, const MakeTransformerBlocks& make_blocks)
+    : timestep_embedder_(store, config), block_(config), blocks_(blocks) {
   common::ensure(0 <= blocks.begin && blocks.begin < blocks.end && blocks.end <= config.num_layers,
                  "a part of the transformer holds no block, or one that there is not");
   if (blocks.begin == 0) stream_embedder_.emplace(store, config);
-  block_weights_.reserve(static_cast<std::size_t>(blocks.size()));
-  for (std::int64_t index = blocks.begin; index < blocks.end; ++index) {
-    block_weights_.push_back(load_transformer_block(store, config, index));
-  }
+  block_weights_ = make_blocks();
   if (blocks.end == config.num_layers) head_.emplace(store, config);
 }
 
@@ -109,8 +114,11 @@ Streams Transformer::embed(const TransformerInput& input) const {
 
 void Transformer::forward_blocks(Streams& streams, const at::Tensor& conditioning, const JointRotary& rotary,
                                  const std::function<void()>& after_block) const {
-  for (const auto& weights : block_weights_) {
-    block_.forward(weights, streams, conditioning, rotary, ops::full_attention);
+  for (std::int64_t index = blocks_.begin; index < blocks_.end; ++index) {
+    {
+      const Lease<TransformerBlockWeights> weights = block_weights_->acquire(index);
+      block_.forward(*weights, streams, conditioning, rotary, ops::full_attention);
+    }
     if (after_block) after_block();
   }
 }

@@ -7,12 +7,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
-#include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
-#include "model/layer_range.h"
 #include "model/transformer/transformer_block.h"
+#include "model/weights/block_weights.h"
 #include "model/weights/weights.h"
 
 namespace layerpipe::model {
@@ -28,8 +29,10 @@ class TimestepEmbedder {
   at::Tensor forward(double timestep) const;
 
  private:
-  Linear linear_1_;                              // [inner_dim, 256]
-  Linear linear_2_;                              // [inner_dim, inner_dim]
+  at::Device device_;
+  at::ScalarType compute_dtype_;
+  ops::Linear linear_1_;                         // [inner_dim, 256]
+  ops::Linear linear_2_;                         // [inner_dim, inner_dim]
   std::optional<at::Tensor> additional_t_cond_;  // [1, inner_dim]: the row that the pipelines use
 };
 
@@ -44,8 +47,8 @@ class StreamEmbedder {
                   const at::Tensor& prompt_embeds) const;
 
  private:
-  Linear img_in_;        // [inner_dim, in_channels]
-  Linear txt_in_;        // [inner_dim, joint_attention_dim]
+  ops::Linear img_in_;   // [inner_dim, in_channels]
+  ops::Linear txt_in_;   // [inner_dim, joint_attention_dim]
   at::Tensor txt_norm_;  // [joint_attention_dim]
 };
 
@@ -60,8 +63,8 @@ class OutputHead {
                      std::int64_t latent_tokens) const;
 
  private:
-  Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
-  Linear proj_out_;  // [patch² · out_channels, inner_dim]
+  ops::Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
+  ops::Linear proj_out_;  // [patch² · out_channels, inner_dim]
 };
 
 // What one call of the transformer needs.
@@ -72,20 +75,27 @@ struct TransformerInput {
   double timestep = 0;
 };
 
+// Makes the weights of a part's blocks available, after the embedding's and before the head's are loaded.
+using MakeTransformerBlocks = std::function<std::unique_ptr<BlockWeights<TransformerBlockWeights>>()>;
+
 // A run of the transformer's blocks on one device, with the embedding when the first block is among them and
-// the head when the last one is. Every part makes the timestep's conditioning itself.
+// the head when the last one is. Every part makes the timestep's conditioning itself. Used by one thread.
 class Transformer {
  public:
-  // All blocks.
+  // All blocks, held.
   Transformer(const WeightStore& store, const TransformerConfig& config);
-  // Some of them, at least one.
-  Transformer(const WeightStore& store, const TransformerConfig& config, const LayerRange& blocks);
+  // Some of them, at least one, held.
+  Transformer(const WeightStore& store, const TransformerConfig& config, const common::Range& blocks);
+  // Some of them, whose weights come from what `make_blocks` gives.
+  Transformer(const WeightStore& store, const TransformerConfig& config, const common::Range& blocks,
+              const MakeTransformerBlocks& make_blocks);
 
   // silu of the timestep's embedding, [1, inner_dim].
   at::Tensor conditioning(double timestep) const { return timestep_embedder_.forward(timestep); }
   // Needs the first block's part.
   Streams embed(const TransformerInput& input) const;
-  // Changes both streams in place. `after_block`, where there is one, is called after each block.
+  // Changes both streams in place, on a lease of one block after the other. `after_block`, where there is
+  // one, is called after each, when its lease has ended.
   void forward_blocks(Streams& streams, const at::Tensor& conditioning, const JointRotary& rotary,
                       const std::function<void()>& after_block = {}) const;
   // Needs the last block's part. The prediction for the first `latent_tokens` rows, [latent_tokens,
@@ -101,7 +111,8 @@ class Transformer {
   TimestepEmbedder timestep_embedder_;
   std::optional<StreamEmbedder> stream_embedder_;  // of the first part
   TransformerBlock block_;
-  std::vector<TransformerBlockWeights> block_weights_;
+  common::Range blocks_;
+  std::unique_ptr<BlockWeights<TransformerBlockWeights>> block_weights_;
   std::optional<OutputHead> head_;  // of the last part
 };
 

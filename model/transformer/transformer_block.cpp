@@ -26,7 +26,7 @@ struct StreamModulation {
 };
 
 StreamModulation modulate(const StreamWeights& weights, const at::Tensor& conditioning) {
-  const auto parts = ops::linear_of_vector(conditioning, weights.modulation).view({6, -1}).unbind(0);
+  const auto parts = weights.modulation.apply_to_vector(conditioning).view({6, -1}).unbind(0);
   return {{parts[0], parts[1], parts[2]}, {parts[3], parts[4], parts[5]}};
 }
 
@@ -37,7 +37,7 @@ struct JointRows {
   at::Tensor value;
 };
 
-at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) {
+at::Tensor rows_of(const at::Tensor& x, const common::Range& rows) {
   return x.narrow(0, rows.begin, rows.size());
 }
 
@@ -45,14 +45,14 @@ at::Tensor rows_of(const at::Tensor& x, const ops::RowRange& rows) {
 // sequence.
 void project(const at::Tensor& hidden, const StreamWeights& weights, const Modulation& modulation,
              const RotaryTable& rotary, const JointRows& joint) {
-  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
+  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](common::Range rows) {
     const at::Tensor normed =
         ops::layer_norm_modulate(rows_of(hidden, rows), modulation.scale, modulation.shift, kNormEps);
     const at::Tensor cos = rows_of(rotary.cos, rows);
     const at::Tensor sin = rows_of(rotary.sin, rows);
-    const auto fill = [&](const at::Tensor& whole, const Linear& layer) {
+    const auto fill = [&](const at::Tensor& whole, const ops::Linear& layer) {
       at::Tensor out = rows_of(whole, rows);
-      ops::linear_into(out.flatten(1), normed, layer);
+      layer.apply_into(out.flatten(1), normed);
       return out;
     };
     fill(joint.value, weights.to_v);
@@ -66,13 +66,12 @@ void project(const at::Tensor& hidden, const StreamWeights& weights, const Modul
 // Output projection, residual, MLP, residual of one stream, in place.
 void finish(const at::Tensor& hidden, const at::Tensor& attended, const StreamWeights& weights,
             const StreamModulation& modulation) {
-  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](ops::RowRange rows) {
+  ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](common::Range rows) {
     const at::Tensor tile = rows_of(hidden, rows);
-    ops::gated_residual_(tile, modulation.attention.gate,
-                         ops::linear(rows_of(attended, rows), weights.to_out));
-    const at::Tensor wide = ops::linear_gelu(
-        ops::layer_norm_modulate(tile, modulation.mlp.scale, modulation.mlp.shift, kNormEps), weights.mlp_in);
-    ops::gated_residual_(tile, modulation.mlp.gate, ops::linear(wide, weights.mlp_out));
+    ops::gated_residual_(tile, modulation.attention.gate, weights.to_out.apply(rows_of(attended, rows)));
+    const at::Tensor wide = weights.mlp_in.apply_gelu(
+        ops::layer_norm_modulate(tile, modulation.mlp.scale, modulation.mlp.shift, kNormEps));
+    ops::gated_residual_(tile, modulation.mlp.gate, weights.mlp_out.apply(wide));
   });
 }
 

@@ -24,15 +24,16 @@ struct JointRotary {
 
 // The weights that one of the two streams has in a block.
 struct StreamWeights {
-  Linear modulation;  // [6 · dim, dim]: shift, scale, gate before the attention, then the same before the MLP
-  Linear to_q;        // [dim, dim]
-  Linear to_k;
-  Linear to_v;
-  at::Tensor norm_q;  // [head_dim]
-  at::Tensor norm_k;  // [head_dim]
-  Linear to_out;      // [dim, dim]
-  Linear mlp_in;      // [4 · dim, dim]
-  Linear mlp_out;     // [dim, 4 · dim]
+  ops::Linear
+      modulation;    // [6 · dim, dim]: shift, scale, gate before the attention, then the same before the MLP
+  ops::Linear to_q;  // [dim, dim]
+  ops::Linear to_k;
+  ops::Linear to_v;
+  at::Tensor norm_q;    // [head_dim]
+  at::Tensor norm_k;    // [head_dim]
+  ops::Linear to_out;   // [dim, dim]
+  ops::Linear mlp_in;   // [4 · dim, dim]
+  ops::Linear mlp_out;  // [dim, 4 · dim]
 };
 
 // A block's weights. In the last block nothing reads the text stream's result, so the text stream has no

@@ -12,10 +12,10 @@
 namespace layerpipe::model {
 namespace {
 
-using ops::RowRange;
+using common::Range;
 
 // Rows `wanted` of a tensor that holds rows `held` of the same resolution; a view.
-at::Tensor crop(const at::Tensor& x, const RowRange& held, const RowRange& wanted) {
+at::Tensor crop(const at::Tensor& x, const Range& held, const Range& wanted) {
   return x.narrow(2, wanted.begin - held.begin, wanted.size());
 }
 
@@ -68,7 +68,7 @@ VaeEncoder::VaeEncoder(const WeightStore& vae, const VaeConfig& config)
   }
 }
 
-at::Tensor VaeEncoder::forward_strip(const at::Tensor& picture, const RowRange& strip) const {
+at::Tensor VaeEncoder::forward_strip(const at::Tensor& picture, const Range& strip) const {
   const std::int64_t latent_rows = picture.size(2) / config_.spatial_compression_ratio();
   const auto rows = encoder_strip_rows(config_, strip, latent_rows);
   at::Tensor x = convolve(channels_last(picture.narrow(2, rows[0].begin, rows[0].size())), conv_in_);
@@ -76,7 +76,7 @@ at::Tensor VaeEncoder::forward_strip(const at::Tensor& picture, const RowRange& 
   for (std::size_t i = 0; i < levels_.size(); ++i) {
     x = channels_last(x);
     for (const auto& residual : levels_[i].residuals) x = residual.forward(x);
-    RowRange held = rows[i + 1];
+    Range held = rows[i + 1];
     if (levels_[i].downsample) {
       // Output row r reads rows from 2r on: the first even row that is held makes the first whole output row.
       const std::int64_t first = (held.begin + 1) / 2;
@@ -102,7 +102,7 @@ at::Tensor VaeEncoder::forward_middle(const at::Tensor& joined) const {
   const at::Tensor middle = middle_.forward(channels_last(joined));
   at::Tensor moments;
   ops::for_each_task(joined.device(), 1, [&](std::int64_t) {
-    moments = convolve(convolve(ops::channel_norm_silu(middle, norm_out_), conv_out_), quant_conv_);
+    moments = convolve(norm_and_convolve(middle, norm_out_, conv_out_), quant_conv_);
   });
   return moments.narrow(1, 0, config_.z_dim).contiguous();
 }
@@ -141,20 +141,20 @@ at::Tensor VaeDecoder::forward_middle(const at::Tensor& latents) const {
   return middle_.forward(channels_last(at::cat(frames)));
 }
 
-at::Tensor VaeDecoder::forward_strip(const at::Tensor& middle, const RowRange& strip) const {
+at::Tensor VaeDecoder::forward_strip(const at::Tensor& middle, const Range& strip) const {
   const auto rows = decoder_strip_rows(config_, strip, middle.size(2));
   at::Tensor x = middle.narrow(2, rows[0].begin, rows[0].size());
   for (std::size_t i = 0; i < levels_.size(); ++i) {
     x = channels_last(x);
     for (const auto& residual : levels_[i].residuals) x = residual.forward(x);
-    RowRange held = rows[i];
+    Range held = rows[i];
     if (levels_[i].upsample) {
       x = levels_[i].upsample->forward(x);
       held = {2 * held.begin, 2 * held.end};
     }
     x = crop(x, held, rows[i + 1]);
   }
-  x = convolve(ops::channel_norm_silu(channels_last(x), norm_out_), conv_out_);
+  x = norm_and_convolve(channels_last(x), norm_out_, conv_out_);
   const std::int64_t scale = config_.spatial_compression_ratio();
   return crop(x, rows.back(), {scale * strip.begin, scale * strip.end}).clamp(-1.0, 1.0);
 }
@@ -169,7 +169,7 @@ at::Tensor VaeDecoder::forward(const at::Tensor& latents) const {
   const auto per_frame = static_cast<std::int64_t>(strips.size());
   ops::for_each_task(latents.device(), latents.size(0) * per_frame, [&](std::int64_t task) {
     const std::int64_t frame = task / per_frame;
-    const RowRange& strip = strips[static_cast<std::size_t>(task % per_frame)];
+    const Range& strip = strips[static_cast<std::size_t>(task % per_frame)];
     pictures.narrow(0, frame, 1)
         .narrow(2, scale * strip.begin, scale * strip.size())
         .copy_(forward_strip(middle.narrow(0, frame, 1), strip));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
 #include "model/ops/tiles.h"
 #include "model/vae/vae_layers.h"
@@ -27,7 +28,7 @@ class VaeEncoder {
   at::Tensor forward(const at::Tensor& picture) const;
 
   // The local part: what goes into the middle block for latent rows `strip`: [1, channels, rows, W/8].
-  at::Tensor forward_strip(const at::Tensor& picture, const ops::RowRange& strip) const;
+  at::Tensor forward_strip(const at::Tensor& picture, const common::Range& strip) const;
   // The part that sees whole pictures: all strips joined, [1, channels, H/8, W/8] → [1, z_dim, H/8, W/8].
   at::Tensor forward_middle(const at::Tensor& joined) const;
 
@@ -57,7 +58,7 @@ class VaeDecoder {
   at::Tensor forward_middle(const at::Tensor& latents) const;
   // Picture rows 8 · strip of one frame's middle result [1, channels, h, w]: [1, input_channels, 8 · rows,
   // 8w], clamped.
-  at::Tensor forward_strip(const at::Tensor& middle, const ops::RowRange& strip) const;
+  at::Tensor forward_strip(const at::Tensor& middle, const common::Range& strip) const;
 
  private:
   struct Level {

@@ -8,7 +8,7 @@
 namespace layerpipe::model {
 namespace {
 
-using ops::RowRange;
+using common::Range;
 
 std::int64_t middle_width(const VaeConfig& config) {
   return config.base_dim * config.dim_mult.back();
@@ -19,8 +19,11 @@ class Walk {
  public:
   explicit Walk(const ComputeTarget& target) : target_(target) {}
 
-  // `values` are there at one time.
-  void hold(std::int64_t values) { work_.bytes = std::max(work_.bytes, target_.bytes(values)); }
+  // `values` in the compute dtype and `fp32_values` are there at one time.
+  void hold(std::int64_t values, std::int64_t fp32_values = 0) {
+    const std::uint64_t fp32_bytes = sizeof(float) * static_cast<std::uint64_t>(fp32_values);
+    work_.bytes = std::max(work_.bytes, target_.bytes(values) + fp32_bytes);
+  }
 
   void convolution(std::int64_t pixels, std::int64_t in, std::int64_t out, std::int64_t kernel) {
     work_.operations += 2.0 * static_cast<double>(pixels) * static_cast<double>(in * out * kernel * kernel);
@@ -30,12 +33,36 @@ class Walk {
   void norm_and_convolution(std::int64_t held, std::int64_t pixels, std::int64_t in, std::int64_t out,
                             std::int64_t kernel) {
     convolution(pixels, in, out, kernel);
+    const std::int64_t weights = in * out * kernel * kernel;
+    if (target_.convolves_in_fp32()) {
+      hold(held, pixels * (2 * in + 1) + kScratch);  // a copy, every pixel's length, and the normed copy
+      fp32_convolution(held, pixels * in, pixels * out, weights);
+      return;
+    }
     // oneDNN turns a kernel's weights round for each call, and takes a little for itself.
-    constexpr std::int64_t kScratch = 16384;
-    const std::int64_t onednn = target_.device.is_cpu() ? in * out * kernel * kernel + kScratch : 0;
-    hold(held + pixels * (in + out) + onednn);
+    hold(held + pixels * (in + out) + (target_.device.is_cpu() ? weights + kScratch : 0));
     // The plain norm of bf16 works on a copy in fp32 and makes another one, from every pixel's length.
     if (target_.widens()) hold(held + pixels * (4 * in + 2) + kScratch);
+  }
+
+  // A convolution of `in_values` to `out_values`, beside `held` values, the input among them.
+  void plain_convolution(std::int64_t held, std::int64_t in_values, std::int64_t out_values,
+                         std::int64_t weights) {
+    hold(held + out_values);
+    if (target_.convolves_in_fp32()) fp32_convolution(held, in_values, out_values, weights);
+  }
+
+  // The upsampling of `pixels` to four times as many, with half the channels.
+  void upsample(std::int64_t pixels, std::int64_t channels) {
+    const std::int64_t in = pixels * channels;
+    const std::int64_t out = 4 * pixels * (channels / 2);
+    convolution(4 * pixels, channels, channels / 2, 3);
+    if (target_.convolves_in_fp32()) {
+      hold(in, in + 4 * in);  // the copy is doubled
+      fp32_convolution(in, 4 * in, out, channels * (channels / 2) * 9);
+    } else {
+      hold(in + 4 * in + out);
+    }
   }
 
   // Beside `held` values, among which its input is not.
@@ -45,12 +72,22 @@ class Walk {
     norm_and_convolution(held + pixels * out, pixels, out, out, 3);
     if (in == out) return;
     convolution(pixels, in, out, 1);
-    hold(held + 2 * pixels * out);
+    plain_convolution(held + pixels * out, pixels * in, pixels * out, in * out);
   }
 
   const VaeWork& work() const { return work_; }
 
  private:
+  static constexpr std::int64_t kScratch = 16384;  // values
+
+  // Where convolutions work in fp32, beside `held` values: a copy of what goes in, the result before and
+  // after it is rounded, and a copy of the weights, which oneDNN turns round.
+  void fp32_convolution(std::int64_t held, std::int64_t in_values, std::int64_t out_values,
+                        std::int64_t weights) {
+    hold(held, in_values + out_values + 2 * weights + kScratch);
+    hold(held + out_values, out_values);
+  }
+
   const ComputeTarget& target_;
   VaeWork work_;
 };
@@ -61,7 +98,7 @@ VaeWork all_strips(const VaeShape& shape, const ComputeTarget& target, const Str
   VaeWork all;
   std::uint64_t largest = 0;
   const auto strips = vae_strips(shape.height);
-  for (const RowRange& strip : strips) {
+  for (const Range& strip : strips) {
     const VaeWork one = strip_work(strip);
     largest = std::max(largest, one.bytes);
     all.operations += one.operations * static_cast<double>(shape.frames);
@@ -73,14 +110,16 @@ VaeWork all_strips(const VaeShape& shape, const ComputeTarget& target, const Str
 
 }  // namespace
 
-VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const RowRange& strip,
+VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const Range& strip,
                            const ComputeTarget& target) {
   const auto rows = encoder_strip_rows(config, strip, shape.height);
   std::int64_t width = shape.width * config.spatial_compression_ratio();
   std::int64_t channels = config.base_dim;
   Walk walk(target);
   walk.convolution(rows[0].size() * width, config.input_channels, channels, 3);
-  walk.hold(rows[0].size() * width * (config.input_channels + channels));
+  walk.plain_convolution(rows[0].size() * width * config.input_channels,
+                         rows[0].size() * width * config.input_channels, rows[0].size() * width * channels,
+                         config.input_channels * channels * 9);
   // Rows that are cropped away, but held on to by what they were cropped from.
   std::int64_t cropped = rows[0].size() - rows[1].size();
   for (std::size_t i = 0; i < config.dim_mult.size(); ++i) {
@@ -92,14 +131,15 @@ VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const
     }
     if (i + 1 == config.dim_mult.size()) break;
     cropped = (rows[i + 1].size() + 1) / 2 - rows[i + 2].size();
-    walk.hold(2 * (rows[i + 1].size() + 1) * (width + 1) * channels + pixels / 4 * channels);  // padded
+    const std::int64_t padded = (rows[i + 1].size() + 1) * (width + 1) * channels;
+    walk.plain_convolution(2 * padded, padded, pixels / 4 * channels, channels * channels * 9);
     walk.convolution(pixels / 4, channels, channels, 3);
     width /= 2;
   }
   return walk.work();
 }
 
-VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const RowRange& strip,
+VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const Range& strip,
                            const ComputeTarget& target) {
   const auto rows = decoder_strip_rows(config, strip, shape.height);
   const std::size_t levels = config.dim_mult.size();
@@ -116,8 +156,7 @@ VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const
     }
     if (i + 1 == levels) break;
     cropped = 2 * rows[i].size() - rows[i + 1].size();
-    walk.convolution(4 * pixels, channels, channels / 2, 3);
-    walk.hold(pixels * channels + 4 * pixels * (channels + channels / 2));
+    walk.upsample(pixels, channels);
     channels /= 2;
     width *= 2;
   }
@@ -148,7 +187,7 @@ VaeWork middle_work(const VaeConfig& config, const VaeShape& shape, const Comput
       target.bytes(8 * all),      // the attention's results, joined
       residual(9 * all - frame),  // the second block
       target.bytes(10 * all),     // its results, joined
-  });
+  });  // Where convolutions work in fp32, those beside the attention take less than the blocks' too.
   Walk operations(target);
   for (int block = 0; block < 2; ++block) operations.residual(0, pixels, channels, channels);
   operations.convolution(pixels, channels, 4 * channels, 1);
@@ -169,12 +208,12 @@ std::uint64_t picture_bytes(const VaeConfig& config, const VaeShape& shape, cons
 
 VaeWork largest_encoder_strips(const VaeConfig& config, const VaeShape& shape, const ComputeTarget& target) {
   return all_strips(shape, target,
-                    [&](const RowRange& strip) { return encoder_strip_work(config, shape, strip, target); });
+                    [&](const Range& strip) { return encoder_strip_work(config, shape, strip, target); });
 }
 
 VaeWork largest_decoder_strips(const VaeConfig& config, const VaeShape& shape, const ComputeTarget& target) {
   return all_strips(shape, target,
-                    [&](const RowRange& strip) { return decoder_strip_work(config, shape, strip, target); });
+                    [&](const Range& strip) { return decoder_strip_work(config, shape, strip, target); });
 }
 
 VaeWork encoder_work(const VaeConfig& config, const VaeShape& shape, const ComputeTarget& target) {

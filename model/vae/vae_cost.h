@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "common/range.h"
 #include "model/compute_target.h"
 #include "model/config.h"
 #include "model/ops/tiles.h"
@@ -23,9 +24,9 @@ struct VaeWork {
 };
 
 // VaeEncoder::forward_strip and VaeDecoder::forward_strip, beside their arguments.
-VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const ops::RowRange& strip,
+VaeWork encoder_strip_work(const VaeConfig& config, const VaeShape& shape, const common::Range& strip,
                            const ComputeTarget& target);
-VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const ops::RowRange& strip,
+VaeWork decoder_strip_work(const VaeConfig& config, const VaeShape& shape, const common::Range& strip,
                            const ComputeTarget& target);
 
 // The middle block, with what goes in (twice: in pieces and joined).

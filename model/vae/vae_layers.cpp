@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/ops/attention.h"
+#include "model/ops/cpu_bf16.h"
 #include "model/ops/ops.h"
 #include "model/ops/tiles.h"
 
@@ -35,6 +36,23 @@ at::Tensor map_frames(const at::Tensor& x, const std::function<at::Tensor(const 
   return results.size() == 1 ? results[0] : at::cat(results);
 }
 
+// x in the dtype that it is convolved in: x itself, or a copy in fp32.
+at::Tensor to_convolve(const at::Tensor& x) {
+  const bool in_fp32 = x.is_cpu() && x.scalar_type() == at::kBFloat16 && !ops::cpu_has_bf16();
+  return in_fp32 ? x.to(at::kFloat) : x;
+}
+
+// The result has the dtype of `x`, which to_convolve() has made.
+at::Tensor convolve_widened(const at::Tensor& x, const Convolution& convolution, std::int64_t stride,
+                            std::int64_t padding) {
+  const at::ScalarType dtype = x.scalar_type();
+  return at::conv2d(x, convolution.weight.to(dtype), convolution.bias.to(dtype), stride, padding);
+}
+
+at::Tensor convolve_widened(const at::Tensor& x, const Convolution& convolution) {
+  return convolve_widened(x, convolution, /*stride=*/1, /*padding=*/convolution.weight.size(-1) / 2);
+}
+
 }  // namespace
 
 Convolution load_convolution(const WeightStore& store, const std::string& name, std::int64_t in,
@@ -49,8 +67,15 @@ Convolution load_convolution(const WeightStore& store, const std::string& name, 
 }
 
 at::Tensor convolve(const at::Tensor& x, const Convolution& convolution) {
-  const std::int64_t padding = convolution.weight.size(-1) / 2;
-  return at::conv2d(x, convolution.weight, convolution.bias, /*stride=*/1, padding);
+  return convolve_widened(to_convolve(x), convolution).to(x.scalar_type());
+}
+
+at::Tensor norm_and_convolve(const at::Tensor& x, const at::Tensor& gamma, const Convolution& convolution) {
+  // One after another into the same variable, so that no more than two of these live at a time.
+  at::Tensor y = to_convolve(x);
+  y = ops::channel_norm_silu(y, gamma);
+  y = convolve_widened(y, convolution);
+  return y.to(x.scalar_type());
 }
 
 VaeResidualBlock::VaeResidualBlock(const WeightStore& store, std::int64_t in, std::int64_t out)
@@ -62,8 +87,8 @@ VaeResidualBlock::VaeResidualBlock(const WeightStore& store, std::int64_t in, st
 }
 
 at::Tensor VaeResidualBlock::forward(const at::Tensor& x) const {
-  at::Tensor y = convolve(ops::channel_norm_silu(x, norm1_), conv1_);
-  y = convolve(ops::channel_norm_silu(y, norm2_), conv2_);
+  at::Tensor y = norm_and_convolve(x, norm1_, conv1_);
+  y = norm_and_convolve(y, norm2_, conv2_);
   return y.add_(shortcut_ ? convolve(x, *shortcut_) : x);
 }
 
@@ -73,16 +98,18 @@ VaeUpsample::VaeUpsample(const WeightStore& store, std::int64_t channels)
 
 at::Tensor VaeUpsample::forward(const at::Tensor& x) const {
   // Doubling copies values, so the reference's round trip through fp32 changes nothing.
-  const at::Tensor doubled = at::_upsample_nearest_exact2d(x, {2 * x.size(2), 2 * x.size(3)});
-  return convolve(doubled, convolution_);
+  at::Tensor y = at::_upsample_nearest_exact2d(to_convolve(x), {2 * x.size(2), 2 * x.size(3)});
+  y = convolve_widened(y, convolution_);
+  return y.to(x.scalar_type());
 }
 
 VaeDownsample::VaeDownsample(const WeightStore& store, std::int64_t channels)
     : convolution_(load_convolution(store.scope("resample"), "1", channels, channels, 3, KernelRank::k2d)) {}
 
 at::Tensor VaeDownsample::forward(const at::Tensor& x) const {
-  const at::Tensor padded = at::constant_pad_nd(x, {0, 1, 0, 1});
-  return at::conv2d(padded, convolution_.weight, convolution_.bias, /*stride=*/2);
+  at::Tensor y = to_convolve(at::constant_pad_nd(x, {0, 1, 0, 1}));
+  y = convolve_widened(y, convolution_, /*stride=*/2, /*padding=*/0);
+  return y.to(x.scalar_type());
 }
 
 VaeMiddleBlock::VaeMiddleBlock(const WeightStore& store, std::int64_t channels)

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/range.h"
 #include "model/config.h"
 #include "model/ops/tiles.h"
 
@@ -16,17 +17,17 @@ namespace layerpipe::model {
 // Strips of `latent_rows` rows of latents: at least two where possible, at most 32 rows each, equal but for
 // the last. A function of the picture's height alone, so that results do not depend on who computes which
 // strip.
-std::vector<ops::RowRange> vae_strips(std::int64_t latent_rows);
+std::vector<common::Range> vae_strips(std::int64_t latent_rows);
 
 // Rows in front of each up block of the decoder, and behind the last one, that the picture rows of `strip`
 // (latent rows) need. Entry i belongs to the input of up block i, in rows of that resolution; the last entry
 // to the input of the output convolution.
-std::vector<ops::RowRange> decoder_strip_rows(const VaeConfig& config, const ops::RowRange& strip,
+std::vector<common::Range> decoder_strip_rows(const VaeConfig& config, const common::Range& strip,
                                               std::int64_t latent_rows);
 
 // The same for the encoder: entry 0 is the band of picture rows that goes in, entry i the input of level i,
 // the last entry what goes into the middle block (which is `strip`).
-std::vector<ops::RowRange> encoder_strip_rows(const VaeConfig& config, const ops::RowRange& strip,
+std::vector<common::Range> encoder_strip_rows(const VaeConfig& config, const common::Range& strip,
                                               std::int64_t latent_rows);
 
 }  // namespace layerpipe::model

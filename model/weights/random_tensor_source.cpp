@@ -63,14 +63,14 @@ void fill(T* data, std::int64_t count, std::uint64_t seed, Distribution distribu
 at::Tensor RandomTensorSource::read(const std::string& name, at::IntArrayRef shape) const {
   const std::uint64_t seed = mix(hash_name(component_ + "/" + name));
   const Distribution distribution = distribution_of(name, shape);
-  if (dtype_ == at::kBFloat16) {
+  if (storage_dtype_ == at::kBFloat16) {
     at::Tensor tensor = at::empty(shape, at::kBFloat16);
     fill(tensor.mutable_data_ptr<at::BFloat16>(), tensor.numel(), seed, distribution);
     return tensor;
   }
   at::Tensor tensor = at::empty(shape, at::kFloat);
   fill(tensor.mutable_data_ptr<float>(), tensor.numel(), seed, distribution);
-  return tensor.to(dtype_);
+  return tensor.to(storage_dtype_);
 }
 
 }  // namespace layerpipe::model

@@ -125,7 +125,7 @@ TensorInfo parse_entry(const std::string& path, const std::string& name, const n
     const auto dtype_name = entry.at("dtype").get<std::string>();
     const auto dtype = dtype_from_name(dtype_name);
     if (!dtype) refuse(path, tensor + " has dtype " + shown(dtype_name) + ", which layerpipe does not know");
-    info.dtype = *dtype;
+    info.storage_dtype = *dtype;
     info.shape = read_sizes<std::int64_t>(entry.at("shape"));
     const auto offsets = read_sizes<std::uint64_t>(entry.at("data_offsets"));
     if (offsets.size() != 2) refuse(path, malformed);
@@ -135,7 +135,7 @@ TensorInfo parse_entry(const std::string& path, const std::string& name, const n
     }
     info.begin = data_begin + offsets[0];
     info.end = data_begin + offsets[1];
-    if (byte_count(info.shape, info.dtype) != info.bytes()) {
+    if (byte_count(info.shape, info.storage_dtype) != info.bytes()) {
       refuse(path, tensor + " has shape " + shape_text(info.shape) + " and dtype " + dtype_name + " but " +
                        std::to_string(info.bytes()) + " bytes");
     }
@@ -191,17 +191,17 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
 
 at::Tensor SafetensorsFile::view(const std::string& name) const {
   const TensorInfo& info = header_.tensors.at(name);
-  if (info.bytes() == 0) return at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
+  if (info.bytes() == 0) return at::empty(info.shape, at::TensorOptions().dtype(info.storage_dtype));
   const std::byte* data = file_->bytes().data() + info.begin;
-  if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(info.dtype) != 0) {
-    at::Tensor copy = at::empty(info.shape, at::TensorOptions().dtype(info.dtype));
+  if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(info.storage_dtype) != 0) {
+    at::Tensor copy = at::empty(info.shape, at::TensorOptions().dtype(info.storage_dtype));
     std::memcpy(copy.mutable_data_ptr(), data, info.bytes());
     return copy;
   }
   // from_blob takes a pointer to non-const; nothing writes through a weight.
   return at::from_blob(
       const_cast<std::byte*>(data), info.shape, [keep_alive = file_](void*) {},
-      at::TensorOptions().dtype(info.dtype));
+      at::TensorOptions().dtype(info.storage_dtype));
 }
 
 struct SafetensorsSource::LazyFile {
@@ -258,12 +258,12 @@ const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
   return file;
 }
 
-at::ScalarType SafetensorsSource::check(const std::string& name, at::IntArrayRef shape) const {
+const SafetensorsFile& SafetensorsSource::open_checked(const std::string& name, at::IntArrayRef shape) const {
   const SafetensorsFile& file = open(name);
   const TensorInfo& info = file.tensors().at(name);
-  if (!is_weight_dtype(info.dtype)) {
+  if (!is_weight_dtype(info.storage_dtype)) {
     throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has dtype " +
-                                 name_of_dtype(info.dtype) + ", which is not one of weights",
+                                 name_of_dtype(info.storage_dtype) + ", which is not one of weights",
                              "Use the model's weights in BF16, F16, F32 or F64.");
   }
   if (at::IntArrayRef(info.shape) != shape) {
@@ -271,12 +271,15 @@ at::ScalarType SafetensorsSource::check(const std::string& name, at::IntArrayRef
                                  shape_text(info.shape) + "; the config needs " + shape_text(shape),
                              "Check that the config and the weights belong to the same model.");
   }
-  return info.dtype;
+  return file;
+}
+
+at::ScalarType SafetensorsSource::storage_dtype(const std::string& name, at::IntArrayRef shape) const {
+  return open_checked(name, shape).tensors().at(name).storage_dtype;
 }
 
 at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shape) const {
-  check(name, shape);
-  return open(name).view(name);
+  return open_checked(name, shape).view(name);
 }
 
 std::map<std::string, TensorInfo> SafetensorsSource::tensors() const {

@@ -20,7 +20,7 @@ namespace layerpipe::model {
 
 // What a header says of one tensor.
 struct TensorInfo {
-  at::ScalarType dtype;
+  at::ScalarType storage_dtype;
   std::vector<std::int64_t> shape;
   std::uint64_t begin;  // of its bytes, from the start of the file
   std::uint64_t end;
@@ -64,7 +64,7 @@ class SafetensorsSource : public TensorSource {
 
   bool contains(const std::string& name) const override { return file_of_.contains(name); }
   // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
-  at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override;
+  at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override;
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
   bool reads_files() const noexcept override { return true; }
   std::string where(const std::string& name) const override { return open(name).path().string(); }
@@ -76,6 +76,8 @@ class SafetensorsSource : public TensorSource {
  private:
   struct LazyFile;
   const SafetensorsFile& open(const std::string& name) const;
+  // The file of a tensor that can be used as a weight of that shape.
+  const SafetensorsFile& open_checked(const std::string& name, at::IntArrayRef shape) const;
 
   std::string where_;
   std::map<std::string, std::shared_ptr<LazyFile>> files_;    // by file name

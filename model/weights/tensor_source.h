@@ -20,10 +20,11 @@ class TensorSource {
 
   virtual bool contains(const std::string& name) const = 0;
 
-  // The dtype that the tensor `name` is stored in. Throws what read() would throw; reads no data.
-  virtual at::ScalarType check(const std::string& name, at::IntArrayRef shape) const = 0;
+  // The dtype that the tensor `name` has where it comes from, whatever is computed in. Throws what read()
+  // would throw; reads no data.
+  virtual at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const = 0;
 
-  // The tensor `name`, which has to have `shape`. It lies in host memory in the dtype it is stored in and may
+  // The tensor `name`, which has to have `shape`. It lies in host memory in its storage dtype and may
   // be a read-only view of a mapped file, kept alive by the tensor. Throws InputError naming the tensor and
   // its file when it is absent or has another shape.
   virtual at::Tensor read(const std::string& name, at::IntArrayRef shape) const = 0;
@@ -41,17 +42,17 @@ class TensorSource {
 // file.
 class RandomTensorSource : public TensorSource {
  public:
-  RandomTensorSource(std::string component, at::ScalarType dtype)
-      : component_(std::move(component)), dtype_(dtype) {}
+  RandomTensorSource(std::string component, at::ScalarType storage_dtype)
+      : component_(std::move(component)), storage_dtype_(storage_dtype) {}
   bool contains(const std::string&) const override { return true; }
-  at::ScalarType check(const std::string&, at::IntArrayRef) const override { return dtype_; }
+  at::ScalarType storage_dtype(const std::string&, at::IntArrayRef) const override { return storage_dtype_; }
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
   bool reads_files() const noexcept override { return false; }
   std::string where(const std::string&) const override { return "random weights"; }
 
  private:
   std::string component_;
-  at::ScalarType dtype_;
+  at::ScalarType storage_dtype_;
 };
 
 }  // namespace layerpipe::model

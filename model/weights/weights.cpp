@@ -43,15 +43,18 @@ bool is_finite(const at::Tensor& x) {
 
 }  // namespace
 
-WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype,
-                         LoadListener listener)
-    : source_(std::move(source)), device_(device), dtype_(dtype), listener_(std::move(listener)) {
+WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device device,
+                         at::ScalarType compute_dtype, LoadListener listener)
+    : source_(std::move(source)),
+      device_(device),
+      compute_dtype_(compute_dtype),
+      listener_(std::move(listener)) {
   if (!device.is_cpu()) uploader_ = std::make_shared<Uploader>(device);
 }
 
 WeightStore WeightStore::dry_run(std::shared_ptr<const TensorSource> source, at::Device device,
-                                 at::ScalarType dtype, LoadListener listener) {
-  WeightStore store(std::move(source), at::kCPU, dtype, std::move(listener));
+                                 at::ScalarType compute_dtype, LoadListener listener) {
+  WeightStore store(std::move(source), at::kCPU, compute_dtype, std::move(listener));
   store.device_ = device;
   store.is_dry_run_ = true;
   return store;
@@ -67,9 +70,9 @@ WeightStore WeightStore::scope(const std::string& part, std::int64_t index) cons
   return scope(part + "." + std::to_string(index));
 }
 
-void WeightStore::tell(std::uint64_t bytes, at::ScalarType stored) const {
+void WeightStore::tell(std::uint64_t bytes, at::ScalarType storage_dtype) const {
   if (!listener_) return;
-  const bool is_view = source_->reads_files() && device_.is_cpu() && stored == dtype_;
+  const bool is_view = source_->reads_files() && device_.is_cpu() && storage_dtype == compute_dtype_;
   listener_(is_view ? 0 : bytes);
 }
 
@@ -83,13 +86,13 @@ void WeightStore::check_finite(const std::string& full_name, const at::Tensor& t
 at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) const {
   const std::string full_name = prefix_ + name;
   if (is_dry_run_) {
-    const at::ScalarType stored = source_->check(full_name, shape);
-    const at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype_).device(at::kMeta));
-    tell(tensor.nbytes(), stored);
+    const at::ScalarType storage_dtype = source_->storage_dtype(full_name, shape);
+    const at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(compute_dtype_).device(at::kMeta));
+    tell(tensor.nbytes(), storage_dtype);
     return tensor;
   }
   const at::Tensor stored = source_->read(full_name, shape);
-  const at::Tensor tensor = (uploader_ ? uploader_->copy(stored) : stored).to(dtype_);
+  const at::Tensor tensor = (uploader_ ? uploader_->copy(stored) : stored).to(compute_dtype_);
   check_finite(full_name, tensor);
   tell(tensor.nbytes(), stored.scalar_type());
   return tensor;
@@ -98,20 +101,18 @@ at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) cons
 at::Tensor WeightStore::get_on_host(const std::string& name, at::IntArrayRef shape) const {
   const std::string full_name = prefix_ + name;
   if (is_dry_run_) {
-    const at::ScalarType stored = source_->check(full_name, shape);
-    return at::empty(shape, at::TensorOptions().dtype(stored).device(at::kMeta));
+    const at::ScalarType storage_dtype = source_->storage_dtype(full_name, shape);
+    return at::empty(shape, at::TensorOptions().dtype(storage_dtype).device(at::kMeta));
   }
   const at::Tensor tensor = source_->read(full_name, shape);
   check_finite(full_name, tensor);
   return tensor;
 }
 
-Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
-                   Bias bias) {
-  Linear linear;
-  linear.weight = store.get(name + ".weight", {out, in});
-  if (bias == Bias::kYes) linear.bias = store.get(name + ".bias", {out});
-  return linear;
+ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                        Bias bias) {
+  const at::Tensor weight = store.get(name + ".weight", {out, in});
+  return ops::Linear(weight, bias == Bias::kYes ? store.get(name + ".bias", {out}) : at::Tensor());
 }
 
 }  // namespace layerpipe::model

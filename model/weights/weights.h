@@ -1,4 +1,7 @@
 // Weights as a network sees them: by scoped name, in the dtype and on the device that it computes with.
+//
+// Two words are kept apart: a tensor's storage dtype is that of its file, the compute dtype is what a network
+// computes in.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "model/ops/linear.h"
 #include "model/weights/tensor_source.h"
 #include "model/weights/uploader.h"
 
@@ -18,19 +22,19 @@ namespace layerpipe::model {
 // ends the loading.
 using LoadListener = std::function<void(std::uint64_t bytes)>;
 
-// A view of a TensorSource below a prefix. Cheap to copy. Reading converts: a tensor that is stored in
-// another dtype, or in host memory while the device is a GPU, is copied; one that is already right is a view
-// of the mapped file. Used by one thread.
+// A view of a TensorSource below a prefix. Cheap to copy. Reading converts: a tensor whose storage
+// dtype is not the compute dtype, or that lies in host memory while the device is a GPU, is copied; one that
+// is already right is a view of the mapped file. Used by one thread.
 class WeightStore {
  public:
-  WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType dtype,
+  WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType compute_dtype,
               LoadListener listener = {});
 
   // A store that reads no data: every tensor is looked up and checked as if it were loaded, the listener is
   // told what it would take, and a tensor of its shape on the device "meta" is what the network gets. To
   // build a network from it is to ask whether the files hold the network, and how large it is.
   static WeightStore dry_run(std::shared_ptr<const TensorSource> source, at::Device device,
-                             at::ScalarType dtype, LoadListener listener = {});
+                             at::ScalarType compute_dtype, LoadListener listener = {});
 
   // The store of a part: names are looked up below "<this scope>.<part>".
   WeightStore scope(const std::string& part) const;
@@ -42,38 +46,32 @@ class WeightStore {
   // shape is another, or its file holds values that are not finite numbers.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
-  // The same, left in host memory in the dtype it is stored in, whatever the device: for tables of which
+  // The same, left in host memory in its storage dtype, whatever the device: for tables of which
   // single rows are used.
   at::Tensor get_on_host(const std::string& name, at::IntArrayRef shape) const;
 
   // Where the network computes; "meta" in a dry run.
   at::Device device() const noexcept { return is_dry_run_ ? at::Device(at::kMeta) : device_; }
-  at::ScalarType dtype() const noexcept { return dtype_; }
+  at::ScalarType compute_dtype() const noexcept { return compute_dtype_; }
 
  private:
   void check_finite(const std::string& full_name, const at::Tensor& tensor) const;
-  // Tells the listener of a tensor that is stored in one dtype and wanted in another.
-  void tell(std::uint64_t bytes, at::ScalarType stored) const;
+  // Tells the listener of a tensor that takes `bytes` in the compute dtype.
+  void tell(std::uint64_t bytes, at::ScalarType storage_dtype) const;
 
   std::shared_ptr<const TensorSource> source_;
   at::Device device_;
-  at::ScalarType dtype_;
+  at::ScalarType compute_dtype_;
   LoadListener listener_;
   std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
   bool is_dry_run_ = false;
   std::string prefix_;
 };
 
-// An affine map y = x Wᵀ + b.
-struct Linear {
-  at::Tensor weight;  // [out, in], compute dtype
-  at::Tensor bias;    // [out], compute dtype; undefined when the layer has none
-};
-
 enum class Bias { kYes, kNo };
 
 // Reads "<name>.weight" and, unless told otherwise, "<name>.bias".
-Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
-                   Bias bias = Bias::kYes);
+ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                        Bias bias = Bias::kYes);
 
 }  // namespace layerpipe::model

@@ -21,7 +21,7 @@ struct Chain {
   std::string_view key;
   const char* unit;      // "block"
   std::string expected;  // what a range looks like
-  partition::UnitRange partition::ExplicitStage::*range;
+  common::Range partition::ExplicitStage::*range;
 };
 
 const Chain kBlocks{"transformer", "block",
@@ -40,7 +40,7 @@ std::optional<std::int64_t> parse_unit(std::string_view digits) {
 }
 
 // "0-19", both ends included, or "5".
-partition::UnitRange read_range(const Field& field, const std::string& expected) {
+common::Range read_range(const Field& field, const std::string& expected) {
   const std::string_view text = field.text(expected);
   const std::size_t dash = text.find('-');
   const auto first = parse_unit(text.substr(0, dash));
@@ -62,7 +62,7 @@ std::uint64_t read_share(const Field& field) {
   return *share;
 }
 
-std::string range_text(const partition::UnitRange& range) {
+std::string range_text(const common::Range& range) {
   if (range.size() <= 0) return "none";
   if (range.size() == 1) return std::to_string(range.begin);
   return fmt::format("{}-{}", range.begin, range.end - 1);
@@ -123,18 +123,18 @@ class StageReader {
   }
 
   void check_follows(const Chain& chain, const Field& field, const partition::ExplicitStage& stage) const {
-    const partition::UnitRange& range = stage.*chain.range;
+    const common::Range& range = stage.*chain.range;
     const std::int64_t next = end_of(chain);
     if (range.begin == next) return;
     const std::string expected = fmt::format(
         "Begin with {}: the ranges follow one another from 0 on, in the order of the stages.", next);
     if (range.begin > next) {
-      const partition::UnitRange gap{next, range.begin};
+      const common::Range gap{next, range.begin};
       field.refuse(fmt::format("leaves out {}{} {}", chain.unit, gap.size() > 1 ? "s" : "", range_text(gap)),
                    expected);
     }
     for (const auto& before : stages_) {
-      const partition::UnitRange& other = before.*chain.range;
+      const common::Range& other = before.*chain.range;
       if (range.begin < other.begin || range.begin >= other.end) continue;
       field.refuse(fmt::format("overlaps {} of rank {}", range_text(other), before.rank), expected);
     }

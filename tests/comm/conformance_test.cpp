@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "common/errors.h"
@@ -19,11 +21,13 @@ using layerpipe::testing::expect_same;
 using layerpipe::testing::numbered;
 using layerpipe::testing::on_all_ranks;
 
+Boundary numbered_here(std::int64_t number) {
+  return layerpipe::testing::on(numbered(number), channel_options().device);
+}
+
 class Channels : public ::testing::TestWithParam<int> {
  protected:
-  static Boundary mine(std::int64_t number) {
-    return layerpipe::testing::on(numbered(number), channel_options().device);
-  }
+  static Boundary mine(std::int64_t number) { return numbered_here(number); }
 };
 
 int next(const Communicator& ranks) {
@@ -42,9 +46,9 @@ TEST_P(Channels, KeepTheOrder) {
       expect_same(in->receive(), numbered(1000 * previous(ranks) + i));
     }
     out->flush();
-    EXPECT_EQ(out->figures().messages, 50);
-    EXPECT_EQ(in->figures().messages, 50);
-    EXPECT_GT(in->figures().bytes, 0U);
+    EXPECT_EQ(out->metrics().messages, 50);
+    EXPECT_EQ(in->metrics().messages, 50);
+    EXPECT_GT(in->metrics().bytes, 0U);
   });
 }
 
@@ -235,6 +239,191 @@ TEST_P(Channels, MayGoWithoutAFlush) {
     for (int i = 0; i < 3; ++i) out->send(large);  // that nobody receives
   });
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
+// What this process holds, ranks that are threads together.
+struct Holdings {
+  std::int64_t threads = 0;
+  std::int64_t descriptors = 0;
+  std::int64_t resident_kib = 0;
+};
+Holdings holdings() {
+  Holdings held;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "Threads:") status >> held.threads;
+    if (word == "VmRSS:") status >> held.resident_kib;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    static_cast<void>(entry);
+    ++held.descriptors;
+  }
+  return held;
+}
+
+// One life of a channel; the order in which its ends close is another one each time. No message may come to
+// the channel before or after.
+void live_once(Communicator& ranks, int round) {
+  auto out = ranks.open_send(next(ranks), channel_options());
+  auto in = ranks.open_receive(previous(ranks), channel_options());
+  const auto number = [&](int rank) { return 10 * round + rank; };
+  switch (round % 4) {
+    case 0:
+      out->send(numbered_here(number(ranks.rank())));
+      expect_same(in->receive(), numbered(number(previous(ranks))));
+      out->flush();
+      break;
+    case 1:  // the sender first
+      out->send(numbered_here(number(ranks.rank())));
+      out->flush();
+      out.reset();
+      expect_same(in->receive(), numbered(number(previous(ranks))));
+      break;
+    case 2:  // the receiver first, and what is sent to it is dropped
+      in.reset();
+      out->send(numbered_here(number(ranks.rank())));
+      out->send(numbered_here(number(ranks.rank())));
+      out->flush();
+      break;
+    default:  // one is read, one arrives and is not read, and nothing travels back
+      out->send(numbered_here(number(ranks.rank())));
+      out->send(numbered_here(number(ranks.rank())));
+      expect_same(in->receive(), numbered(number(previous(ranks))));
+      in.reset();
+      out->flush();
+  }
+}
+
+TEST_P(Channels, OpenAndCloseAgainAndAgainWithOneNumber) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    const int rounds = layerpipe::testing::reopenings();
+    Holdings before;
+    for (int round = 0; round < rounds; ++round) {
+      if (round == rounds / 4) {
+        ranks.barrier("looking");
+        before = holdings();
+        ranks.barrier("having looked");
+      }
+      live_once(ranks, round);
+      if (::testing::Test::HasFailure()) FAIL() << "in round " << round;
+    }
+    ranks.barrier("looking");
+    const Holdings after = holdings();
+    ranks.barrier("having looked");
+    if (channel_options().device.is_cpu()) {
+      EXPECT_EQ(after.threads, before.threads);
+    }
+    EXPECT_LE(after.descriptors, before.descriptors);
+    // A description's buffer that was left behind each time would take three times as much.
+    EXPECT_LE(after.resident_kib - before.resident_kib, layerpipe::testing::reopenings());
+  });
+}
+
+TEST_P(Channels, LiveBesideOthersThatComeAndGo) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    const auto out = ranks.open_send(next(ranks), channel_options(1));
+    const auto in = ranks.open_receive(previous(ranks), channel_options(1));
+    for (int round = 0; round < 8; ++round) {
+      live_once(ranks, round);
+      out->send(numbered_here(round));
+      expect_same(in->receive(), numbered(round));
+    }
+    out->flush();
+  });
+}
+
+TEST_P(Channels, GiveTheirNumberBackWhenTheyClose) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    for (int round = 0; round < 3; ++round) {
+      const auto out = ranks.open_send(next(ranks), channel_options());
+      const auto in = ranks.open_receive(previous(ranks), channel_options());
+      EXPECT_THROW(ranks.open_send(next(ranks), channel_options()), common::InternalError);
+      EXPECT_THROW(ranks.open_receive(previous(ranks), channel_options()), common::InternalError);
+    }
+  });
+}
+
+// The sender lives on and says so; only its end of the channel is closed.
+TEST_P(Channels, ThatTheSenderHasClosedEndAWaitForMore) {
+  if (GetParam() == 1) return;
+  on_all_ranks(
+      GetParam(),
+      [](Communicator& ranks) {
+        const int last = ranks.size() - 1;
+        const ChannelOptions options = channel_options();  // with it a GPU begins, for seconds
+        ranks.barrier("beginning");
+        std::string said = "none";
+        try {
+          if (ranks.rank() == 0) ranks.open_send(last, options).reset();
+          if (ranks.rank() == last) ranks.open_receive(0, options)->receive();
+          for (int i = 0; i < 100; ++i) {
+            std::this_thread::sleep_for(100ms);
+            ranks.report_progress();
+            ranks.check();
+          }
+        } catch (const common::PeerFailedError& error) {
+          said = error.what();
+        }
+        EXPECT_THAT(said, ::testing::HasSubstr("closed a channel from which rank " + std::to_string(last) +
+                                               " still waits for a boundary"));
+      },
+      1000ms);
+}
+
+// A ring of boundaries among the members, with numbers that tell the rings apart.
+void go_round(Communicator& members, std::int64_t first, int channel) {
+  const auto out = members.open_send(next(members), channel_options(channel));
+  const auto in = members.open_receive(previous(members), channel_options(channel));
+  for (std::int64_t i = 0; i < 5; ++i) {
+    out->send(numbered_here(first + 10 * members.rank() + i));
+    expect_same(in->receive(), numbered(first + 10 * previous(members) + i));
+  }
+  out->flush();
+}
+
+TEST_P(Channels, OfDisjointSubsetsMoveSideBySide) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    std::vector<int> members;  // the last one first
+    for (int rank = ranks.size() - 1; rank >= 0; --rank)
+      if (rank % 2 == ranks.rank() % 2) members.push_back(rank);
+    const auto group = ranks.subset(members);
+    ASSERT_NE(group, nullptr);
+    EXPECT_EQ(members[static_cast<std::size_t>(group->rank())], ranks.rank());
+    go_round(*group, 1000 * (ranks.rank() % 2), 0);
+    go_round(ranks, 5000, 0);
+  });
+}
+
+TEST_P(Channels, OfSubsetsWithRanksInCommonDoNotMeet) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    std::vector<int> all;
+    for (int rank = 0; rank < ranks.size(); ++rank) all.push_back(rank);
+    std::vector<int> but_the_first(all.begin() + (ranks.size() > 1 ? 1 : 0), all.end());
+    const std::vector<int> backwards(all.rbegin(), all.rend());
+    const auto some = ranks.subset(but_the_first);
+    const auto reversed = ranks.subset(backwards);
+    EXPECT_EQ(some == nullptr, ranks.size() > 1 && ranks.rank() == 0);
+    EXPECT_EQ(reversed->rank(), ranks.size() - 1 - ranks.rank());
+    // The same two ranks, the same number, three channels that are all open before anything is received.
+    std::vector<Communicator*> sets = {&ranks, reversed.get()};
+    if (some) sets.push_back(some.get());
+    std::vector<std::unique_ptr<SendChannel>> out;
+    std::vector<std::unique_ptr<ReceiveChannel>> in;
+    for (Communicator* set : sets) {
+      out.push_back(set->open_send(set->size() - 1, channel_options()));
+      in.push_back(
+          set->open_receive(set->rank() == set->size() - 1 ? 0 : set->size() - 1, channel_options()));
+    }
+    for (std::size_t i = sets.size(); i-- > 0;) {
+      if (sets[i]->rank() == 0) out[i]->send(numbered_here(100 + static_cast<std::int64_t>(i)));
+    }
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      if (sets[i]->rank() == sets[i]->size() - 1)
+        expect_same(in[i]->receive(), numbered(100 + static_cast<std::int64_t>(i)));
+      out[i]->flush();
+    }
+    ranks.barrier("ending");
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Ranks, Channels, ::testing::ValuesIn(layerpipe::testing::sizes_of_sets()),

@@ -97,7 +97,7 @@ TEST_P(Control, AWaitLastsWhileThePeerMoves) {
         if (ranks.rank() == 0) {
           for (int i = 0; i < 30; ++i) {
             std::this_thread::sleep_for(100ms);
-            ranks.moves();
+            ranks.report_progress();
           }
         }
         ranks.barrier("waiting for one that computes");
@@ -178,6 +178,116 @@ TEST_P(Control, ARankThatFailsTellsWhy) {
     EXPECT_EQ(failure_of([&] { out->send({}); }).what, expected);
     EXPECT_EQ(failure_of([&] { out->flush(); }).what, expected);
     EXPECT_EQ(failure_of([&] { ranks.open_send(0, channel_options(1)); }).what, expected);
+  });
+}
+
+// The first rank has nothing to do for longer than the timeout; the others wait for its word.
+TEST_P(Control, AnIdleRankAndThoseThatWaitForItAreNotStalled) {
+  on_all_ranks(
+      GetParam(),
+      [](Communicator& ranks) {
+        for (int window = 0; window < 2; ++window) {
+          if (ranks.rank() == 0) {
+            const IdleScope idle(ranks);
+            for (int i = 0; i < 18; ++i) {
+              std::this_thread::sleep_for(100ms);
+              ranks.check();
+            }
+          }
+          EXPECT_EQ(ranks.broadcast(bytes_of("work"), 0, "waiting for work"), bytes_of("work"));
+        }
+      },
+      600ms);
+}
+
+// Whoever stops being idle has to move again like everybody.
+TEST_P(Control, ARankThatStallsAfterHavingBeenIdleIsNoticed) {
+  if (GetParam() == 1) return;
+  on_all_ranks(
+      GetParam(),
+      [](Communicator& ranks) {
+        ranks.barrier("beginning");
+        Failed failed;
+        if (ranks.rank() == 0) {
+          { const IdleScope idle(ranks); }
+          stall(ranks);
+          failed = failure_of([&] { ranks.check(); });
+        } else {
+          failed = failure_of([&] { ranks.broadcast({}, 0, "waiting for work"); });
+        }
+        EXPECT_THAT(failed.what, HasSubstr("stands still: nothing moved there"));
+        EXPECT_LE(failed.after, 5s);
+      },
+      1000ms);
+}
+
+TEST_P(Control, SubsetsGatherAndBroadcastAmongThemselves) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    const int size = ranks.size();
+    std::vector<int> halves;
+    for (int rank = 0; rank < size; ++rank)
+      if ((rank < size / 2) == (ranks.rank() < size / 2)) halves.push_back(rank);
+    const std::vector<int> ends = size > 1 ? std::vector<int>{size - 1, 0} : std::vector<int>{0};
+    const auto half = ranks.subset(halves);
+    const auto outer = ranks.subset(ends);
+    ASSERT_NE(half, nullptr);
+    EXPECT_EQ(outer != nullptr, ranks.rank() == 0 || ranks.rank() == size - 1);
+    for (int round = 0; round < 3; ++round) {
+      // Those in both take part in the one before the other, or the other way round.
+      const auto gather = [&](Communicator& members, const std::vector<int>& numbers) {
+        const auto all = members.all_gather(bytes_of(std::to_string(ranks.rank())), "gathering in a subset");
+        ASSERT_EQ(all.size(), numbers.size());
+        for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], bytes_of(std::to_string(numbers[i])));
+        const int root = members.size() - 1;
+        EXPECT_EQ(members.broadcast(bytes_of(std::to_string(ranks.rank())), root, "telling a subset"),
+                  bytes_of(std::to_string(numbers.back())));
+        EXPECT_EQ(members.host(root), ranks.host(numbers.back()));
+      };
+      gather(*half, halves);
+      if (outer) gather(*outer, ends);
+      ranks.barrier("between rounds");
+    }
+  });
+}
+
+TEST_P(Control, SubsetsOfNonsenseAreRefused) {
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    const std::vector<int> mine = {ranks.rank()};
+    const auto alone = ranks.subset(mine);
+    EXPECT_EQ(alone->size(), 1);
+    EXPECT_THROW(alone->subset(std::vector<int>{0}), common::InternalError);
+    EXPECT_THROW(ranks.subset(std::vector<int>{0, 0}), common::InternalError);
+    EXPECT_THROW(ranks.subset(std::vector<int>{ranks.size()}), common::InternalError);
+    EXPECT_THROW(ranks.subset(std::vector<int>{-1}), common::InternalError);
+  });
+}
+
+// The last rank fails; the others are in a subset without it, and wait for each other there.
+TEST_P(Control, AFailureInOneSubsetIsToldToTheOthers) {
+  if (GetParam() == 1) return;
+  on_all_ranks(GetParam(), [](Communicator& ranks) {
+    const int last = ranks.size() - 1;
+    std::vector<int> mine = {last};
+    if (ranks.rank() != last) {
+      mine.clear();
+      for (int rank = last - 1; rank >= 0; --rank) mine.push_back(rank);
+    }
+    const auto group = ranks.subset(mine);
+    ranks.barrier("beginning");
+    const std::string expected =
+        "rank " + std::to_string(last) + " on host " + ranks.host(last) + " (stage 2) failed: it is broken";
+    if (ranks.rank() == last) {
+      group->now_doing("stage 2");
+      std::this_thread::sleep_for(50ms);
+      group->abort({.reason = "it is broken"});
+    } else {
+      const auto in = group->open_receive((group->rank() + 1) % group->size(), channel_options());
+      const Failed failed = failure_of([&] { in->receive(); });
+      EXPECT_EQ(failed.what, expected);
+      EXPECT_LE(failed.after, 5s);
+    }
+    EXPECT_EQ(failure_of([&] { group->barrier("going on"); }).what, expected);
+    EXPECT_EQ(failure_of([&] { ranks.barrier("going on"); }).what, expected);
   });
 }
 

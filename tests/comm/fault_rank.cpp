@@ -1,7 +1,9 @@
 // A rank for the fault tests: sends boundaries round the ring until one rank meets with what its command line
 // says. Ends as layerpipe is to end: one rank prints the message, all leave with _exit().
 //
-//   fault_rank ACTION RANK       ACTION: none wait kill stop stall throw
+//   fault_rank ACTION RANK       ACTION: none wait kill stop stall throw, on the way of a boundary
+//                                or idle-stop, while the ranks wait for work
+//                                or start-kill start-stop meet-stop, before the ranks have met
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
@@ -10,6 +12,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -30,7 +33,7 @@ std::atomic<int> stop_signal{0};
   ::_exit(static_cast<int>(code));  // not by MPI_Finalize, which waits for dead ranks
 }
 
-// As launch/ranks.cpp tells it to launch/rank.sh.
+// As session/ranks.cpp tells it to launch/rank.sh.
 constexpr std::chrono::seconds kTimeout{1};
 void tell_timeout() {
   if (const char* file = std::getenv("LAYERPIPE_TIMEOUT_FILE"))
@@ -64,8 +67,37 @@ void go_round(comm::Communicator& ranks, const std::string& action, bool mine) {
   out->flush();
 }
 
-void complain(const comm::Failure& failure) {
-  std::cerr << "layerpipe: " + comm::message(failure) + "\n  " + comm::remedy(failure) + "\n";
+// The first rank has no work for the others, which wait for it; after more than the timeout one is stopped.
+void be_idle(comm::Communicator& ranks, bool mine) {
+  if (mine) {
+    std::thread([] {
+      std::this_thread::sleep_for(2500ms);
+      ::raise(SIGSTOP);
+    }).detach();
+  }
+  if (ranks.rank() > 0) ranks.broadcast({}, 0, "waiting for work");
+  const comm::IdleScope idle(ranks);
+  while (true) {
+    ranks.check();
+    std::this_thread::sleep_for(50ms);
+  }
+}
+
+void complain(const std::string& what, const std::string& remedy) {
+  std::cerr << "layerpipe: " + what + "\n  " + remedy + "\n";
+}
+
+// Before this rank meets the others, or while it does: MPI_Init cannot end without it.
+void meet_early(const std::string& action) {
+  if (action == "start-kill") ::raise(SIGKILL);
+  if (action == "start-stop") ::raise(SIGSTOP);
+  if (action != "meet-stop") return;
+  const std::string rank = std::to_string(comm::mpi::rank_from_mpirun());
+  const auto shown = std::filesystem::path(std::getenv("LAYERPIPE_RANKS")) / ("alive." + rank);
+  std::thread([shown] {
+    while (!std::filesystem::exists(shown)) std::this_thread::sleep_for(1ms);
+    ::raise(SIGSTOP);
+  }).detach();
 }
 
 }  // namespace
@@ -77,14 +109,18 @@ int main(int argc, char** argv) {
   const std::string action = argc > 1 ? argv[1] : "none";
   const int who = argc > 2 ? std::atoi(argv[2]) : 0;
   tell_timeout();
-  comm::mpi::Session session;
+  if (comm::mpi::rank_from_mpirun() == who) meet_early(action);
+  comm::mpi::Session session(kTimeout, [](const comm::mpi::Absence& absence) {
+    if (absence.is_speaker) complain(absence.what, absence.remedy);
+    leave(common::ExitCode::kPeerFailed);
+  });
   std::unique_ptr<comm::Communicator> ranks;
   try {
-    ranks = session.connect(kTimeout);
-    ranks->on_failure([&](const comm::Failure& failure) {
-      if (comm::speaker(failure) == session.rank()) complain(failure);
+    ranks = session.connect(kTimeout, [&](const comm::Failure& failure) {
+      if (comm::speaker(failure) == session.rank()) complain(comm::message(failure), comm::remedy(failure));
     });
     ranks->barrier("beginning");
+    if (action == "idle-stop") be_idle(*ranks, session.rank() == who);
     go_round(*ranks, action, session.rank() == who);
     ranks->barrier("ending");
   } catch (const common::PeerFailedError& error) {

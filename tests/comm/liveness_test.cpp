@@ -27,7 +27,7 @@ class LivenessTest : public ::testing::Test {
     EXPECT_EQ(verdict->lasted, lasted);
   }
 
-  // With a heart that has beaten up to then.
+  // With a heartbeat that has beaten up to then.
   std::optional<Verdict> judge(int awaited, Clock::time_point since, Clock::time_point now) {
     for (; start + beaten <= now; beaten += liveness.interval()) liveness.beat(start + beaten);
     return liveness.judge(awaited, since, now);
@@ -148,12 +148,49 @@ TEST_F(LivenessTest, AnAbsurdChainBlamesTheAwaitedRank) {
 TEST_F(LivenessTest, AProcessThatWasItselfStoppedDoesNotBlameTheOthers) {
   beats(1, 1, 1s);
   liveness.beat(at(1s));
-  // A laptop that slept: a thread that waits may wake before the heart.
+  // A laptop that slept: a thread that waits may wake before the heartbeat.
   EXPECT_FALSE(liveness.judge(1, at(0s), at(61s)));
   liveness.beat(at(61s));
   beaten = 61s;
   EXPECT_FALSE(judge(1, at(0s), at(62s)));
   expect_blame(judge(1, at(0s), at(72s)), 1, Blame::kSilent, 11s);
+}
+
+TEST_F(LivenessTest, AnIdleRankIsWaitedForWithoutEnd) {
+  for (int second = 1; second <= 100; ++second) {
+    beats(1, 1, std::chrono::seconds(second), RankState::kIdle);
+    beats(2, 1, std::chrono::seconds(second), RankState::kWaiting, 1);
+    ASSERT_FALSE(judge(1, at(0s), at(std::chrono::seconds(second))));
+    ASSERT_FALSE(judge(2, at(0s), at(std::chrono::seconds(second)))) << "it waits for the idle one";
+  }
+  // With the end of its leisure its time begins.
+  beats(1, 2, 101s);
+  for (int second = 102; second <= 111; ++second) beats(1, 2, std::chrono::seconds(second));
+  EXPECT_FALSE(judge(1, at(0s), at(111s)));
+  beats(1, 2, 112s);
+  expect_blame(judge(1, at(0s), at(112s)), 1, Blame::kStandsStill, 11s);
+}
+
+TEST_F(LivenessTest, AnIdleRankThatIsKilledIsSilent) {
+  for (int second = 1; second <= 20; ++second) {
+    if (second <= 8) beats(1, 1, std::chrono::seconds(second), RankState::kIdle);
+    beats(2, 1, std::chrono::seconds(second), RankState::kWaiting, 1);
+  }
+  EXPECT_FALSE(judge(1, at(0s), at(18s)));
+  expect_blame(judge(1, at(0s), at(19s)), 1, Blame::kSilent, 11s);
+  expect_blame(judge(2, at(0s), at(19s)), 1, Blame::kSilent, 11s);
+}
+
+TEST_F(LivenessTest, SilenceIsFoundAmongAllThatAreNotDone) {
+  for (int second = 1; second <= 20; ++second) {
+    if (second <= 2) beats(1, 1, std::chrono::seconds(second), RankState::kDone);
+    if (second <= 8) beats(2, 1, std::chrono::seconds(second), RankState::kWaiting, 0);
+    beats(3, 1, std::chrono::seconds(second), RankState::kWaiting, 0);
+  }
+  judge(1, at(0s), at(18s));  // beats
+  EXPECT_FALSE(liveness.judge_silence(at(18s)));
+  judge(1, at(0s), at(19s));
+  expect_blame(liveness.judge_silence(at(19s)), 2, Blame::kSilent, 11s);
 }
 
 TEST_F(LivenessTest, AllAreDoneWhenEveryOtherHasSaidSo) {

@@ -1,9 +1,14 @@
+#include "comm/mpi/session.h"
 #include "tests/comm/ranks.h"
 
 namespace layerpipe::testing {
 
 comm::ChannelOptions channel_options(int channel, int depth) {
   return {.channel = channel, .depth = depth};
+}
+
+int reopenings() {
+  return comm::mpi::started_by_mpirun() ? 700 : 2000;
 }
 
 std::string why_skipped(int) {

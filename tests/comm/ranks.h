@@ -18,6 +18,9 @@ comm::ChannelOptions channel_options(int channel = 0, int depth = 1);
 // Why this machine cannot test them with so many ranks; empty when it can.
 std::string why_skipped(int ranks);
 
+// How often a test opens channels anew: a session's worth, unless that takes too long.
+int reopenings();
+
 // Calls body(communicator) on every rank, each with a communicator of its own that is gone afterwards. An
 // exception fails the test and is told to the other ranks. By default no wait is to last so long.
 void on_all_ranks(int size, const std::function<void(comm::Communicator&)>& body,

@@ -2,7 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/config.h"
-#include "model/scheduler.h"
+#include "model/pipeline/pipeline.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using layerpipe::testing::accept_or_refuse;
@@ -26,9 +26,7 @@ void use(const model::TextEncoderConfig& config) {
 
 void use(const model::SchedulerConfig& config) {
   for (const auto pipeline : {model::PipelineClass::kLayered, model::PipelineClass::kTextToImage}) {
-    const double mu = pipeline == model::PipelineClass::kLayered ? model::layered_mu(1600)
-                                                                 : model::text_to_image_mu(config, 1600);
-    layerpipe::common::ensure(model::make_schedule(config, pipeline, 3, mu).steps() == 3,
+    layerpipe::common::ensure(pipeline_of(pipeline).schedule(config, 3, 1600).steps() == 3,
                               "steps are missing");
   }
 }

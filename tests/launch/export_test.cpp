@@ -10,11 +10,11 @@
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "launch/formats.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
 #include "media/zip_writer.h"
+#include "results/formats.h"
 #include "tests/launch/program.h"
 
 namespace layerpipe::launch {

@@ -39,7 +39,7 @@ TEST_P(Interrupt, StopsWithItsCodeAndLeavesNoFile) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, Interrupt,
-                         ::testing::Values(Stop{"CtrlC", SIGINT, 130, "layerpipe: interrupted\n"},
+                         ::testing::Values(Stop{"CtrlC", SIGINT, 130, "layerpipe: session::interrupted\n"},
                                            Stop{"Terminated", SIGTERM, 143, "layerpipe: terminated\n"}),
                          [](const auto& info) { return info.param.name; });
 

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "common/files.h"
-#include "launch/plan_report.h"
+#include "launch/terminal/plan_report.h"
 #include "tests/launch/program.h"
 #include "tests/support/model_copy.h"
 #include "tests/support/temporary_folder.h"

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
-#include "launch/rerun_work.h"
+#include "launch/commands/rerun_work.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
 #include "tests/launch/program.h"
@@ -191,7 +191,7 @@ TEST_F(Rerun, SaysBeforeTheWorkWhatHasChangedSince) {
 }
 
 TEST(DecomposeWords, KeepTextsThatLookLikeOptions) {
-  runtime::RunRecord record;
+  results::RunRecord record;
   record.command = "decompose";
   record.options = {{"prompt", {"--seed=4"}, "command line"}, {"layers", {"1"}, "default"}};
   record.model_folder = "m";

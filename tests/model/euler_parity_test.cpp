@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
+#include "model/pipeline/pipeline.h"
 #include "model/scheduler.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/parity_case.h"
@@ -19,7 +20,7 @@ TEST_P(EulerParity, StepsEqualThoseOfDiffusers) {
   config.use_dynamic_shifting = true;
   config.shift_terminal = 0.02;
   constexpr std::int64_t kSteps = 3;
-  const Schedule schedule = make_schedule(config, PipelineClass::kLayered, kSteps, layered_mu(1600));
+  const Schedule schedule = pipeline_of(PipelineClass::kLayered).schedule(config, kSteps, 1600);
   for (std::int64_t step = 0; step < kSteps; ++step) {
     const at::Tensor result = euler_step(schedule, step, tensor("sample"), tensor("prediction"));
     EXPECT_TRUE(layerpipe::testing::is_equal(result, tensor(std::to_string(step)))) << "step " << step;

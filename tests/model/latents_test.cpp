@@ -22,8 +22,8 @@ TEST(WorkingSize, EqualsDiffusers) {
   const Json sizes = read_json("sizes.json");
   ASSERT_GE(sizes.at("sizes").size(), 200U);
   for (const Json& row : sizes.at("sizes")) {
-    const PictureSize size = working_size({row.at(0), row.at(1)}, row.at(2));
-    EXPECT_EQ(size, (PictureSize{row.at(3), row.at(4)})) << row;
+    const common::Size size = working_size({row.at(0), row.at(1)}, row.at(2));
+    EXPECT_EQ(size, (common::Size{row.at(3), row.at(4)})) << row;
   }
 }
 

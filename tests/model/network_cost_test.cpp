@@ -81,7 +81,7 @@ struct Case {
 class NetworkCost : public ::testing::TestWithParam<Case> {
  protected:
   ComputeTarget target() const {
-    return {.device = at::kCPU, .dtype = GetParam().dtype, .threads = GetParam().threads};
+    return {.device = at::kCPU, .compute_dtype = GetParam().dtype, .threads = GetParam().threads};
   }
   WeightStore store(const std::string& component) const {
     return {std::make_shared<RandomTensorSource>(component, at::kBFloat16), at::kCPU, GetParam().dtype};
@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, NetworkCost,
 
 // docs/performance.md: peaks beside the weights on an H200, in bf16, given there to a hundredth of a GiB.
 TEST(NetworkCostOnAGpu, IsWhatWasMeasured) {
-  const ComputeTarget gpu{.device = at::Device(at::kCUDA, 0), .dtype = at::kBFloat16};
+  const ComputeTarget gpu{.device = at::Device(at::kCUDA, 0), .compute_dtype = at::kBFloat16};
   constexpr double kGiB = 1 << 30;
   constexpr double kRounding = 0.005;
   constexpr double kCublas = 32.0 / 1024;  // its workspace, which plans count with the context

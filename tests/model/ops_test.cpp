@@ -4,6 +4,7 @@
 // its dtype of a value whose own error is that of fp32: at most (number of fp32 operations that a value goes
 // through) · 2⁻²⁴, relative to the sum of the magnitudes that were added.
 #include "model/ops/ops.h"
+#include "model/ops/linear.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -62,15 +63,18 @@ TEST_P(Ops, Linear) {
   for (const std::int64_t rows : {1, 3, 130}) {
     const at::Tensor x = draw({rows, 70});
     for (const bool has_bias : {true, false}) {
-      const Linear layer{draw({45, 70}), has_bias ? draw({45}) : at::Tensor()};
-      const at::Tensor b = has_bias ? wide(layer.bias) : at::zeros({45}, at::kDouble);
-      const at::Tensor exact = at::matmul(wide(x), wide(layer.weight).t()) + b;
-      const at::Tensor magnitude = at::matmul(wide(x).abs(), wide(layer.weight).abs().t()) + b.abs();
-      EXPECT_TRUE(is_within_rounding(linear(x, layer), exact, magnitude, 71 * kFp32)) << rows;
-      EXPECT_TRUE(is_within_rounding(linear(strided(x), layer), exact, magnitude, 71 * kFp32)) << rows;
-      EXPECT_TRUE(is_within_rounding(linear_of_rows(x, layer), exact, magnitude, 71 * kFp32)) << rows;
+      const at::Tensor weight = draw({45, 70});
+      const at::Tensor bias = has_bias ? draw({45}) : at::Tensor();
+      const Linear layer(weight, bias);
+      EXPECT_EQ(layer.outputs(), 45);
+      const at::Tensor b = has_bias ? wide(bias) : at::zeros({45}, at::kDouble);
+      const at::Tensor exact = at::matmul(wide(x), wide(weight).t()) + b;
+      const at::Tensor magnitude = at::matmul(wide(x).abs(), wide(weight).abs().t()) + b.abs();
+      EXPECT_TRUE(is_within_rounding(layer.apply(x), exact, magnitude, 71 * kFp32)) << rows;
+      EXPECT_TRUE(is_within_rounding(layer.apply(strided(x)), exact, magnitude, 71 * kFp32)) << rows;
+      EXPECT_TRUE(is_within_rounding(layer.apply_to_rows(x), exact, magnitude, 71 * kFp32)) << rows;
       at::Tensor out = strided(at::zeros({rows, 45}, x.options()));
-      linear_into(out, strided(x), layer);
+      layer.apply_into(out, strided(x));
       EXPECT_TRUE(is_within_rounding(out, exact, magnitude, 71 * kFp32)) << rows;
     }
   }
@@ -80,11 +84,12 @@ TEST_P(Ops, LinearOfAVectorIsLinear) {
   // More outputs than one task computes, and no multiple of it.
   const at::Tensor x = draw({1, 64});
   for (const bool has_bias : {true, false}) {
-    const Linear layer{draw({2500, 64}), has_bias ? draw({2500}) : at::Tensor()};
-    const at::Tensor b = has_bias ? wide(layer.bias) : at::zeros({2500}, at::kDouble);
-    EXPECT_TRUE(
-        is_within_rounding(linear_of_vector(x, layer), at::matmul(wide(x), wide(layer.weight).t()) + b,
-                           at::matmul(wide(x).abs(), wide(layer.weight).abs().t()) + b.abs(), 65 * kFp32));
+    const at::Tensor weight = draw({2500, 64});
+    const at::Tensor bias = has_bias ? draw({2500}) : at::Tensor();
+    const at::Tensor b = has_bias ? wide(bias) : at::zeros({2500}, at::kDouble);
+    EXPECT_TRUE(is_within_rounding(Linear(weight, bias).apply_to_vector(x),
+                                   at::matmul(wide(x), wide(weight).t()) + b,
+                                   at::matmul(wide(x).abs(), wide(weight).abs().t()) + b.abs(), 65 * kFp32));
   }
 }
 
@@ -165,12 +170,12 @@ TEST_P(Ops, GatedResidual) {
 TEST_P(Ops, LinearGeluIsTheTanhForm) {
   const at::Tensor x = draw({7, 24}) * 2;
   // The identity, which changes no bit: what is left is the activation.
-  const Linear identity{at::eye(24, GetParam().dtype), at::zeros({24}, GetParam().dtype)};
+  const Linear identity(at::eye(24, GetParam().dtype), at::zeros({24}, GetParam().dtype));
   const at::Tensor d = wide(x);
   const at::Tensor inner = (d + d.pow(3) * 0.044715) * std::sqrt(2 / std::acos(-1.0));
   const at::Tensor exact = d * 0.5 * (inner.tanh() + 1);
-  EXPECT_TRUE(is_within_rounding(linear_gelu(x, identity), exact, d.abs(), 16 * kFp32));
-  EXPECT_TRUE(is_within_rounding(linear_gelu(strided(x), identity), exact, d.abs(), 16 * kFp32));
+  EXPECT_TRUE(is_within_rounding(identity.apply_gelu(x), exact, d.abs(), 16 * kFp32));
+  EXPECT_TRUE(is_within_rounding(identity.apply_gelu(strided(x)), exact, d.abs(), 16 * kFp32));
 }
 
 TEST_P(Ops, Swiglu) {

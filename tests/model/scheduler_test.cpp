@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "model/pipeline/pipeline.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/temporary_folder.h"
 
@@ -42,10 +43,9 @@ TEST(Scheduler, EqualsDiffusersBitForBit) {
     const bool layered = kind == "layered";
     const SchedulerConfig& config = configs.at(expected.at("config"));
     const auto tokens = expected.at("image_tokens").get<std::int64_t>();
-    const double mu = layered ? layered_mu(tokens) : text_to_image_mu(config, tokens);
-    EXPECT_EQ(mu, expected.at("mu").get<double>());
-    const Schedule schedule = make_schedule(
-        config, layered ? PipelineClass::kLayered : PipelineClass::kTextToImage, expected.at("steps"), mu);
+    const Pipeline& pipeline = pipeline_of(layered ? PipelineClass::kLayered : PipelineClass::kTextToImage);
+    EXPECT_EQ(pipeline.mu(config, tokens), expected.at("mu").get<double>());
+    const Schedule schedule = pipeline.schedule(config, expected.at("steps"), tokens);
     SCOPED_TRACE(expected.at("config").get<std::string>() + " " + kind + ", steps " +
                  expected.at("steps").dump() + ", tokens " + std::to_string(tokens));
     EXPECT_EQ(bits(schedule.sigmas), expected.at("sigmas").get<std::vector<std::string>>());
@@ -61,12 +61,12 @@ TEST(Scheduler, OneStepGoesFromPureNoiseToThePicture) {
   config.use_dynamic_shifting = true;
   config.shift_terminal = 0.02;
   for (const auto pipeline : {PipelineClass::kLayered, PipelineClass::kTextToImage}) {
-    const Schedule schedule = make_schedule(config, pipeline, 1, 2.5);
+    const Schedule schedule = pipeline_of(pipeline).schedule(config, 1, 1600);
     EXPECT_EQ(schedule.sigmas, (std::vector<float>{1.0F, 0.0F}));
     EXPECT_EQ(schedule.timesteps, std::vector<float>{1000.0F});
     EXPECT_EQ(schedule.steps(), 1);
+    EXPECT_THROW(pipeline_of(pipeline).schedule(config, 0, 1600), common::InternalError);
   }
-  EXPECT_THROW(make_schedule(config, PipelineClass::kLayered, 0, 2.5), common::InternalError);
 }
 
 TEST(Scheduler, StepInFp32) {

@@ -17,8 +17,8 @@ class NamedWeights : public TensorSource {
     if (!contains(name)) throw common::InputError("tensor \"" + name + "\" is missing");
     return weights_.read(own_name(name), shape);
   }
-  at::ScalarType check(const std::string& name, at::IntArrayRef shape) const override {
-    return weights_.check(own_name(name), shape);
+  at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override {
+    return weights_.storage_dtype(own_name(name), shape);
   }
   bool reads_files() const noexcept override { return false; }
   std::string where(const std::string&) const override { return prefix_; }

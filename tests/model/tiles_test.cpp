@@ -81,7 +81,7 @@ TEST_P(Tiles, RowTilesCoverTheRowsInOrder) {
   for (const std::int64_t rows : {0, 1, 127, 128, 129, 1000}) {
     std::mutex mutex;
     std::map<std::int64_t, std::int64_t> found;
-    for_each_row_tile(at::kCPU, rows, [&](RowRange range) {
+    for_each_row_tile(at::kCPU, rows, [&](common::Range range) {
       const std::lock_guard lock(mutex);
       found[range.begin] = range.end;
     });

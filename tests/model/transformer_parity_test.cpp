@@ -6,7 +6,7 @@
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
-#include "model/text_encoder/prompt.h"
+#include "model/pipeline/pipeline.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/parity_case.h"
 
@@ -68,7 +68,7 @@ std::vector<std::int64_t> values_of(const at::Tensor& ids) {
 TEST_P(PromptParity, TokenIdsAreThoseOfDiffusers) {
   const Tokenizer tokenizer = Tokenizer::load(parity_.model() / "tokenizer");
   const auto ids = [&](const std::string& prompt) {
-    return prompt_token_ids(tokenizer, PipelineClass::kLayered, prompt);
+    return pipeline_of(PipelineClass::kLayered).prompt_template().token_ids(tokenizer, prompt);
   };
   EXPECT_EQ(ids(parity_.request.prompt), values_of(parity_.expected.at("prompt_ids")));
   if (parity_.expected.contains("negative_prompt_ids")) {

@@ -17,7 +17,7 @@
 namespace layerpipe::model {
 namespace {
 
-using ops::RowRange;
+using common::Range;
 
 // The real structure with few channels. No clamp hides a change: the last convolution's weights are random
 // too, and most pixels lie inside of −1 … 1.
@@ -40,11 +40,11 @@ at::Tensor random_values(at::IntArrayRef shape) {
 
 // The band of rows of `input` [1, channels, rows, columns] that changes each row of `output_of(input)`.
 template <typename Function>
-std::vector<RowRange> dependencies(const at::Tensor& input, const Function& output_of) {
+std::vector<Range> dependencies(const at::Tensor& input, const Function& output_of) {
   constexpr double kStrong = 100.0;
   const at::Tensor before = output_of(input);
-  std::vector<RowRange> bands(static_cast<std::size_t>(before.size(2)),
-                              {std::numeric_limits<std::int64_t>::max(), 0});
+  std::vector<Range> bands(static_cast<std::size_t>(before.size(2)),
+                           {std::numeric_limits<std::int64_t>::max(), 0});
   for (std::int64_t row = 0; row < input.size(2); ++row) {
     at::Tensor changed = input.clone();
     changed.select(2, row).add_(random_values({1, input.size(1), input.size(3)}) * kStrong);
@@ -57,23 +57,23 @@ std::vector<RowRange> dependencies(const at::Tensor& input, const Function& outp
   return bands;
 }
 
-RowRange united(const std::vector<RowRange>& bands, const RowRange& rows) {
-  RowRange all = bands[static_cast<std::size_t>(rows.begin)];
+Range united(const std::vector<Range>& bands, const Range& rows) {
+  Range all = bands[static_cast<std::size_t>(rows.begin)];
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-    const RowRange& band = bands[static_cast<std::size_t>(row)];
+    const Range& band = bands[static_cast<std::size_t>(row)];
     all = {std::min(all.begin, band.begin), std::max(all.end, band.end)};
   }
   return all;
 }
 
 // The strips in use, and every single row: at all distances from the upper and the lower edge.
-std::vector<RowRange> strips_of(std::int64_t latent_rows) {
-  std::vector<RowRange> strips = vae_strips(latent_rows);
+std::vector<Range> strips_of(std::int64_t latent_rows) {
+  std::vector<Range> strips = vae_strips(latent_rows);
   for (std::int64_t row = 0; row < latent_rows; ++row) strips.push_back({row, row + 1});
   return strips;
 }
 
-void expect_band(const RowRange& band, const RowRange& needed, const RowRange& strip) {
+void expect_band(const Range& band, const Range& needed, const Range& strip) {
   EXPECT_EQ(band.begin, needed.begin) << "above latent rows " << strip.begin << " … " << strip.end - 1;
   EXPECT_EQ(band.end, needed.end) << "below latent rows " << strip.begin << " … " << strip.end - 1;
 }
@@ -91,8 +91,8 @@ TEST_P(VaeStrips, DecoderReadsExactlyTheRowsThatMatter) {
   const auto bands = dependencies(middle, [&](const at::Tensor& x) {
     return decoder.forward_strip(x, {0, kRows});
   });
-  for (const RowRange& strip : strips_of(kRows)) {
-    const RowRange needed = united(bands, {8 * strip.begin, 8 * strip.end});
+  for (const Range& strip : strips_of(kRows)) {
+    const Range needed = united(bands, {8 * strip.begin, 8 * strip.end});
     expect_band(decoder_strip_rows(config_, strip, kRows).front(), needed, strip);
   }
 }
@@ -103,7 +103,7 @@ TEST_P(VaeStrips, EncoderReadsExactlyTheRowsThatMatter) {
   const auto bands = dependencies(picture, [&](const at::Tensor& x) {
     return encoder.forward_strip(x, {0, kRows});
   });
-  for (const RowRange& strip : strips_of(kRows)) {
+  for (const Range& strip : strips_of(kRows)) {
     expect_band(encoder_strip_rows(config_, strip, kRows).front(), united(bands, strip), strip);
   }
 }
@@ -112,7 +112,7 @@ TEST_P(VaeStrips, DecodedStripsMakeTheWholePicture) {
   const VaeDecoder decoder(double_store(), config_);
   const at::Tensor middle = random_values({1, 8, kRows, kColumns});
   const at::Tensor whole = decoder.forward_strip(middle, {0, kRows});
-  for (const RowRange& strip : strips_of(kRows)) {
+  for (const Range& strip : strips_of(kRows)) {
     const at::Tensor expected = whole.narrow(2, 8 * strip.begin, 8 * strip.size());
     EXPECT_LE((decoder.forward_strip(middle, strip) - expected).abs().max().item<double>(), 1e-12)
         << "latent rows " << strip.begin << " … " << strip.end - 1;
@@ -123,7 +123,7 @@ TEST_P(VaeStrips, EncodedStripsMakeTheWholePicture) {
   const VaeEncoder encoder(double_store(), config_);
   const at::Tensor picture = random_values({1, config_.input_channels, 8 * kRows, 8 * kColumns});
   const at::Tensor whole = encoder.forward_strip(picture, {0, kRows});
-  for (const RowRange& strip : strips_of(kRows)) {
+  for (const Range& strip : strips_of(kRows)) {
     const at::Tensor expected = whole.narrow(2, strip.begin, strip.size());
     EXPECT_LE((encoder.forward_strip(picture, strip) - expected).abs().max().item<double>(), 1e-12)
         << "latent rows " << strip.begin << " … " << strip.end - 1;
@@ -136,11 +136,11 @@ INSTANTIATE_TEST_SUITE_P(ResidualBlocks, VaeStrips, ::testing::Values(1, 2),
 TEST(VaeStripNumbers, AreThoseOfTheRealModel) {
   const VaeConfig config;
   constexpr std::int64_t kRows = 128;
-  const RowRange strip{32, 64};
-  const RowRange latents = decoder_strip_rows(config, strip, kRows).front();
+  const Range strip{32, 64};
+  const Range latents = decoder_strip_rows(config, strip, kRows).front();
   EXPECT_EQ(strip.begin - latents.begin, 13);
   EXPECT_EQ(latents.end - strip.end, 13);
-  const RowRange pixels = encoder_strip_rows(config, strip, kRows).front();
+  const Range pixels = encoder_strip_rows(config, strip, kRows).front();
   EXPECT_EQ(8 * strip.begin - pixels.begin, 61);
   EXPECT_EQ(pixels.end - 8 * strip.end, 68);
 }
@@ -148,7 +148,7 @@ TEST(VaeStripNumbers, AreThoseOfTheRealModel) {
 TEST(VaeStripNumbers, StripsCoverThePictureOnce) {
   for (std::int64_t rows = 1; rows <= 300; ++rows) {
     std::int64_t next = 0;
-    for (const RowRange& strip : vae_strips(rows)) {
+    for (const Range& strip : vae_strips(rows)) {
       EXPECT_EQ(strip.begin, next);
       EXPECT_GE(strip.size(), 1);
       EXPECT_LE(strip.size(), 32);

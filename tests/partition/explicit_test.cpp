@@ -32,11 +32,11 @@ TEST(Explicit, TakesTheStagesAsWrittenInTheirOrder) {
   EXPECT_TRUE(plan.fits);
   EXPECT_EQ(plan.strategy, Strategy::kExplicit);
   EXPECT_EQ(plan.stages[0].rank, 0);
-  EXPECT_EQ(plan.stages[0].blocks, (UnitRange{0, 20}));
-  EXPECT_EQ(plan.stages[0].text_layers, (UnitRange{0, 28}));
+  EXPECT_EQ(plan.stages[0].blocks, (common::Range{0, 20}));
+  EXPECT_EQ(plan.stages[0].text_layers, (common::Range{0, 28}));
   EXPECT_EQ(plan.stages[0].vae_percent, 33);
   EXPECT_EQ(plan.stages[1].rank, 2);
-  EXPECT_EQ(plan.stages[1].blocks, (UnitRange{20, 59}));
+  EXPECT_EQ(plan.stages[1].blocks, (common::Range{20, 59}));
   EXPECT_EQ(plan.stages[2].rank, 1);
   EXPECT_EQ(plan.stages[2].vae_percent, 67);
   EXPECT_EQ(plan.stages[1].text_layers.size(), 0);
@@ -50,7 +50,7 @@ TEST(Explicit, MovesNothingWhenItDoesNotFit) {
   EXPECT_EQ(plan.stages[0].missing_bytes, 3000 * kMiB - (2048 - 512) * kMiB);
 }
 
-constexpr UnitRange kNone{};
+constexpr common::Range kNone{};
 
 TEST(Explicit, RefusesInWords) {
   const std::string once = " | Stages take their units in order, each unit once.";

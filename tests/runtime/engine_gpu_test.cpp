@@ -9,8 +9,8 @@
 #include <filesystem>
 
 #include "common/errors.h"
+#include "runtime/device/memory.h"
 #include "runtime/engine.h"
-#include "runtime/memory.h"
 #include "tests/support/compare_with_diffusers.h"
 #include "tests/support/model_copy.h"
 #include "tests/support/parity_case.h"
@@ -73,7 +73,7 @@ TEST_F(FullSizeOnGpu, SaysWhatItHeldWhenMemoryRunsOut) {
   Engine engine(
       {.model_folder = model_, .device = device, .dtype = at::kBFloat16, .weights = WeightOrigin::kRandom});
   // Room for the transformer's weights and hardly anything else.
-  const std::uint64_t left = engine.weight_bytes(Network::kTransformer) + (64ULL << 20);
+  const std::uint64_t left = engine.weight_bytes(partition::Network::kTransformer) + (64ULL << 20);
   const std::uint64_t free = memory_use(device).free;
   if (free < left) GTEST_SKIP() << "the GPU has no room for the transformer";
   const at::Tensor ballast = at::empty({static_cast<std::int64_t>(free - left)},

@@ -9,8 +9,8 @@
 
 #include "common/errors.h"
 #include "runtime/engine.h"
-#include "runtime/request_state.h"
-#include "runtime/whole_plan.h"
+#include "runtime/plan/whole_plan.h"
+#include "runtime/request/request_state.h"
 #include "tests/support/local_ranks.h"
 #include "tests/support/model_copy.h"
 #include "tests/support/parity_case.h"
@@ -227,7 +227,8 @@ TEST_P(EngineRanks, ARequestThatIsCancelledDoesNotDisturbTheOthers) {
     engine.run(deep_case().requests, split_plan(split),
                {.progress =
                     [&](const Progress& progress) {
-                      if (progress.phase == Phase::kDenoise && progress.done == 1) engine.cancel(1);
+                      if (progress.phase == partition::Phase::kDenoise && progress.done == 1)
+                        engine.cancel(1);
                     },
                 .result = [&](std::size_t i, Result result) { results[i] = std::move(result); },
                 .failed = [&](std::size_t i, const std::exception_ptr&) { failures.push_back(i); }},
@@ -270,7 +271,7 @@ TEST(EngineRanksFailure, ARankThatThrowsEndsTheOthersWithItsReason) {
         engine.run(deep_case().requests, split_plan(split),
                    {.progress =
                         [&](const Progress& progress) {
-                          if (fails && progress.phase == Phase::kDenoise)
+                          if (fails && progress.phase == partition::Phase::kDenoise)
                             throw common::InternalError("a test breaks rank 1");
                         },
                     .result = [](std::size_t, const Result&) { FAIL() << "a result came"; },

@@ -36,12 +36,12 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
       told, ::testing::ElementsAre("encode 0/4", "encode 1/4", "encode 2/4", "encode 3/4", "encode 4/4",
                                    "denoise 0/6", "denoise 1/6", "denoise 2/6", "denoise 3/6", "denoise 4/6",
                                    "denoise 5/6", "denoise 6/6", "decode 0/2", "decode 1/2", "decode 2/2"));
-  EXPECT_GT(engine_.figures()[0].phases.denoise.seconds, 0);
+  EXPECT_GT(engine_.metrics()[0].phases.denoise.seconds, 0);
 }
 
 TEST_F(EngineRequest, TellsOfEveryNetworkThatItLoads) {
   std::vector<std::string> begun;
-  std::map<Network, std::int64_t> last;
+  std::map<partition::Network, std::int64_t> last;
   layerpipe::testing::run_engine(
       engine_, {&parity_.request, 1},
       [&](const Progress& p) {
@@ -55,7 +55,7 @@ TEST_F(EngineRequest, TellsOfEveryNetworkThatItLoads) {
   EXPECT_THAT(begun, ::testing::ElementsAre("encode: text encoder", "encode: VAE encoder",
                                             "denoise: transformer", "decode: VAE decoder"));
   // What was loaded is what was foretold.
-  for (const Network network : kNetworks)
+  for (const partition::Network network : partition::kNetworks)
     EXPECT_EQ(last[network], static_cast<std::int64_t>(engine_.weight_bytes(network))) << to_string(network);
 }
 
@@ -63,7 +63,7 @@ TEST_F(EngineRequest, StopsWhileLoading) {
   EXPECT_THROW(layerpipe::testing::run_engine(
                    engine_, {&parity_.request, 1},
                    [&](const Progress& p) {
-                     if (p.work == Progress::Work::kLoad && p.network == Network::kTransformer) {
+                     if (p.work == Progress::Work::kLoad && p.network == partition::Network::kTransformer) {
                        EXPECT_LT(p.done, p.total / 2);
                        stop_ = true;
                      }
@@ -74,8 +74,8 @@ TEST_F(EngineRequest, StopsWhileLoading) {
 
 TEST_F(EngineRequest, MeasuresEveryPhase) {
   layerpipe::testing::run_engine(engine_, {&parity_.request, 1}, {}, stop_);
-  for (const Phase phase : kPhases) {
-    const PhaseFigures& figures = engine_.figures()[0].phases[phase];
+  for (const partition::Phase phase : partition::kPhases) {
+    const PhaseMetrics& figures = engine_.metrics()[0].phases[phase];
     EXPECT_GT(figures.load_seconds, 0) << to_string(phase);
     EXPECT_GT(figures.seconds, figures.load_seconds) << to_string(phase);
     EXPECT_GT(figures.peak_bytes, 1U << 20) << to_string(phase);
@@ -105,29 +105,30 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
     }
   }
   EXPECT_THAT(names,
-              ::testing::ElementsAre("load weights", "load weights", "text encoder", "text encoder",
+              ::testing::ElementsAre("load weights", "text encoder", "text encoder",
                                      "load weights", "VAE strips", "VAE middle", "encode", "load weights",
                                      "connect", "denoise", "load weights", "VAE strips", "decode"));
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {
   int steps = 0;
-  EXPECT_THROW(layerpipe::testing::run_engine(
-                   engine_, {&parity_.request, 1},
-                   [&](const Progress& p) {
-                     if (p.phase == Phase::kDenoise && p.work == Progress::Work::kCompute && p.done > 0)
-                       ++steps;
-                     if (steps == 1) stop_ = true;
-                   },
-                   stop_),
-               common::InterruptedError);
+  EXPECT_THROW(
+      layerpipe::testing::run_engine(
+          engine_, {&parity_.request, 1},
+          [&](const Progress& p) {
+            if (p.phase == partition::Phase::kDenoise && p.work == Progress::Work::kCompute && p.done > 0)
+              ++steps;
+            if (steps == 1) stop_ = true;
+          },
+          stop_),
+      common::InterruptedError);
   EXPECT_EQ(steps, 1);
 }
 
 TEST_F(EngineRequest, ForgetsWhatWasCancelledWithTheRun) {
   const std::vector<Request> requests{parity_.request, parity_.request};
   const auto cancel = [&](const Progress& p) {
-    if (p.phase == Phase::kDenoise) engine_.cancel(1);
+    if (p.phase == partition::Phase::kDenoise) engine_.cancel(1);
   };
   EXPECT_THROW(layerpipe::testing::run_engine(engine_, requests, cancel, stop_), common::InterruptedError);
   EXPECT_EQ(layerpipe::testing::run_engine(engine_, requests, {}, stop_).size(), requests.size());

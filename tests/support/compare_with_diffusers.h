@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "runtime/request.h"
+#include "runtime/request/request.h"
 #include "tests/support/parity_case.h"
 
 namespace layerpipe::testing {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/request.h"
+#include "runtime/request/request.h"
 #include "tests/support/test_data.h"
 
 namespace layerpipe::testing {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
-#include "runtime/whole_plan.h"
+#include "runtime/plan/whole_plan.h"
 
 namespace layerpipe::testing {
 

@@ -65,7 +65,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as work:
         folders = [(case, args.data / case.name) for case in specs.COMMITTED]
         made = [(specs.demo_case(), fixtures.make_demo_case)]
-        made += [(case, fixtures.make_case) for case in specs.random_cases(args.random, args.seed)]
+        made += [(case, fixtures.make_case_to_compare) for case in specs.random_cases(args.random, args.seed)]
         for case, make in made:
             print(f"{case.name}: diffusers", file=sys.stderr, flush=True)
             make(Path(work) / case.name, case)

@@ -16,8 +16,8 @@
 #include <thread>
 
 #include "common/errors.h"
-#include "launch/ranks.h"
 #include "runtime/engine.h"
+#include "session/ranks.h"
 #include "tests/support/split_plan.h"
 
 namespace {
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   const std::string doing;
   const std::atomic<int> signal{0};
   const std::atomic<bool> stop{false};
-  launch::on_all_ranks(2s, doing, signal, [&](comm::Communicator& communicator) {
+  session::on_all_ranks(2s, doing, signal, [&](comm::Communicator& communicator) {
     runtime::Engine engine({.model_folder = model}, communicator);
     const runtime::Request one = request();
     engine.run({&one, 1},

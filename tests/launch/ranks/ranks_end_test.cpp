@@ -94,18 +94,48 @@ TEST(RanksEnd, WhenOneOfThemIsTerminated) {
   run.expect_end(143, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) .*terminated");
 }
 
-// A timeout that stands in the config file is known to launch/rank.sh, too: it holds back the end of the rank
-// that was killed until the others have named it.
-TEST(RanksEnd, WhenOneOfThemIsKilledAfterTheTimeoutOfTheConfig) {
+// launch/rank.sh tells the others, so nobody has to wait for the timeout.
+TEST(RanksEnd, WhenOneOfThemIsKilledIsToldAtOnce) {
+  for (const int rank : {0, 1}) {
+    LongRun run("comm: {timeout: 60s}\n");
+    const auto begin = std::chrono::steady_clock::now();
+    run.send_to_rank(rank, SIGKILL);
+    const std::string number = std::to_string(rank);
+    run.expect_end(
+        4, "rank " + number + " on host [^ ]+ \\(stage " + number + ": [^)]*\\) was killed by signal 9");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
+  }
+}
+
+TEST(RanksEnd, WhenOneOfThemIsStoppedForTheTimeoutOfTheConfig) {
   LongRun run("comm: {timeout: 2500ms}\n");
-  run.send_to_rank(1, SIGKILL);
+  run.send_to_rank(1, SIGSTOP);
   run.expect_end(4, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) has been silent for [2-4]\\.[0-9] s");
 }
 
-TEST(RanksEnd, WhenTheFirstIsKilled) {
-  LongRun run("comm: {timeout: 2500ms}\n");
-  run.send_to_rank(0, SIGKILL);
-  run.expect_end(4, "rank 0 on host [^ ]+ \\(stage 0: [^)]*\\) has been silent for [2-4]\\.[0-9] s");
+// Before it has met the others, at different places of its start.
+TEST(RanksEnd, WhenOneOfThemIsStoppedInItsFirstSecond) {
+  for (const auto after : {0ms, 150ms, 500ms, 900ms}) {
+    const TemporaryFolder folder;
+    auto arguments = decompose_arguments(folder.path() / "out", {"--timeout", "3s"});
+    *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = "1000";
+    arguments.insert(arguments.begin(), {"-n", "2"});
+    const auto begin = std::chrono::steady_clock::now();
+    Program program(arguments, folder.path(), {"LAYERPIPE_PROGRAM=" LAYERPIPE_BINARY});
+    std::optional<pid_t> process;
+    while (!process && program.is_running()) process = process_of_rank(1, folder.path());
+    ASSERT_TRUE(process.has_value()) << program.err();
+    std::this_thread::sleep_for(after);
+    ::kill(*process, SIGSTOP);
+    const Outcome outcome = program.wait();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 40s);
+    EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+    EXPECT_THAT(outcome.err, ::testing::ContainsRegex(
+                                 "layerpipe: rank 1( on host [^ ]+)?( \\([^)]*\\))? has (been silent|not "
+                                 "come) for [0-9]+\\.[0-9] s"));
+    EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+    EXPECT_EQ(processes_with(folder.path()), 0);
+  }
 }
 
 // Eight results of two ranks: the second one is killed when the first result is there.

@@ -37,6 +37,7 @@ std::vector<Fault> all_faults() {
 }
 
 const char* what_is_said(const std::string& action) {
+  if (action == "kill") return "was killed by signal 9";
   if (action == "throw") return "failed: a test breaks this rank";
   return action == "stall" ? "stands still|has not moved" : "has been silent for [2-4]\\.[0-9] s";
 }

@@ -19,7 +19,7 @@ MODEL is the folder given to `--model`, OUT that of `--out`, PICTURE a picture, 
 | 3 | does not fit into memory |
 | 5 | internal error |
 | 6 | results could not be written |
-| 130 | interrupted (Ctrl-C) |
+| 130 | session::interrupted (Ctrl-C) |
 | 143 | terminated |
 
 `build/tests/write_errors_page docs/errors.md` writes this page from the table in `tests/launch/refusals`; a

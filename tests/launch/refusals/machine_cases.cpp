@@ -30,7 +30,7 @@ RefusalCase judged(const std::string& test, const std::string& deed, const std::
           .prepare = {},
           .message = "--device cuda: " + message,
           .cure = cure,
-          .tested_by = "runtime/device_test.cpp: TEST(JudgeGpu, " + test + ")"};
+          .tested_by = "runtime/device/device_test.cpp: TEST(JudgeGpu, " + test + ")"};
 }
 
 std::vector<RefusalCase> gpus() {
@@ -88,7 +88,7 @@ std::vector<RefusalCase> memory() {
                   "GiB free",
        .cure = "Close other programs, or leave out --original-size.",
        .exit_code = 3,
-       .tested_by = "launch/result_writer_test.cpp: TEST(WritingMemory, IsAskedForTheLargestResult)"},
+       .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForTheLargestResult)"},
       {.name = "GpuFull",
        .section = kSection,
        .deed = "a GPU that runs out of memory",
@@ -100,7 +100,7 @@ std::vector<RefusalCase> memory() {
                "--layers.",
        .exit_code = 3,
        .found = Found::kWhileWorking,
-       .tested_by = "runtime/memory_errors_test.cpp: TEST(MemoryErrors, AGpuThatIsFullWhileItWorks)"},
+       .tested_by = "runtime/device/memory_errors_test.cpp: TEST(MemoryErrors, AGpuThatIsFullWhileItWorks)"},
       {"AllocationFailed",
        kSection,
        "the same, found outside of LibTorch",
@@ -110,7 +110,7 @@ std::vector<RefusalCase> memory() {
        3,
        Found::kWhileWorking,
        {},
-       "launch/failure_test.cpp: TEST(Failure, AnyAllocationThatFailed)"},
+       "session/exit_report_test.cpp: TEST(Failure, AnyAllocationThatFailed)"},
   };
 }
 

@@ -1,5 +1,5 @@
 // `layerpipe report` and `layerpipe rerun`: files that are no run.json, and runs that cannot be made again.
-// tests/runtime/run_record_test.cpp has every key of the file.
+// tests/results/run_record_test.cpp has every key of the file.
 #include "tests/launch/refusals/finished_run.h"
 #include "tests/launch/refusals/refusal_case.h"
 

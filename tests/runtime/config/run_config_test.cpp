@@ -12,9 +12,9 @@
 namespace layerpipe::runtime {
 namespace {
 
+using common::Range;
 using partition::Residency;
 using partition::Strategy;
-using partition::UnitRange;
 using ::testing::ElementsAre;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
@@ -52,15 +52,15 @@ TEST(RunConfig, ReadsEveryKey) {
   EXPECT_EQ(partition.in_flight, 3);
   ASSERT_EQ(partition.stages.size(), 3U);
   EXPECT_EQ(partition.stages[0].rank, 1);
-  EXPECT_EQ(partition.stages[0].blocks, (UnitRange{0, 20}));
-  EXPECT_EQ(partition.stages[0].text_layers, (UnitRange{0, 10}));
+  EXPECT_EQ(partition.stages[0].blocks, (Range{0, 20}));
+  EXPECT_EQ(partition.stages[0].text_layers, (Range{0, 10}));
   EXPECT_EQ(partition.stages[0].vae_percent, 33.5);
   EXPECT_EQ(partition.stages[1].rank, 0);
-  EXPECT_EQ(partition.stages[1].blocks, (UnitRange{20, 21}));
+  EXPECT_EQ(partition.stages[1].blocks, (Range{20, 21}));
   EXPECT_EQ(partition.stages[1].text_layers.size(), 0);
   EXPECT_EQ(partition.stages[1].vae_percent, 0);
-  EXPECT_EQ(partition.stages[2].blocks, (UnitRange{21, 60}));
-  EXPECT_EQ(partition.stages[2].text_layers, (UnitRange{10, 28}));
+  EXPECT_EQ(partition.stages[2].blocks, (Range{21, 60}));
+  EXPECT_EQ(partition.stages[2].text_layers, (Range{10, 28}));
   EXPECT_EQ(partition.stages[2].vae_percent, 66.5);
   EXPECT_EQ(config.comm.channel, ChannelChoice::kMpi);
   EXPECT_EQ(config.comm.timeout, std::chrono::milliseconds(1500));
@@ -127,7 +127,7 @@ TEST(RunConfig, TakesBoundsOfRanges) {
       "{rank: 65535, transformer: 0, text_encoder: none, vae: 33.333333%}, "
       "{rank: 0, transformer: 1, text_encoder: 0-99999, vae: 33.333333%}, "
       "{rank: 7, transformer: 2-99999, vae: 33.333334%}]}");
-  EXPECT_EQ(thirds.partition.stages[2].blocks, (UnitRange{2, 100000}));
+  EXPECT_EQ(thirds.partition.stages[2].blocks, (Range{2, 100000}));
 }
 
 TEST(RunConfig, TakesAThousandStages) {

@@ -1,0 +1,124 @@
+#include "launch/commands/inspect_command.h"
+
+#include <fmt/ranges.h>
+
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/units.h"
+#include "model/config.h"
+#include "model/weights/safetensors.h"
+
+namespace layerpipe::launch {
+namespace {
+
+struct ComponentSummary {
+  std::string name;
+  std::string shape;  // in words
+  std::int64_t blocks = 0;
+  std::size_t files = 0;
+  std::size_t tensors = 0;
+  std::uint64_t parameters = 0;
+  std::uint64_t bytes = 0;
+  std::set<std::string> dtypes;
+  std::map<std::string, std::uint64_t> parts;  // bytes of the parts that a partitioner may separate
+};
+
+// "transformer_blocks.12" of "transformer_blocks.12.attn.to_q.weight": where blocks are numbered; else the
+// first word.
+std::string part_of(const std::string& tensor, const std::string& numbered) {
+  const auto at = tensor.find(numbered + ".");
+  if (at == std::string::npos) return tensor.substr(0, tensor.find('.'));
+  const auto number = at + numbered.size() + 1;
+  return tensor.substr(at, tensor.find('.', number) - at);
+}
+
+ComponentSummary summarise(const std::filesystem::path& model, const std::string& component,
+                           const std::string& numbered) {
+  const model::SafetensorsSource source(model / component, model::weight_file_stem(component));
+  ComponentSummary summary{.name = component, .files = source.file_count()};
+  for (const auto& [name, info] : source.tensors()) {
+    ++summary.tensors;
+    summary.parameters += info.bytes() / c10::elementSize(info.storage_dtype);
+    summary.bytes += info.bytes();
+    summary.dtypes.insert(c10::toString(info.storage_dtype));
+    summary.parts[part_of(name, numbered)] += info.bytes();
+  }
+  return summary;
+}
+
+std::vector<ComponentSummary> summarise_all(const std::filesystem::path& folder,
+                                            const model::ModelConfig& config) {
+  ComponentSummary transformer = summarise(folder, "transformer", "transformer_blocks");
+  transformer.blocks = config.transformer.num_layers;
+  transformer.shape =
+      fmt::format("{} blocks, {} heads × {}", config.transformer.num_layers,
+                  config.transformer.num_attention_heads, config.transformer.attention_head_dim);
+  ComponentSummary text = summarise(folder, "text_encoder", "layers");
+  text.blocks = config.text_encoder.num_hidden_layers;
+  text.shape = fmt::format("{} layers, {} heads × {}, {} for keys", config.text_encoder.num_hidden_layers,
+                           config.text_encoder.num_attention_heads, config.text_encoder.head_dim(),
+                           config.text_encoder.num_key_value_heads);
+  ComponentSummary vae = summarise(folder, "vae", "up_blocks");
+  vae.blocks = static_cast<std::int64_t>(config.vae.dim_mult.size());
+  vae.shape = fmt::format("{} levels from {} channels, {} in and out, {} latent", vae.blocks,
+                          config.vae.base_dim, config.vae.input_channels, config.vae.z_dim);
+  return {transformer, text, vae};
+}
+
+std::string joined(const std::set<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+void write_table(const std::filesystem::path& folder, const model::ModelConfig& config,
+                 const std::vector<ComponentSummary>& components, std::ostream& out) {
+  out << fmt::format("{}: {}\n\n", folder.string(), model::to_string(config.pipeline));
+  out << fmt::format("{:<13} {:>11} {:>12} {:>7} {:>6}  {:<14} {}\n", "component", "bytes", "parameters",
+                     "tensors", "files", "dtype", "shape");
+  std::uint64_t bytes = 0;
+  std::uint64_t parameters = 0;
+  for (const auto& c : components) {
+    out << fmt::format("{:<13} {:>11} {:>12} {:>7} {:>6}  {:<14} {}\n", c.name, common::format_bytes(c.bytes),
+                       c.parameters, c.tensors, c.files, joined(c.dtypes), c.shape);
+    bytes += c.bytes;
+    parameters += c.parameters;
+  }
+  out << fmt::format("{:<13} {:>11} {:>12}\n", "all", common::format_bytes(bytes), parameters);
+}
+
+void write_json(const model::ModelConfig& config, const std::vector<ComponentSummary>& components,
+                std::ostream& out) {
+  using Json = nlohmann::ordered_json;
+  Json list = Json::array();
+  for (const auto& c : components) {
+    list.push_back({{"component", c.name},
+                    {"shape", c.shape},
+                    {"blocks", c.blocks},
+                    {"bytes", c.bytes},
+                    {"parameters", c.parameters},
+                    {"tensors", c.tensors},
+                    {"files", c.files},
+                    {"dtypes", c.dtypes},
+                    {"part_bytes", c.parts}});
+  }
+  out << Json{{"pipeline", model::to_string(config.pipeline)}, {"components", list}}.dump(2) << '\n';
+}
+
+}  // namespace
+
+void run_inspect(const std::filesystem::path& model, InspectFormat format, std::ostream& out) {
+  const model::ModelConfig config = model::load_model_config(model);
+  const auto components = summarise_all(model, config);
+  if (format == InspectFormat::kJson) {
+    write_json(config, components, out);
+  } else {
+    write_table(model, config, components, out);
+  }
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,218 @@
+#include "launch/commands/merge_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "launch/options/option_values.h"
+#include "launch/terminal/terminal.h"
+#include "media/composite.h"
+#include "media/file_kind.h"
+#include "media/ora_reader.h"
+#include "media/png_reader.h"
+#include "media/png_writer.h"
+#include "results/documents.h"
+#include "results/output_path.h"
+
+namespace layerpipe::launch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLayersForm =
+    "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
+constexpr const char* kListForm = "Give numbers and ranges with commas between them, such as 0,2-3.";
+
+struct Stack {
+  std::vector<std::function<media::Image()>> layers;  // from the back
+  std::vector<std::string> names;                     // for messages
+};
+
+std::optional<std::size_t> whole_number(std::string_view text) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// The number in "layer_12.png"; nothing for any other name, also "layer_012.png".
+std::optional<std::size_t> layer_number(const std::string& name) {
+  constexpr std::string_view kBefore = "layer_";
+  constexpr std::string_view kBehind = ".png";
+  if (!name.starts_with(kBefore) || !name.ends_with(kBehind) || name.size() < kBefore.size() + kBehind.size())
+    return std::nullopt;
+  const auto number = whole_number(
+      std::string_view(name).substr(kBefore.size(), name.size() - kBefore.size() - kBehind.size()));
+  if (!number || results::layer_name(*number) != name) return std::nullopt;
+  return number;
+}
+
+Stack stack_of_folder(const fs::path& folder) {
+  std::set<std::size_t> numbers;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (const auto number = layer_number(entry->path().filename().string())) numbers.insert(*number);
+  }
+  if (error)
+    throw common::InputError("--in " + folder.string() + " cannot be read: " + error.message(),
+                             "Check its rights.");
+  if (numbers.empty()) {
+    throw common::InputError("--in " + folder.string() + " has no layer_0.png", kLayersForm);
+  }
+  Stack stack;
+  for (const std::size_t number : numbers) {
+    if (number != stack.layers.size()) {
+      throw common::InputError(
+          fmt::format("--in {} has {}, but no {}", folder.string(), results::layer_name(number),
+                      results::layer_name(stack.layers.size())),
+          "Put the missing layer back, or number the layers anew, from 0.");
+    }
+    const fs::path file = folder / results::layer_name(number);
+    stack.layers.emplace_back([file] { return media::read_png(file); });
+    stack.names.push_back(file.string());
+  }
+  return stack;
+}
+
+// read_ora would call any other file a damaged archive.
+void check_is_archive(const fs::path& file) {
+  const common::MappedFile mapped(file);
+  const std::string_view content(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
+  if (content.starts_with("PK")) return;
+  const std::string kind = media::describe_file_kind(content);
+  throw common::InputError(
+      "--in " + file.string() + " is " + (kind.empty() ? "" : kind + ", ") + "not an OpenRaster document",
+      kLayersForm);
+}
+
+Stack stack_of_document(const fs::path& file) {
+  check_is_archive(file);
+  media::Document document = media::read_ora(file);
+  Stack stack;
+  for (std::size_t i = 0; i < document.layers.size(); ++i) {
+    stack.layers.push_back(std::move(document.layers[i].read));
+    stack.names.push_back(fmt::format("{}: layer {}", file.string(), i));
+  }
+  return stack;
+}
+
+void check_out(const fs::path& out, const fs::path& in, const Stack& stack) {
+  const std::string option = "--out " + out.string();
+  if (out.extension() != ".png")
+    throw common::InputError(option + " does not end in .png", "The composite is written as PNG.");
+  results::check_output_file(option, out);
+  std::error_code error;
+  bool is_input = fs::equivalent(out, in, error);
+  for (const std::string& name : stack.names) is_input = is_input || fs::equivalent(out, name, error);
+  if (is_input) {
+    throw common::InputError("the composite would be written over " + out.string(),
+                             "Choose another file for --out.");
+  }
+}
+
+media::Image composite_of(const Stack& stack, const std::vector<std::size_t>& numbers,
+                          const std::atomic<bool>& stop_requested) {
+  std::optional<media::Compositor> compositor;
+  int width = 0;
+  int height = 0;
+  for (const std::size_t number : numbers) {
+    if (stop_requested.load()) throw common::InterruptedError();
+    const media::Image layer = stack.layers[number]();
+    if (!compositor) {
+      width = layer.width;
+      height = layer.height;
+      compositor.emplace(width, height);
+    }
+    if (layer.width != width || layer.height != height) {
+      throw common::InputError(
+          fmt::format("{} is {} × {} pixels, but {} is {} × {}", stack.names[number], layer.width,
+                      layer.height, stack.names[numbers.front()], width, height),
+          "Save all layers at one size.");
+    }
+    compositor->add(layer);
+  }
+  return compositor->picture();
+}
+
+}  // namespace
+
+void add_merge_options(CLI::App& command) {
+  const OptionGroup needed(command, "Needed");
+  needed.add("--in", "PATH",
+             "Folder with layer_0.png (the back), layer_1.png …, or an OpenRaster document (.ora)");
+  needed.add("--out", "FILE", "PNG file for the composite");
+  const OptionGroup what(command, "What to merge");
+  what.add("--layers", "LIST",
+           "Only these layers, such as 0,2-3, counted from the back; they keep the order of the stack. "
+           "Hidden layers of a document are neither counted nor merged")
+      ->default_str("all");
+  command.footer("Example:\n  layerpipe merge --in layers --layers 0,2-3 --out without-1.png");
+}
+
+MergeOptions read_merge_options(const CLI::App& command) {
+  const OptionValues values(command, "layerpipe merge");
+  values.require({"--in", "--out"});
+  MergeOptions options;
+  values.read_path("--in", options.in);
+  values.read_path("--out", options.out);
+  if (values.given("--layers")) values.read_text("--layers", options.layers.emplace());
+  return options;
+}
+
+std::vector<std::size_t> read_layer_list(const std::string& list, std::size_t count,
+                                         const std::string& name) {
+  std::set<std::size_t> numbers;
+  for (std::size_t start = 0; start <= list.size();) {
+    const std::size_t end = std::min(list.find(',', start), list.size());
+    const std::string entry = list.substr(start, end - start);
+    start = end + 1;
+    const std::size_t dash = entry.find('-');
+    const auto first = whole_number(std::string_view(entry).substr(0, dash));
+    const auto last =
+        dash == std::string::npos ? first : whole_number(std::string_view(entry).substr(dash + 1));
+    if (!first || !last) {
+      throw common::InputError(fmt::format("--layers: \"{}\" is not a layer or a range of layers", entry),
+                               kListForm);
+    }
+    if (*first > *last) {
+      throw common::InputError(
+          fmt::format("--layers: {} runs backwards", entry),
+          fmt::format("Write {}-{}; layers keep the order of the stack.", *last, *first));
+    }
+    if (*last >= count) {
+      throw common::InputError(
+          fmt::format("--layers: {} is beyond the last layer, {}, of {}", entry, count - 1, name), kListForm);
+    }
+    for (std::size_t number = *first; number <= *last; ++number) {
+      if (!numbers.insert(number).second) {
+        throw common::InputError(fmt::format("--layers names layer {} twice", number), kListForm);
+      }
+    }
+  }
+  return {numbers.begin(), numbers.end()};
+}
+
+void run_merge(const MergeOptions& options, const std::atomic<bool>& stop_requested) {
+  const Stack stack =
+      results::is_folder(options.in) ? stack_of_folder(options.in) : stack_of_document(options.in);
+  if (stack.layers.empty()) {
+    throw common::InputError("--in " + options.in.string() + " has no visible layer",
+                             "Show a layer and save it again.");
+  }
+  check_out(options.out, options.in, stack);
+  const std::string all = fmt::format("0-{}", stack.layers.size() - 1);
+  const auto numbers =
+      read_layer_list(options.layers.value_or(all), stack.layers.size(), options.in.string());
+  media::write_png(options.out, composite_of(stack, numbers, stop_requested),
+                   {{"Title", "Composite"}, {"Software", "layerpipe " LAYERPIPE_VERSION}});
+  say(fmt::format("{}: {} of {} layers\n", options.out.string(), numbers.size(), stack.layers.size()));
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,104 @@
+#include "launch/commands/plan_command.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <ostream>
+#include <sstream>
+
+#include "comm/agreement.h"
+#include "comm/run_collectively.h"
+#include "common/errors.h"
+#include "common/units.h"
+#include "launch/terminal/plan_report.h"
+#include "launch/terminal/terminal.h"
+#include "partition/partitioner.h"
+#include "runtime/device/device_survey.h"
+#include "runtime/networks/model_folder.h"
+#include "runtime/plan/cost.h"
+#include "runtime/plan/plan_json.h"
+#include "runtime/plan/run_plan.h"
+#include "session/dtype.h"
+#include "session/fit_advice.h"
+#include "session/ranks.h"
+
+namespace layerpipe::launch {
+namespace {
+
+runtime::CostWorkload workload_for(const PlanOptions& options, const at::Device& kind, std::int64_t threads) {
+  return {.picture = {options.work.resolution, options.work.resolution},
+          .layers = options.work.layers,
+          .branches = options.no_cfg ? 1 : 2,
+          .device = kind,
+          .dtype = session::dtype_of(options.run_config.dtype, kind),
+          .threads = threads,
+          .over_nccl = options.run_config.comm.channel != runtime::ChannelChoice::kMpi};
+}
+
+// Those that are imagined, which are GPUs; those of the ranks, when there are several; or a rank for each GPU
+// of this machine. Called by all ranks.
+runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFolder& model,
+                            std::int64_t threads, comm::Communicator& communicator) {
+  if (!options.devices.empty())
+    return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
+  if (communicator.size() == 1) return runtime::survey_machine();
+  runtime::DeviceFacts mine;
+  const runtime::HostPlace place = session::host_place(communicator);
+  comm::run_collectively(communicator, "looking at the devices", [&] {
+    mine = runtime::choose_device(runtime::DeviceChoice::kAuto, place);
+    runtime::use_device(mine.device);
+    session::stay_near(mine);
+  });
+  comm::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
+  return {.devices = runtime::gather_devices(communicator, mine, model.config(),
+                                             workload_for(options, mine.device, threads), place.count),
+          .kind = mine.device,
+          .remark = mine.remark};
+}
+
+void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, const runtime::Survey& survey,
+               std::int64_t threads, std::ostream& out) {
+  session::PlanInput input{
+      .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
+      .workload = workload_for(options, survey.kind, threads),
+      .devices = survey.devices,
+      .work = {.requests = options.num_images,
+               .steps = options.work.steps,
+               .branches = options.no_cfg ? 1 : 2},
+      .config = options.run_config.partition};
+  const partition::Plan plan = input.plan();
+  out << (options.format == PlanFormat::kJson
+              ? runtime::plan_json(plan)
+              : plan_table(plan, {.model = options.model.string(),
+                                  .work = work_text({.layers = options.work.layers,
+                                                     .resolution = options.work.resolution,
+                                                     .branches = input.work.branches,
+                                                     .pictures = options.num_images,
+                                                     .dtype = session::word_of(input.workload.dtype)}),
+                                  .notes = options.devices.empty() ? device_notes(survey.devices, survey.kind)
+                                                                   : ""}));
+  if (plan.fits) return;
+  out.flush();  // before the message on stderr
+  throw common::DoesNotFitError("the model does not fit: " + session::shortage(plan),
+                                session::fit_advice(input));
+}
+
+}  // namespace
+
+void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
+  std::optional<runtime::ModelFolder> model;
+  comm::run_collectively(communicator, "opening the model", [&] {
+    session::share_cores(session::host_place(communicator));
+    model.emplace(options.model,
+                  options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles);
+  });
+  const std::int64_t threads = runtime::most_threads(communicator);
+  const runtime::Survey survey = devices_for(options, *model, threads, communicator);
+  const bool is_first = communicator.rank() == 0;
+  std::ostringstream unheard;  // of the others, who find the same
+  if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
+  comm::run_collectively(communicator, "planning",
+                         [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,116 @@
+#include "launch/commands/report_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "launch/options/option_values.h"
+#include "launch/report_page/page.h"
+#include "launch/terminal/terminal.h"
+#include "results/documents.h"
+
+namespace layerpipe::launch {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// Where the trace of a run is now: where it was written, seen from here, or beside run.json.
+fs::path find_trace(const std::string& recorded, const fs::path& run) {
+  const fs::path file = recorded;
+  if (is_file(file)) return file;
+  const fs::path beside = run.parent_path() / file.filename();
+  return is_file(beside) ? beside : fs::path();
+}
+
+// Another run may have written over it. Why it is not drawn then; empty when it is that of the run.
+std::string misfit(const results::RecordedTrace& trace, const results::RunRecord& record) {
+  const bool has_ranks =
+      std::equal(trace.ranks.begin(), trace.ranks.end(), record.ranks.begin(), record.ranks.end(),
+                 [](const auto& traced, const auto& recorded) { return traced.rank == recorded.rank; });
+  if (!has_ranks) return "The trace is of another run: its ranks are not those of this one.";
+  if (trace.run_id != record.run_id)
+    return "The trace is of another run, which wrote it over that of this one.";
+  return {};
+}
+
+void add_trace(ReportSource& source, const fs::path& run) {
+  const results::RecordedOption* option = source.record.option("trace");
+  if (option == nullptr || option->values.empty() || option->values.front().empty()) {
+    source.trace_note =
+        "Without a trace: layerpipe decompose --trace FILE writes one, and then its steps are "
+        "drawn here.";
+    return;
+  }
+  const fs::path file = find_trace(option->values.front(), run);
+  if (file.empty()) {
+    source.trace_note = "The trace of this run is not where it was written, nor beside run.json.";
+    return;
+  }
+  try {
+    results::RecordedTrace trace = results::read_trace(file);
+    source.trace_note = misfit(trace, source.record);
+    if (source.trace_note.empty()) source.trace = std::move(trace);
+  } catch (const common::InputError& error) {
+    source.trace_note = "The trace of this run cannot be read.";
+    say(fmt::format("without its trace: {}\n", error.what()));
+  }
+}
+
+// A mistyped --out must not cost what cannot be made again: neither the run.json nor what it lists.
+void check_out(const fs::path& out, const ReportOptions& options, const results::RunRecord& record) {
+  const std::string option = "--out " + out.string();
+  std::error_code error;
+  if (fs::is_directory(out, error))
+    throw common::InputError(option + " is a folder", "Give the name of a file in it.");
+  std::vector<fs::path> kept{options.run};
+  for (const std::string& file : record.files) kept.push_back(options.run.parent_path() / file);
+  for (const fs::path& file : kept) {
+    if (fs::equivalent(out, file, error))
+      throw common::InputError("the page would be written over " + file.string(), "Choose another --out.");
+  }
+  if (out.extension() != ".html")
+    throw common::InputError(option + " does not end in .html", "The page is written as HTML.");
+  const fs::path folder = out.has_parent_path() ? out.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder, error)) {
+    throw common::InputError(option + ": there is no folder " + folder.string(),
+                             "Make it, or choose another file.");
+  }
+}
+
+}  // namespace
+
+void add_report_options(CLI::App& command) {
+  const OptionGroup needed(command, "Needed");
+  needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
+  const OptionGroup page(command, "Output");
+  page.add("--out", "FILE", "The page [default: report.html beside run.json]");
+  command.footer("Example:\n  layerpipe report layers/run.json");
+}
+
+ReportOptions read_report_options(const CLI::App& command) {
+  const OptionValues values(command, "layerpipe report");
+  values.require({"run.json"});
+  ReportOptions options;
+  values.read_path("run.json", options.run);
+  values.read_path("--out", options.out);
+  return options;
+}
+
+void run_report(const ReportOptions& options) {
+  ReportSource source{.record = results::read_run_record(options.run), .trace = {}, .trace_note = {}};
+  const fs::path out = options.out.empty() ? options.run.parent_path() / results::kPageName : options.out;
+  check_out(out, options, source.record);
+  add_trace(source, options.run);
+  common::write_file_atomically(out, report_page(source));
+  say(fmt::format("{}\n", out.string()));
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,100 @@
+#include "launch/options/plan_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "common/errors.h"
+#include "common/units.h"
+#include "launch/options/option_values.h"
+#include "launch/options/run_options.h"
+#include "launch/options/work_options.h"
+#include "runtime/request/limits.h"
+
+namespace layerpipe::launch {
+namespace {
+
+constexpr std::size_t kMostDevices = 10000;
+
+partition::DeviceInfo parse_device(std::string_view entry, int rank) {
+  const std::size_t at = entry.find('@');
+  const std::string_view size = entry.substr(0, at);
+  const auto bytes = common::parse_bytes(size);
+  if (!bytes) {
+    throw common::InputError(
+        fmt::format("--devices: \"{}\" is not a size", size),
+        fmt::format("Give {}; behind an @, if it is known, {}.", common::kSizeForm, common::kSpeedForm));
+  }
+  partition::DeviceInfo device{
+      .rank = rank, .host = "localhost", .name = "imagined", .total_bytes = *bytes, .free_bytes = *bytes};
+  if (at == entry.npos) return device;
+  const auto speed = common::parse_speed(entry.substr(at + 1));
+  if (!speed || *speed == 0) {
+    throw common::InputError(fmt::format("--devices: \"{}\" is not a speed", entry.substr(at + 1)),
+                             fmt::format("Give {}.", common::kSpeedForm));
+  }
+  device.operations_per_second = *speed;
+  return device;
+}
+
+}  // namespace
+
+std::vector<partition::DeviceInfo> parse_devices(std::string_view text) {
+  std::vector<partition::DeviceInfo> devices;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    devices.push_back(parse_device(text.substr(begin, end - begin), static_cast<int>(devices.size())));
+    if (devices.size() > kMostDevices) {
+      throw common::InputError(fmt::format("--devices names more than {} devices", kMostDevices));
+    }
+    begin = end + 1;
+  }
+  return devices;
+}
+
+void add_plan_options(CLI::App& command) {
+  const PlanOptions defaults;
+  const OptionGroup needed(command, "Needed");
+  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+
+  const OptionGroup machine(command, "Machine");
+  machine.add("--devices", "LIST",
+              "Plan for devices with these bytes free, such as 24GiB,24GiB,12GiB, or with their speed "
+              "24GiB@165TFLOPS [default: those of this machine]");
+  add_partition_options(machine);
+
+  const OptionGroup work(command, "Work");
+  add_work_options(work);
+  work.add_flag("--no-cfg", "No guidance: half the work");
+  work.add("--num-images", "N", fmt::format("Results at a time, 1 to {}", runtime::kMostImages))
+      ->default_str(std::to_string(defaults.num_images));
+
+  const OptionGroup output(command, "Output");
+  output.add_flag("--json", "Print JSON instead of a table");
+  output.add_flag("--random-weights", "The model folder needs no weight files");
+  command.footer(
+      "Exits with 3 when the model does not fit.\n"
+      "Example:\n  layerpipe plan --model Qwen-Image-Layered --devices 24GiB,24GiB,12GiB --resolution 1024");
+}
+
+PlanOptions read_plan_options(const CLI::App& command) {
+  const OptionValues values(command, "layerpipe plan");
+  values.require({"--model"});
+  PlanOptions options;
+  values.read_path("--model", options.model);
+  if (values.given("--devices")) {
+    std::string list;
+    values.read_text("--devices", list);
+    options.devices = parse_devices(list);
+  }
+  options.work = read_work_options(values);
+  check_resolution(options.work);
+  options.no_cfg = values.given("--no-cfg");
+  values.read_whole_number("--num-images", options.num_images, 1, runtime::kMostImages);
+  options.random_weights = values.given("--random-weights");
+  if (values.given("--json")) options.format = PlanFormat::kJson;
+  options.run_config = make_run_config(read_partition_options(values));
+  return options;
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,213 @@
+#include "launch/terminal/plan_report.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "common/units.h"
+
+namespace layerpipe::launch {
+namespace {
+
+using partition::Residency;
+using partition::StagePlan;
+
+constexpr std::size_t kWidestHost = 12;
+constexpr std::size_t kWidestDevice = 14;
+constexpr double kGiB = 1 << 30;
+
+std::string gib(double bytes) {
+  const double value = bytes / kGiB;
+  if (std::abs(value) < 1000) return fmt::format("{:.2f}", value);
+  // Somebody's test: what matters is that the columns hold it.
+  return std::abs(value) < 1e5 ? fmt::format("{:.0f}", value) : fmt::format("{:.0e}", value);
+}
+std::string gib(std::uint64_t bytes) {
+  return gib(static_cast<double>(bytes));
+}
+
+// "0-19", with the last one included as in the YAML; "-" for none.
+std::string range_text(const common::Range& range) {
+  if (range.size() == 0) return "-";
+  return range.size() == 1 ? std::to_string(range.begin) : fmt::format("{}-{}", range.begin, range.end - 1);
+}
+
+std::string percent_text(double percent) {
+  if (percent == 0) return "-";
+  return percent < 1 ? "< 1 %" : fmt::format("{:.0f} %", percent);
+}
+
+// "RTX 4090" for "NVIDIA GeForce RTX 4090".
+std::string short_device(std::string name) {
+  for (const std::string_view maker : {"NVIDIA ", "GeForce "}) {
+    if (name.starts_with(maker)) name.erase(0, maker.size());
+  }
+  return name;
+}
+
+std::string shortened(const std::string& text, std::size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 1) + "~";
+}
+
+const char* residency_word(const partition::PerComponent<Residency>& residency) {
+  const bool is_uniform =
+      residency.transformer == residency.text_encoder && residency.vae == residency.transformer;
+  return is_uniform ? to_string(residency.transformer) : "mixed";
+}
+
+// What has to be known to read the table.
+std::string heading(const partition::Plan& plan, const PlanSubject& subject) {
+  const auto& residency = plan.residency;
+  return fmt::format(
+      "{}: {}\n{}; transformer {}, text encoder {}, VAE {}; {} {} in the pipeline at a time\n\n",
+      subject.model, subject.work, to_string(plan.strategy), to_string(residency.transformer),
+      to_string(residency.text_encoder), to_string(residency.vae), plan.in_flight,
+      plan.in_flight == 1 ? "picture" : "pictures");
+}
+
+struct Row {
+  std::string rank, host, device, free, blocks, text, vae, residency, encode, denoise, decode, spare, busy{};
+};
+
+std::string line(const Row& row, std::size_t host, std::size_t device) {
+  std::string text =
+      fmt::format("{:>4}  {:<{}}  {:<{}} {:>7} {:>8} {:>7} {:>6}  {:<8} {:>6} {:>7} {:>6} {:>7} {:>6}",
+                  row.rank, row.host, host, row.device, device, row.free, row.blocks, row.text, row.vae,
+                  row.residency, row.encode, row.denoise, row.decode, row.spare, row.busy);
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text + "\n";
+}
+
+Row row_of(const partition::Plan& plan, const StagePlan& stage) {
+  const partition::PhaseBytes& peaks = stage.predicted_peak_bytes;
+  return {.rank = std::to_string(stage.rank),
+          .host = shortened(stage.host, kWidestHost),
+          .device = shortened(short_device(stage.device), kWidestDevice),
+          .free = gib(stage.free_bytes),
+          .blocks = range_text(stage.blocks),
+          .text = range_text(stage.text_layers),
+          .vae = percent_text(stage.vae_percent),
+          .residency = residency_word(plan.residency),
+          .encode = gib(peaks.encode),
+          .denoise = gib(peaks.denoise),
+          .decode = gib(peaks.decode),
+          .spare = gib(static_cast<double>(stage.budget_bytes) - static_cast<double>(peaks.most())),
+          .busy = stage.predicted_busy_share ? percent_text(100 * *stage.predicted_busy_share) : ""};
+}
+
+Row totals(const partition::Plan& plan) {
+  double free = 0;
+  double spare = 0;
+  std::int64_t blocks = 0;
+  std::int64_t layers = 0;
+  for (const StagePlan& stage : plan.stages) {
+    free += static_cast<double>(stage.free_bytes);
+    spare += static_cast<double>(stage.budget_bytes) - static_cast<double>(stage.predicted_peak_bytes.most());
+    blocks += stage.blocks.size();
+    layers += stage.text_layers.size();
+  }
+  return {.rank = "all",
+          .free = gib(free),
+          .blocks = std::to_string(blocks),
+          .text = std::to_string(layers),
+          .vae = "100 %",
+          .spare = gib(spare)};
+}
+
+std::string notes_of_memory(std::span<const partition::DeviceInfo> devices) {
+  constexpr std::uint64_t kUsual = std::uint64_t{1} << 30;
+  std::string notes;
+  for (const partition::DeviceInfo& device : devices) {
+    if (device.total_bytes <= device.free_bytes + kUsual) continue;
+    notes += fmt::format("rank {}: {} of the {} of its GPU are held by other programs\n", device.rank,
+                         common::format_bytes(device.total_bytes - device.free_bytes),
+                         common::format_bytes(device.total_bytes));
+  }
+  return notes;
+}
+
+// As --devices takes it.
+std::string speed_text(double operations_per_second) {
+  return fmt::format("{:.3g}TFLOPS", operations_per_second / 1e12);
+}
+
+std::string notes_of_speeds(std::span<const partition::DeviceInfo> devices) {
+  double least = std::numeric_limits<double>::infinity();
+  double most = 0;
+  std::string unknown;
+  for (const partition::DeviceInfo& device : devices) {
+    if (device.operations_per_second > 0) {
+      least = std::min(least, device.operations_per_second);
+      most = std::max(most, device.operations_per_second);
+    } else {
+      unknown +=
+          fmt::format("rank {}: too little memory is free to measure its speed, so times are not predicted\n",
+                      device.rank);
+    }
+  }
+  if (most == 0) return {};  // measured nowhere
+  const std::string range = speed_text(least) == speed_text(most)
+                                ? speed_text(most)
+                                : speed_text(least) + " to " + speed_text(most);
+  return "speed, measured with a block: " + range + "\n" + unknown;
+}
+
+}  // namespace
+
+std::string device_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind) {
+  return (kind.is_cpu() ? "" : notes_of_memory(devices)) + notes_of_speeds(devices);
+}
+
+std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) {
+  const Row header{"rank",
+                   "host",
+                   "device",
+                   "free",
+                   "blocks",
+                   "text",
+                   "VAE",
+                   "weights",
+                   "encode",
+                   "denoise",
+                   "decode",
+                   "spare",
+                   plan.predicted_seconds ? "busy" : ""};
+  std::vector<Row> rows{header};
+  for (const StagePlan& stage : plan.stages) rows.push_back(row_of(plan, stage));
+  if (plan.stages.size() > 1) rows.push_back(totals(plan));
+  std::size_t host = 0;
+  std::size_t device = 0;
+  for (const Row& row : rows) {
+    host = std::max(host, row.host.size());
+    device = std::max(device, row.device.size());
+  }
+  std::string text = heading(plan, subject);
+  for (const Row& row : rows) text += line(row, host, device);
+  text +=
+      "\nGiB. encode, denoise, decode: the most that is taken in that phase; spare: what is left of what may "
+      "be used\n";
+  for (const partition::HostPlan& one : plan.hosts) {
+    text += fmt::format("host memory{}: {}\n", one.host.empty() ? "" : " of " + one.host,
+                        common::format_bytes(one.predicted_bytes));
+  }
+  if (plan.predicted_step_seconds && plan.predicted_seconds) {
+    using Seconds = std::chrono::duration<double>;
+    text += fmt::format("a step of one picture takes {:.2f} s, all of it {}\n", *plan.predicted_step_seconds,
+                        common::format_duration(Seconds(*plan.predicted_seconds)));
+  }
+  text += subject.notes;
+  if (!plan.remarks.empty()) text += fmt::format("\n{}\n", fmt::join(plan.remarks, "\n"));
+  return text;
+}
+
+std::string work_text(const WorkWords& work) {
+  std::string text = fmt::format("{} {} at {} px, {}, {}", work.layers, work.layers == 1 ? "layer" : "layers",
+                                 work.resolution, work.branches > 1 ? "guidance" : "no guidance", work.dtype);
+  if (work.pictures > 1) text += fmt::format(", {} pictures", work.pictures);
+  return text;
+}
+
+}  // namespace layerpipe::launch

@@ -1,0 +1,67 @@
+#include "results/archive_report.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace layerpipe::results {
+namespace {
+
+using Json = nlohmann::json;
+
+// The options whose values are paths.
+constexpr std::array<std::string_view, 7> kPathOptions = {"model",        "image", "out",      "init-latents",
+                                                          "dump-latents", "trace", "partition"};
+
+void shorten(Json& path) {
+  if (path.is_string()) path = last_part(path.get<std::string>());
+}
+
+// What is the same whenever and wherever the run is made again.
+std::string portable_part(const Json& report) {
+  Json portable = Json::object();
+  for (const char* key : {"versions", "command", "options", "model", "device", "dtype", "picture",
+                          "picture_size", "working_size", "layer_size", "seed"}) {
+    if (report.contains(key)) portable[key] = report.at(key);
+  }
+  shorten(portable.at("picture"));
+  shorten(portable.at("model").at("folder"));
+  for (auto& [name, option] : portable.at("options").items()) {
+    if (std::find(kPathOptions.begin(), kPathOptions.end(), name) == kPathOptions.end()) continue;
+    if (!option.is_object() || !option.contains("value")) continue;
+    Json& value = option.at("value");
+    shorten(value);
+    if (value.is_array()) std::for_each(value.begin(), value.end(), shorten);
+  }
+  return portable.dump();
+}
+
+std::string text_of(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string last_part(const std::string& path) {
+  const auto parts = std::filesystem::path(path).lexically_normal();
+  return (parts.has_filename() ? parts : parts.parent_path()).filename().string();
+}
+
+std::string archive_report(std::string_view report, const WrittenFiles& written) {
+  auto json = nlohmann::ordered_json::parse(portable_part(Json::parse(report)));
+  json["empty_layers"] = written.empty_layers;
+  json["files"] = written.files;
+  return text_of(json);
+}
+
+std::string with_files(std::string_view report, std::span<const std::string> names) {
+  auto json = nlohmann::ordered_json::parse(report);
+  auto& files = json.at("files");
+  for (const std::string& name : names) {
+    if (std::find(files.begin(), files.end(), name) == files.end()) files.push_back(name);
+  }
+  return text_of(json);
+}
+
+}  // namespace layerpipe::results

@@ -1,0 +1,178 @@
+#include "results/documents.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "common/errors.h"
+#include "media/content_box.h"
+#include "media/html_writer.h"
+#include "media/ora_writer.h"
+#include "media/picture_reader.h"
+#include "media/pptx_writer.h"
+#include "media/psd_writer.h"
+#include "media/resize.h"
+#include "results/archive_report.h"
+#include "results/layer_names.h"
+
+namespace layerpipe::results {
+namespace {
+
+bool is_among(std::span<const std::size_t> sorted, std::size_t index) {
+  return std::binary_search(sorted.begin(), sorted.end(), index);
+}
+
+// The layers that go into documents.
+std::vector<std::size_t> kept_layers(const LayeredResult& result, EmptyLayers empty_layers) {
+  const bool all_are_empty = result.empty_layers.size() == result.layers.size();
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < result.layers.size(); ++i) {
+    const bool is_dropped = empty_layers == EmptyLayers::kDrop && is_among(result.empty_layers, i);
+    if (!is_dropped || all_are_empty) kept.push_back(i);
+  }
+  return kept;
+}
+
+// The input at the size of the layers; without a picture when the file is not there any more, or holds
+// another one by now.
+struct Original {
+  std::optional<media::Image> picture;
+  std::string missing;  // why there is none
+};
+
+Original original_of(const RunRecord& record) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(record.picture, error)) return {{}, record.picture + " is not there"};
+  try {
+    const media::Image picture = media::read_picture(record.picture).image;
+    if (picture.width != record.picture_size.width || picture.height != record.picture_size.height)
+      return {{}, record.picture + " is another picture by now"};
+    return {media::resize_lanczos(picture, static_cast<int>(record.layer_size.width),
+                                  static_cast<int>(record.layer_size.height)),
+            {}};
+  } catch (const common::InputError& failure) {
+    return {{}, failure.what()};
+  }
+}
+
+// What to show to a person, in the order of the command line's groups: ("Seed", "777").
+std::vector<std::pair<std::string, std::string>> parameters_of(const RunRecord& record) {
+  std::vector<std::pair<std::string, std::string>> parameters;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (value.find_first_not_of(" \t\r\n") != std::string::npos) parameters.emplace_back(name, value);
+  };
+  const auto option = [&](std::string_view name) {
+    const RecordedOption* found = record.option(name);
+    return found == nullptr ? std::string() : found->values.front();
+  };
+  add("Picture", last_part(record.picture));
+  add("Model", last_part(record.model_folder));
+  add("Seed", std::to_string(record.seed));
+  add("Steps", option("steps"));
+  const bool is_guided = option("no-cfg") != "true";
+  add("Guidance", is_guided ? option("cfg-scale") : "off");
+  if (is_guided) add("Negative prompt", option("negative-prompt"));
+  return parameters;
+}
+
+// What is to be said of the page.
+std::string write_page(const std::filesystem::path& path, const media::Document& document,
+                       const RunRecord& record) {
+  media::Document page = document;
+  Original original = original_of(record);
+  if (original.picture) {
+    page.original = [shared = std::make_shared<const media::Image>(std::move(*original.picture))] {
+      return *shared;
+    };
+  }
+  media::write_html(path, page);
+  return original.picture ? "" : "the page is without the original picture: " + original.missing;
+}
+
+void write_layers(const std::filesystem::path& path, const LayeredResult& result,
+                  std::span<const std::size_t> kept) {
+  WrittenFiles written{.files = {}, .empty_layers = result.empty_layers};
+  std::vector<media::ZipEntry> entries;
+  const auto add = [&](const std::string& name, const media::ZipContent& content) {
+    entries.push_back({name, media::ZipMethod::kStored, content});
+    written.files.push_back(name);
+  };
+  for (const std::size_t index : kept) add(layer_name(index), result.pngs.at(index));
+  add(kCompositeName, result.pngs.back());
+  entries.push_back({kReportName, media::ZipMethod::kDeflated,
+                     media::text_content(archive_report(result.report, written))});
+  media::write_zip(path, entries);
+}
+
+}  // namespace
+
+std::string layer_name(std::size_t index) {
+  return fmt::format("layer_{}.png", index);
+}
+
+bool is_empty(const media::Image& image) {
+  return media::content_box(image).empty();
+}
+
+std::string empty_layers_text(std::span<const std::size_t> empty_layers) {
+  std::string text = empty_layers.size() == 1 ? "layer " : "layers ";
+  for (std::size_t i = 0; i < empty_layers.size(); ++i) {
+    if (i > 0) text += i + 1 < empty_layers.size() ? ", " : " and ";
+    text += std::to_string(empty_layers[i]);
+  }
+  return text + (empty_layers.size() == 1 ? " is empty" : " are empty");
+}
+
+media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers) {
+  const RunRecord& record = result.record;
+  const bool is_named = record.prompt.find_first_not_of(" \t\r\n") != std::string::npos;
+  media::Document document{.width = static_cast<int>(record.layer_size.width),
+                           .height = static_cast<int>(record.layer_size.height),
+                           .title = is_named ? record.prompt : last_part(record.picture),
+                           .generator = "layerpipe " LAYERPIPE_VERSION,
+                           .layers = {},
+                           .parameters = parameters_of(record),
+                           .original = {}};
+  const std::vector<std::string> names = layer_names(record.prompt, result.layers.size());
+  for (const std::size_t index : kept_layers(result, empty_layers)) {
+    const bool is_empty = is_among(result.empty_layers, index);
+    document.layers.push_back({names[index] + (is_empty ? " (empty)" : ""), result.layers[index]});
+  }
+  return document;
+}
+
+WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
+                                 const LayeredResult& result, EmptyLayers empty_layers) {
+  const media::Document document = make_document(result, empty_layers);
+  WrittenDocuments written;
+  for (const Format format : formats) {
+    if (format == Format::kPng) continue;
+    written.names.push_back(document_name(format));
+    const std::filesystem::path path = folder / written.names.back();
+    switch (format) {
+      case Format::kPsd:
+        media::write_psd(path, document);
+        break;
+      case Format::kPptx:
+        media::write_pptx(path, document);
+        break;
+      case Format::kOra:
+        media::write_ora(path, document);
+        break;
+      case Format::kZip:
+        write_layers(path, result, kept_layers(result, empty_layers));
+        break;
+      case Format::kHtml:
+        written.remark = write_page(path, document, result.record);
+        break;
+      case Format::kPng:
+        break;
+    }
+  }
+  return written;
+}
+
+}  // namespace layerpipe::results

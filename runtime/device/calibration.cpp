@@ -1,0 +1,194 @@
+#include "runtime/device/calibration.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/clock.h"
+#include "model/ops/tiles.h"
+#include "model/transformer/transformer_block.h"
+#include "runtime/device/device.h"
+#include "runtime/device/memory.h"
+#include "runtime/device/overhead.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+using model::TransformerTokens;
+
+constexpr std::int64_t kBlock = 0;  // any but the last, where the text's result is not read
+// On a CPU, where other programs make some runs longer, the quickest of these counts.
+constexpr int kRuns = 3;
+constexpr double kLongSeconds = 0.5;  // after which no more is measured
+// A GPU is quickest while it is cold: its clocks fall to what its power allows. The second half of this
+// counts.
+constexpr double kSustainedSeconds = 1;
+
+// Of one run.
+double most_operations(const model::ComputeTarget& target) {
+  return target.device.is_cpu() ? 4e9 * static_cast<double>(target.threads) : 4e13;
+}
+
+// A block whose matrices all lie in one of random numbers. (Products of zeros or ones are faster on a GPU.)
+class SampleBlock {
+ public:
+  SampleBlock(const model::TransformerConfig& config, const TransformerTokens& tokens,
+              const model::ComputeTarget& target)
+      : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.compute_dtype)) {
+    const std::int64_t dim = config.inner_dim();
+    const at::Tensor numbers =
+        at::randn({kMatrixRows * dim, dim}, options_).mul_(1 / std::sqrt(static_cast<double>(dim)));
+    const auto linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) {
+      return model::ops::Linear(numbers.narrow(0, first_row, out * in / dim).view({out, in}),
+                                at::zeros({out}, options_));
+    };
+    const at::Tensor head_norm = at::ones({config.attention_head_dim}, options_);
+    const model::StreamWeights stream{.modulation = linear(6 * dim, dim, 0),
+                                      .to_q = linear(dim, dim, 0),
+                                      .to_k = linear(dim, dim, dim),
+                                      .to_v = linear(dim, dim, 2 * dim),
+                                      .norm_q = head_norm,
+                                      .norm_k = head_norm,
+                                      .to_out = linear(dim, dim, 3 * dim),
+                                      .mlp_in = linear(4 * dim, dim, 0),
+                                      .mlp_out = linear(dim, 4 * dim, 2 * dim)};
+    weights_ = {.image = stream, .text = stream, .text_result_is_read = kBlock + 1 < config.num_layers};
+    streams_ = {at::randn({tokens.image, dim}, options_), at::randn({tokens.text, dim}, options_)};
+    conditioning_ = at::randn({1, dim}, options_);
+    rotary_ = {rotary_of(tokens.image, config), rotary_of(tokens.text, config)};
+  }
+
+  // Of what the constructor and run() take at most.
+  static std::uint64_t bytes(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                             const model::ComputeTarget& target) {
+    return target.bytes(kMatrixRows * config.inner_dim() * config.inner_dim()) +
+           stream_bytes(config, tokens, target) + block_workspace_bytes(config, tokens, target) +
+           2 * rotary_bytes(config, tokens.joint());
+  }
+
+  BlockSeconds run() {
+    const at::Device device = options_.device();
+    BlockSeconds seconds;
+    const auto attention = [&](const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+      wait_for(device);
+      const double begin = common::now();
+      at::Tensor attended = model::ops::full_attention(query, key, value);
+      wait_for(device);
+      seconds.attention = common::now() - begin;
+      return attended;
+    };
+    wait_for(device);
+    const double begin = common::now();
+    block_.forward(weights_, streams_, conditioning_, rotary_, attention);
+    wait_for(device);
+    seconds.rest = common::now() - begin - seconds.attention;
+    return seconds;
+  }
+
+ private:
+  static constexpr std::int64_t kMatrixRows = 6;  // times the dimension: the largest matrix, the modulation's
+
+  model::RotaryTable rotary_of(std::int64_t tokens, const model::TransformerConfig& config) const {
+    const at::Tensor angles = at::rand({tokens, config.attention_head_dim / 2}, options_.dtype(at::kFloat));
+    return {angles.cos(), angles.sin()};
+  }
+
+  model::TransformerBlock block_;
+  at::TensorOptions options_;
+  model::TransformerBlockWeights weights_;
+  model::Streams streams_;
+  at::Tensor conditioning_;
+  model::JointRotary rotary_;
+};
+
+BlockSeconds quickest(const std::function<BlockSeconds()>& run) {
+  const double begin = common::now();
+  BlockSeconds least = run();
+  for (int runs = 1; runs < kRuns && common::now() - begin < kLongSeconds; ++runs) {
+    const BlockSeconds seconds = run();
+    least.attention = std::min(least.attention, seconds.attention);
+    least.rest = std::min(least.rest, seconds.rest);
+  }
+  return least;
+}
+
+BlockSeconds sustained(const std::function<BlockSeconds()>& run) {
+  const double begin = common::now();
+  while (common::now() - begin < kSustainedSeconds / 2) run();
+  BlockSeconds sum;
+  int runs = 0;
+  for (; runs == 0 || common::now() - begin < kSustainedSeconds; ++runs) {
+    const BlockSeconds seconds = run();
+    sum.attention += seconds.attention;
+    sum.rest += seconds.rest;
+  }
+  return {sum.attention / runs, sum.rest / runs};
+}
+
+BlockSeconds measure(SampleBlock& block, const at::Device& device, const std::function<void()>& moves) {
+  const auto run = [&] {
+    const BlockSeconds seconds = block.run();
+    if (moves) moves();
+    return seconds;
+  };
+  run();  // libraries load and choose their kernels
+  return device.is_cpu() ? quickest(run) : sustained(run);
+}
+
+}  // namespace
+
+TransformerTokens sample_tokens(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                                const model::ComputeTarget& target) {
+  const std::int64_t round =
+      target.device.is_cpu() ? target.threads * model::ops::rows_per_tile(target.device, tokens.image) : 1;
+  TransformerTokens sample = tokens;
+  for (std::int64_t parts = 2; block_operations(config, sample, kBlock) > most_operations(target);
+       parts *= 2) {
+    const std::int64_t image = tokens.image / parts / round * round;
+    if (image == 0) break;
+    sample = {.latent = std::max<std::int64_t>(tokens.latent * image / tokens.image, 1),
+              .image = image,
+              .text = std::max<std::int64_t>(tokens.text / parts, 1)};
+  }
+  return sample;
+}
+
+double operations_per_second(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                             const TransformerTokens& sample, const BlockSeconds& seconds) {
+  const auto attention = [&](const TransformerTokens& some) {
+    return block_attention_operations(config, some, kBlock);
+  };
+  const auto rest = [&](const TransformerTokens& some) {
+    return block_operations(config, some, kBlock) - attention(some);
+  };
+  const double predicted =
+      seconds.attention * attention(tokens) / attention(sample) + seconds.rest * rest(tokens) / rest(sample);
+  return block_operations(config, tokens, kBlock) / predicted;
+}
+
+double measure_operations_per_second(const model::TransformerConfig& config, const TransformerTokens& tokens,
+                                     const model::ComputeTarget& target, std::uint64_t free_bytes,
+                                     const std::function<void()>& moves) {
+  const TransformerTokens sample = sample_tokens(config, tokens, target);
+  // Whether the model fits is for the plan to say.
+  if (first_use_bytes(target.device) + SampleBlock::bytes(config, sample, target) > free_bytes) return 0;
+  double speed = 0;
+  try {
+    SampleBlock block(config, sample, target);
+    if (moves) moves();
+    speed = operations_per_second(config, tokens, sample, measure(block, target.device, moves));
+  } catch (const c10::OutOfMemoryError&) {
+    // Another program was faster.
+  }
+  release_unused(target.device);
+  return speed;
+}
+
+}  // namespace layerpipe::runtime

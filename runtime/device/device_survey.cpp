@@ -1,0 +1,48 @@
+#include "runtime/device/device_survey.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/device/memory.h"
+#include "runtime/device/overhead.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+}  // namespace
+
+partition::DeviceInfo survey(const DeviceFacts& device, int rank) {
+  const MemoryUse memory = memory_use(device.device);
+  // Asking made a context. A prediction counts one, so that what is added here is what is taken off there,
+  // however large a context really is.
+  const std::uint64_t free = std::min(memory.free + context_bytes(device.device), memory.total);
+  return {.rank = rank,
+          .host = host_name(),
+          .name = device.name,
+          .total_bytes = memory.total,
+          .free_bytes = free};
+}
+
+Survey survey_machine() {
+  const std::vector<DeviceFacts> gpus = usable_gpus();
+  Survey found;
+  for (const DeviceFacts& gpu : gpus)
+    found.devices.push_back(survey(gpu, static_cast<int>(found.devices.size())));
+  if (!gpus.empty()) {
+    found.kind = gpus.front().device;
+    return found;
+  }
+  const DeviceFacts cpu = choose_device(DeviceChoice::kAuto);
+  found.devices = {survey(cpu, 0)};
+  found.remark = cpu.remark;
+  return found;
+}
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,39 @@
+// A model folder that has been opened: configs, tokenizer, and where the weights come from.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "model/config.h"
+#include "model/tokenizer/tokenizer.h"
+#include "model/weights/tensor_source.h"
+#include "partition/network.h"
+
+namespace layerpipe::runtime {
+
+enum class WeightOrigin { kFiles, kRandom };
+
+// Immutable, and used by several threads at once.
+class ModelFolder {
+ public:
+  // Reads config files, tokenizer and the headers of all weight files; reads no weights. Throws InputError.
+  ModelFolder(const std::filesystem::path& folder, WeightOrigin origin);
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  const model::ModelConfig& config() const noexcept { return config_; }
+  const model::Tokenizer& tokenizer() const noexcept { return tokenizer_; }
+  // The tensors of a network's component.
+  const std::shared_ptr<const model::TensorSource>& source(partition::Network network) const {
+    return sources_.at(partition::folder_of(network));
+  }
+
+ private:
+  std::filesystem::path path_;
+  model::ModelConfig config_;
+  model::Tokenizer tokenizer_;
+  std::map<std::string, std::shared_ptr<const model::TensorSource>> sources_;  // by component
+};
+
+}  // namespace layerpipe::runtime

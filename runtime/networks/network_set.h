@@ -1,0 +1,72 @@
+// The networks of one rank: its parts of them, loaded when a step of the phases asks for it and let go when another
+// does (partition/phase_steps.h).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "model/text_encoder/text_encoder.h"
+#include "model/transformer/transformer.h"
+#include "model/vae/vae.h"
+#include "partition/plan.h"
+#include "runtime/networks/model_folder.h"
+
+namespace layerpipe::runtime {
+
+// Used by one thread.
+class NetworkSet {
+ public:
+  // Told in bytes how far a network's loading is; first with 0.
+  using LoadListener =
+      std::function<void(partition::Network network, std::uint64_t done, std::uint64_t total)>;
+
+  // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
+  // set. Throws InputError.
+  NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
+             at::ScalarType compute_dtype);
+  NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
+  NetworkSet& operator=(const NetworkSet&) = delete;
+
+  // Whether this rank has a part of the network.
+  bool has(partition::Network network) const { return slot(network).has_part; }
+  // Memory that its part takes on the device, in bytes. None for what is used where it is mapped.
+  std::uint64_t weight_bytes(partition::Network network) const { return slot(network).weight_bytes; }
+
+  // Loads this rank's part of a network, unless it is there or there is none; whether it did. Throws
+  // InputError, and what the listener throws.
+  bool load(partition::Network network, const LoadListener& listener);
+  // Lets it go, if it is there.
+  void release(partition::Network network);
+
+  // Loaded networks.
+  const model::TextEncoder& text_encoder() const { return text_encoder_.value(); }
+  const model::VaeEncoder& vae_encoder() const { return vae_encoder_.value(); }
+  const model::Transformer& transformer() const { return transformer_.value(); }
+  const model::VaeDecoder& vae_decoder() const { return vae_decoder_.value(); }
+
+ private:
+  // All that the set knows of one network. A further network is a further member and a further entry.
+  struct Slot {
+    bool has_part = false;
+    std::function<void(const model::WeightStore&)> build;
+    std::function<void()> drop;
+    std::function<bool()> is_loaded;
+    std::uint64_t weight_bytes = 0;
+  };
+  // `build` makes the network from a store.
+  template <typename Built, typename Build>
+  static Slot make_slot(std::optional<Built>& place, bool has_part, Build build);
+  const Slot& slot(partition::Network network) const { return slots_.at(network); }
+
+  const ModelFolder& model_;
+  at::Device device_;
+  at::ScalarType compute_dtype_;
+  std::optional<model::TextEncoder> text_encoder_;
+  std::optional<model::VaeEncoder> vae_encoder_;
+  std::optional<model::Transformer> transformer_;
+  std::optional<model::VaeDecoder> vae_decoder_;
+  std::map<partition::Network, Slot> slots_;
+};
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,47 @@
+#include "runtime/observe/progress.h"
+
+#include "common/errors.h"
+
+namespace layerpipe::runtime {
+
+void ProgressTeller::check_stop() const {
+  if (stop_requested_.load()) throw common::InterruptedError();
+}
+
+void ProgressTeller::tell(const Progress& progress) const {
+  const bool was_last =
+      phase_ == partition::Phase::kDecode && progress.work == Progress::Work::kCompute && done_ == total_;
+  if (!was_last) check_stop();  // what is done is not interrupted any more
+  if (listener_) listener_(progress);
+}
+
+void ProgressTeller::tell_computed(std::size_t request) const {
+  tell({.phase = phase_,
+        .work = Progress::Work::kCompute,
+        .done = done_,
+        .total = total_,
+        .request = request,
+        .network = {}});
+}
+
+void ProgressTeller::begin_work(std::int64_t units) {
+  total_ = units;
+  done_ = 0;
+  tell_computed(0);
+}
+
+void ProgressTeller::advance(std::size_t request) {
+  ++done_;
+  tell_computed(request);
+}
+
+void ProgressTeller::loaded(partition::Network network, std::uint64_t done, std::uint64_t total) {
+  tell({.phase = phase_,
+        .work = Progress::Work::kLoad,
+        .done = static_cast<std::int64_t>(done),
+        .total = static_cast<std::int64_t>(total),
+        .request = 0,
+        .network = network});
+}
+
+}  // namespace layerpipe::runtime

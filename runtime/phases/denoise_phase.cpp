@@ -1,0 +1,101 @@
+#include "runtime/phases/denoise_phase.h"
+
+#include <utility>
+
+#include "common/clock.h"
+#include "runtime/phases/denoise_stage.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+// "denoise, step 3, request 0, branch 1"
+std::string doing(const Instruction& instruction) {
+  return "denoise, step " + std::to_string(instruction.step) + ", request " +
+         std::to_string(instruction.request) + ", branch " + std::to_string(instruction.branch);
+}
+
+DenoiseWork work_of(const RunContext& run) {
+  DenoiseWork work{.stages = static_cast<std::int64_t>(run.plan.stages.size()),
+                   .in_flight = run.plan.in_flight};
+  for (const Request& request : run.requests) {
+    work.requests.push_back(
+        {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
+  }
+  return work;
+}
+
+std::int64_t steps_of(std::span<const Request> requests) {
+  std::int64_t steps = 0;
+  for (const Request& request : requests) steps += request.steps;
+  return steps;
+}
+
+// Opened once, and kept from window to window.
+StageLinks& links_of(RunContext& run) {
+  if (run.links) return *run.links;
+  std::vector<int> ranks;
+  for (const partition::StagePlan& stage : run.plan.stages) ranks.push_back(stage.rank);
+  run.now_doing("denoise, connecting the stages");
+  run.links = run.traced("connect", [&] {
+    return open_links(run.communicator, ranks, static_cast<std::size_t>(run.part.stage),
+                      {.in_flight = run.plan.in_flight, .kind = run.channel, .device = run.device});
+  });
+  return *run.links;
+}
+
+// Of the edge so far.
+EdgeMetrics metrics_of(const StageLinks& links) {
+  const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
+  if (edge == nullptr) return {};
+  const comm::ChannelMetrics metrics = edge->metrics();
+  return {.messages = metrics.messages, .bytes = metrics.bytes, .wait_seconds = metrics.wait_seconds};
+}
+
+// When each request's last step ended.
+class StepClock {
+ public:
+  StepClock(std::size_t requests, double start) : last_(requests, start) {}
+  double lap(std::size_t request, double end) { return end - std::exchange(last_[request], end); }
+
+ private:
+  std::vector<double> last_;
+};
+
+}  // namespace
+
+void denoise_requests(RunContext& run, const PromptList& prompts, const std::function<void()>& before_each,
+                      RankMetrics& metrics) {
+  run.progress.begin_work(steps_of(run.requests));
+  const auto lists = schedule_denoising(work_of(run));
+  const auto stage = static_cast<std::size_t>(run.part.stage);
+  run.progress.check_stop();
+  StageLinks& links = links_of(run);
+  const EdgeMetrics before_window = metrics_of(links);
+  DenoiseStage work({.model = &run.model.config(),
+                     .transformer = &run.networks.transformer(),
+                     .is_first = run.is_first(),
+                     .is_last = stage + 1 == lists.size(),
+                     .device = run.device,
+                     .dtype = run.dtype,
+                     .after_block = [&] { run.communicator.report_progress(); }},
+                    run.requests, prompts.prompt_lengths, run.states);
+  StepClock steps(run.requests.size(), common::now());
+  const auto before = [&](const Instruction& instruction) {
+    run.progress.check_stop();
+    before_each();
+    run.now_doing(doing(instruction));
+  };
+  const auto after = [&](const Instruction& instruction, double begin, double end) {
+    metrics.stage.add(instruction, begin, end);
+    run.trace.add(instruction, begin, end);
+    if (instruction.operation != Operation::kReceiveLatents) return;
+    const auto request = static_cast<std::size_t>(instruction.request);
+    run.states[request].result.step_seconds.push_back(steps.lap(request, end));
+    run.progress.advance(request);
+  };
+  execute(lists[stage], links, work, {.before = before, .after = after});
+  metrics.to_next = metrics_of(links) - before_window;
+  run.now_doing("denoise, waiting for the other stages");
+}
+
+}  // namespace layerpipe::runtime

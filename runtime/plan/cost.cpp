@@ -1,0 +1,159 @@
+#include "runtime/plan/cost.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "model/pipeline/pipeline.h"
+#include "model/text_encoder/text_encoder.h"
+#include "model/text_encoder/text_encoder_cost.h"
+#include "model/transformer/transformer.h"
+#include "model/vae/vae.h"
+#include "model/vae/vae_cost.h"
+#include "model/vae/vae_strips.h"
+#include "runtime/device/overhead.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+// The two edges of a rank over NCCL with two CTAs each: 0.46 GiB by the driver's count, on two H200s. Most of
+// it are NCCL's kernels, which stay when the edges are closed: 0.42 GiB.
+constexpr std::uint64_t kNcclOpen = 536 * kMiB;
+constexpr std::uint64_t kNcclClosed = 456 * kMiB;
+// Pinned buffers that weights go through on their way to a GPU (model/weights/uploader.h).
+constexpr std::uint64_t kUploadBuffers = 64 * kMiB;
+
+// Adds up what parts of a network take.
+class Scales {
+ public:
+  Scales(const ModelFolder& model, partition::Network network, const CostWorkload& workload)
+      : store_(model::WeightStore::dry_run(model.source(network), workload.device, workload.dtype,
+                                           [this, device = workload.device](std::uint64_t bytes) {
+                                             bytes_ += reserved_bytes(bytes, device);
+                                           })) {}
+  Scales(const Scales&) = delete;
+  Scales& operator=(const Scales&) = delete;
+
+  const model::WeightStore& store() const { return store_; }
+  // The weights that `load` asks the store for.
+  std::uint64_t weigh(const std::function<void()>& load) {
+    bytes_ = 0;
+    load();
+    return bytes_;
+  }
+
+ private:
+  std::uint64_t bytes_ = 0;
+  model::WeightStore store_;
+};
+
+partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorkload& workload,
+                                      const model::ComputeTarget& target) {
+  const model::TransformerConfig& config = model.config().transformer;
+  const model::TransformerTokens tokens = transformer_tokens(model.config(), workload);
+  Scales scales(model, partition::Network::kTransformer, workload);
+  const model::WeightStore& store = scales.store();
+  partition::ChainCost cost;
+  for (std::int64_t block = 0; block < config.num_layers; ++block) {
+    cost.units.push_back({scales.weigh([&] { load_transformer_block(store, config, block); }),
+                          block_operations(config, tokens, block)});
+  }
+  cost.every.weight_bytes = scales.weigh([&] { model::TimestepEmbedder(store, config); });
+  cost.first = {scales.weigh([&] { model::StreamEmbedder(store, config); }),
+                stream_embedder_operations(config, tokens)};
+  cost.last = {scales.weigh([&] { model::OutputHead(store, config); }),
+               output_head_operations(config, tokens)};
+  cost.workspace_bytes = block_workspace_bytes(config, tokens, target);
+  cost.boundary_bytes = stream_bytes(config, tokens, target);
+  const auto branches = static_cast<std::uint64_t>(workload.branches);
+  // Both branches read the same table of the image.
+  cost.state_bytes = rotary_bytes(config, tokens.image) + branches * rotary_bytes(config, tokens.text);
+  const std::uint64_t latents = latent_bytes(config, tokens.latent, target);
+  // Latents, condition and the prompts; then latents and the branches' predictions, and what the guidance and
+  // the scheduler's step lay between.
+  cost.first_state_bytes =
+      latent_bytes(config, tokens.image, target) + branches * prompt_bytes(config, tokens.text, target);
+  cost.last_state_bytes = (1 + branches) * latents;
+  return cost;
+}
+
+partition::ChainCost text_encoder_cost(const ModelFolder& model, const CostWorkload& workload,
+                                       const model::ComputeTarget& target) {
+  const model::TextEncoderConfig& config = model.config().text_encoder;
+  const std::int64_t tokens =
+      workload.prompt_tokens + pipeline_of(model.config().pipeline).prompt_template().dropped_tokens;
+  Scales scales(model, partition::Network::kTextEncoder, workload);
+  const model::WeightStore store = language_model_scope(scales.store());
+  partition::ChainCost cost;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    cost.units.push_back({scales.weigh([&] { load_text_layer(store, config, layer); }),
+                          text_layer_operations(config, tokens)});
+  }
+  cost.last.weight_bytes = scales.weigh([&] { store.get("norm.weight", {config.hidden_size}); });
+  cost.workspace_bytes = text_layer_workspace_bytes(config, tokens, target);
+  cost.boundary_bytes = text_hidden_bytes(config, tokens, target);
+  return cost;
+}
+
+partition::VaeCost vae_cost(const ModelFolder& model, const CostWorkload& workload,
+                            const model::ComputeTarget& target) {
+  const model::VaeConfig& config = model.config().vae;
+  const model::Pipeline& pipeline = pipeline_of(model.config().pipeline);
+  const model::TokenGrid grid = pipeline.token_grid(model.config(), workload.picture, workload.layers);
+  const std::int64_t scale = config.spatial_compression_ratio();
+  const model::VaeShape picture{1, workload.picture.height / scale, workload.picture.width / scale};
+  model::VaeShape layers = picture;
+  layers.frames = pipeline.decoded_frames(grid).size();
+  Scales encoder(model, partition::Network::kVaeEncoder, workload);
+  Scales decoder(model, partition::Network::kVaeDecoder, workload);
+  const model::VaeWork strips = largest_encoder_strips(config, picture, target);
+  const model::VaeWork decoding = decoder_work(config, layers, target);
+  partition::VaeCost cost;
+  cost.encoder_weight_bytes = encoder.weigh([&] { model::VaeEncoder(encoder.store(), config); });
+  cost.decoder_weight_bytes = decoder.weigh([&] { model::VaeDecoder(decoder.store(), config); });
+  cost.encode_bytes =
+      picture_bytes(config, picture, target) + strips.bytes + 2 * middle_bytes(config, picture, target);
+  cost.encode_whole_bytes = middle_work(config, picture, target).bytes;
+  cost.decode_bytes = decoding.bytes;
+  cost.encode_operations = strips.operations + middle_work(config, picture, target).operations;
+  cost.decode_operations = decoding.operations;
+  cost.decode_tasks = layers.frames * static_cast<std::int64_t>(model::vae_strips(picture.height).size());
+  return cost;
+}
+
+partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorkload& workload) {
+  const model::TextEncoderConfig& config = model.config().text_encoder;
+  const auto dry_run = model::WeightStore::dry_run(model.source(partition::Network::kTextEncoder),
+                                                   workload.device, workload.dtype);
+  partition::OverheadCost cost;
+  cost.host_shared_bytes = language_model_scope(dry_run)
+                               .get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size})
+                               .nbytes();
+  if (workload.device.is_cpu()) return cost;
+  cost.context_bytes = first_use_bytes(workload.device);
+  if (workload.over_nccl) {
+    cost.channel_bytes = kNcclOpen;
+    cost.closed_channel_bytes = kNcclClosed;
+  }
+  cost.host_bytes = kUploadBuffers;
+  return cost;
+}
+
+}  // namespace
+
+model::TransformerTokens transformer_tokens(const model::ModelConfig& config, const CostWorkload& workload) {
+  const model::TokenGrid grid =
+      pipeline_of(config.pipeline).token_grid(config, workload.picture, workload.layers);
+  return {grid.latent_tokens(), grid.image_tokens(), workload.prompt_tokens};
+}
+
+partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& workload) {
+  const model::ComputeTarget target{workload.device, workload.dtype, workload.threads, workload.cpu_has_bf16};
+  return {.transformer = transformer_cost(model, workload, target),
+          .text_encoder = text_encoder_cost(model, workload, target),
+          .vae = vae_cost(model, workload, target),
+          .overhead = overhead_cost(model, workload)};
+}
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,35 @@
+// The plan of a run: what it costs, what devices the ranks have, how it is split.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "partition/cost.h"
+#include "partition/device_info.h"
+#include "runtime/device/device.h"
+#include "runtime/networks/model_folder.h"
+#include "runtime/plan/cost.h"
+#include "runtime/request/request.h"
+
+namespace layerpipe::runtime {
+
+// Of the request that takes most memory, with the longest prompt of all, and for the CPU that takes most: as
+// many threads as any rank has, and without bf16 where one rank has none. So all ranks make the same plan.
+// Called by all ranks.
+CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFolder& model,
+                              const DeviceFacts& device, at::ScalarType dtype,
+                              comm::Communicator& communicator);
+
+// Of LibTorch on the CPU, on the rank that has most. Called by all ranks.
+std::int64_t most_threads(comm::Communicator& communicator);
+
+partition::Workload workload_of(std::span<const Request> requests);
+
+// What every rank says of its device (device_survey.h), by rank, and measures of it (calibration.h).
+// `ranks_on_host` share a CPU's memory. Called by all ranks.
+std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
+                                                  const model::ModelConfig& config,
+                                                  const CostWorkload& workload, int ranks_on_host);
+
+}  // namespace layerpipe::runtime

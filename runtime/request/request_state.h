@@ -1,0 +1,30 @@
+// What rank 0 knows of a request while it is worked on, and the facts that every rank derives from it.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+
+#include "model/config.h"
+#include "model/pipeline/token_grid.h"
+#include "runtime/request/request.h"
+
+namespace layerpipe::runtime {
+
+// The first stage's rank keeps one for each request of a run.
+struct RequestState {
+  Result result;
+  std::exception_ptr failure;  // why the request is not worked on any more
+
+  // Fails the request, and it alone, unless all of the tensor's values are finite: "`what` are not finite
+  // numbers". An earlier failure stays.
+  void require_finite(const at::Tensor& tensor, const std::string& what);
+};
+
+// The token grid of a request's picture and layers.
+model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model);
+
+// 2 with guidance, else 1.
+std::int32_t branches_of(const Request& request);
+
+}  // namespace layerpipe::runtime

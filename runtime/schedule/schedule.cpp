@@ -1,0 +1,101 @@
+#include "runtime/schedule/schedule.h"
+
+#include <algorithm>
+
+#include "common/errors.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+// A request's step, the unit that the round-robin deals.
+struct Turn {
+  std::int64_t request;
+  std::int32_t step;
+  std::size_t behind;  // so many of the first turns have to be over before this one begins
+};
+
+// The turns of all requests in the order in which they enter the pipeline: each of `in_flight` places takes a
+// turn in every round, and a place whose request is done takes the next one that waits.
+std::vector<Turn> order_of_turns(const DenoiseWork& work) {
+  struct Place {
+    std::int64_t request;
+    std::int32_t step = 0;
+    std::size_t behind = 0;
+  };
+  const auto count = static_cast<std::int64_t>(work.requests.size());
+  std::int64_t next = 0;
+  std::vector<Place> places;
+  while (next < std::min(count, work.in_flight)) places.push_back({next++});
+  std::vector<Turn> turns;
+  while (!places.empty()) {
+    for (Place& place : places) {
+      turns.push_back({place.request, place.step, place.behind});
+      place.behind = turns.size();
+      if (++place.step < work.requests[static_cast<std::size_t>(place.request)].steps) continue;
+      place.request = next < count ? next++ : -1;
+      place.step = 0;
+    }
+    std::erase_if(places, [](const Place& place) { return place.request < 0; });
+  }
+  return turns;
+}
+
+void check(const DenoiseWork& work) {
+  common::ensure(work.stages >= 1 && work.in_flight >= 1, "a schedule needs a stage and a request in flight");
+  for (const RequestWork& request : work.requests)
+    common::ensure(request.steps >= 1 && request.branches >= 1, "a request needs a step and a branch");
+}
+
+}  // namespace
+
+const char* to_string(Operation operation) {
+  switch (operation) {
+    case Operation::kReceive:
+      return "receive";
+    case Operation::kForward:
+      return "forward";
+    case Operation::kSend:
+      return "send";
+    case Operation::kJoin:
+      return "join";
+    case Operation::kSendLatents:
+      return "send latents";
+    case Operation::kReceiveLatents:
+      return "receive latents";
+  }
+  return "";
+}
+
+std::vector<std::vector<Instruction>> schedule_denoising(const DenoiseWork& work) {
+  check(work);
+  const std::int64_t last = work.stages - 1;
+  const std::vector<Turn> turns = order_of_turns(work);
+  std::vector<std::vector<Instruction>> lists(static_cast<std::size_t>(work.stages));
+  for (std::int64_t stage = 0; stage <= last; ++stage) {
+    auto& list = lists[static_cast<std::size_t>(stage)];
+    const auto add = [&](Operation operation, const Turn& turn, std::int32_t branch) {
+      list.push_back({operation, turn.request, turn.step, branch});
+    };
+    // Latents come back in the order in which turns entered; the first stage takes them as late as it can.
+    std::size_t taken = 0;
+    const auto take_latents = [&](std::size_t count) {
+      for (; taken < count; ++taken) add(Operation::kReceiveLatents, turns[taken], 0);
+    };
+    for (const Turn& turn : turns) {
+      if (stage == 0) take_latents(turn.behind);
+      const std::int32_t branches = work.requests[static_cast<std::size_t>(turn.request)].branches;
+      for (std::int32_t branch = 0; branch < branches; ++branch) {
+        if (stage > 0) add(Operation::kReceive, turn, branch);
+        add(Operation::kForward, turn, branch);
+        if (stage < last) add(Operation::kSend, turn, branch);
+      }
+      if (stage < last) continue;
+      add(Operation::kJoin, turn, 0);
+      add(Operation::kSendLatents, turn, 0);
+    }
+    if (stage == 0) take_latents(turns.size());
+  }
+  return lists;
+}
+
+}  // namespace layerpipe::runtime

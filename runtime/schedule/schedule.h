@@ -1,0 +1,52 @@
+// Which stage does what, in which order, while requests are denoised. A pure function of the work: no device,
+// no clock, no messages. The same lists are executed (runtime/schedule/stage_executor) and simulated
+// (runtime/schedule/simulator).
+//
+// Microbatches (a request's branches) go round the ring of stages. The first stage makes them from a
+// request's latents, the last one joins the branches to new latents and sends these to the first. While a
+// request's latents are under way, the stages work on other requests: with two branches, R requests keep S
+// stages busy when 2R ≥ S + 1.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace layerpipe::runtime {
+
+enum class Operation {
+  kReceive,         // a boundary from the stage before
+  kForward,         // the stage's part of the transformer on one microbatch
+  kSend,            // a boundary to the stage behind
+  kJoin,            // last stage: guidance over the branches, then the scheduler's step
+  kSendLatents,     // last stage: the step's latents to the first stage
+  kReceiveLatents,  // first stage: those latents; the request's step is done
+};
+const char* to_string(Operation operation);
+
+struct Instruction {
+  Operation operation;
+  std::int64_t request;
+  std::int32_t step;
+  std::int32_t branch;  // 0: conditional, 1: unconditional; 0 for what concerns all branches
+  bool operator==(const Instruction&) const = default;
+};
+
+// One request to denoise.
+struct RequestWork {
+  std::int32_t steps = 1;
+  std::int32_t branches = 1;  // 2 with guidance
+};
+
+struct DenoiseWork {
+  std::int64_t stages = 1;
+  std::int64_t in_flight = 1;  // requests in the pipeline at a time
+  std::vector<RequestWork> requests{};
+};
+
+// The list of each stage, by stage. Each of `in_flight` places holds a request; within a round
+// every one takes a step, and the next request takes the place of one whose last latents are back. The
+// latents' edge exists with one stage too: it leads to itself. At most `in_flight` latents are on that edge
+// at a time.
+std::vector<std::vector<Instruction>> schedule_denoising(const DenoiseWork& work);
+
+}  // namespace layerpipe::runtime

@@ -1,0 +1,80 @@
+#include "session/rank_setup.h"
+
+#include "comm/nccl/nccl_channel.h"
+#include "comm/run_collectively.h"
+#include "common/errors.h"
+#include "model/fingerprint.h"
+#include "session/dtype.h"
+#include "session/ranks.h"
+
+namespace layerpipe::session {
+namespace {
+
+runtime::DeviceChoice device_choice(const std::string& option) {
+  if (option == "cuda") return runtime::DeviceChoice::kCuda;
+  return option == "cpu" ? runtime::DeviceChoice::kCpu : runtime::DeviceChoice::kAuto;
+}
+
+}  // namespace
+
+comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
+  if (choice == runtime::ChannelChoice::kNccl && ranks == RanksOn::kCpus) {
+    throw common::InputError("comm.channel is nccl, which works between GPUs; these ranks compute on the CPU",
+                             "Take mpi, or auto.");
+  }
+  const bool takes_nccl =
+      choice == runtime::ChannelChoice::kNccl ||
+      (choice == runtime::ChannelChoice::kAuto && ranks == RanksOn::kGpus && comm::nccl_is_built());
+  return takes_nccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
+}
+
+Machinery set_up(const DecomposeOptions& options, comm::Communicator& communicator) {
+  Machinery machinery;
+  comm::run_collectively(communicator, "choosing devices", [&] {
+    const runtime::HostPlace place = host_place(communicator);
+    share_cores(place);
+    machinery.device = runtime::choose_device(device_choice(options.device), place);
+    if (options.seed_device == "cuda" && machinery.device.device.is_cpu())
+      throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
+    runtime::use_device(machinery.device.device);
+    stay_near(machinery.device);
+  });
+  comm::check_own_gpus(communicator, machinery.device.uuid);
+  RanksOn ranks = machinery.device.device.is_cpu() ? RanksOn::kCpus : RanksOn::kGpus;
+  if (comm::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs"))
+    ranks = RanksOn::kPartsOfGpus;
+  comm::run_collectively(communicator, "opening the model", [&] {
+    const at::Device device = machinery.device.device;
+    machinery.dtype = dtype_of(options.run_config.dtype, device);
+    machinery.channel = choose_channel(options.run_config.comm.channel, ranks);
+    const runtime::EngineConfig config{
+        .model_folder = options.model,
+        .device = device,
+        .dtype = machinery.dtype,
+        .weights = options.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+        .channel = machinery.channel};
+    machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
+    machinery.fingerprint = model::fingerprint(options.model);
+  });
+  return machinery;
+}
+
+std::vector<comm::Fact> facts_of(const std::vector<results::OptionRecord>& records,
+                                    const Machinery& machinery) {
+  std::string command_line;
+  std::string config;
+  for (const results::OptionRecord& record : records) {
+    std::string& text = record.source == "config file" ? config : command_line;
+    text += record.name;
+    for (const std::string& value : record.values) text += ' ' + value;
+    text += '\n';
+  }
+  return {{"program version", LAYERPIPE_VERSION},
+          {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
+          {"dtype", word_of(machinery.dtype)},
+          {"command line", command_line},
+          {"config file", config},
+          {"model", machinery.fingerprint}};
+}
+
+}  // namespace layerpipe::session

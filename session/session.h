@@ -1,0 +1,44 @@
+// The work of `layerpipe decompose` and `layerpipe rerun`, from the options to results.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "results/report.h"
+#include "runtime/engine.h"
+#include "session/decompose_options.h"
+#include "session/inputs.h"
+#include "session/rank_setup.h"
+#include "session/run_observer.h"
+
+namespace layerpipe::session {
+
+// What becomes of results. Called on rank 0 alone, by the thread that runs the work.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  // Once it is known that the work fits, before it begins. What it throws ends the run on all ranks.
+  virtual void begin(const Machinery& machinery, const Work& work) = 0;
+  // Each result as soon as it is decoded; `record` is that of the work. Calls `moved` now and then: writing
+  // may take longer than the other ranks wait for one that stands still.
+  virtual void take(std::size_t index, const results::ResultRecord& record, const runtime::Result& result,
+                    const results::RunMetrics& figures, const std::function<void()>& moved) = 0;
+};
+
+// How a run is told to stop, and to whom it speaks.
+struct RunControl {
+  const std::atomic<bool>& stop_requested;
+  std::string& doing;  // what it is at, for messages about a failure (session/exit_report.h)
+  RunObserver& observer;
+};
+
+// Makes the results that the options ask for and gives them to `sink`. Runs on every rank of `communicator`;
+// rank 0 reads the pictures, says what happens, and writes the trace. `records` are what the ranks have to
+// agree on. Throws the errors of common/errors.h; what the sink was given before is its own.
+void make_results(const DecomposeOptions& options, const std::vector<results::OptionRecord>& records,
+                  ResultSink& sink, comm::Communicator& communicator, const RunControl& control);
+
+}  // namespace layerpipe::session

@@ -1,0 +1,108 @@
+// What a pipeline decides, by hand.
+#include "model/pipeline/pipeline.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
+#include <gmock/gmock.h>
+
+#include "common/errors.h"
+#include "tests/support/parity_case.h"
+
+namespace layerpipe::model {
+namespace {
+
+const Pipeline& layered() {
+  return pipeline_of(PipelineClass::kLayered);
+}
+const Pipeline& text_to_image() {
+  return pipeline_of(PipelineClass::kTextToImage);
+}
+
+TEST(Pipeline, LayeredHasAFrameForThePictureAndOneForTheCondition) {
+  const TokenGrid grid = layered().token_grid({}, {.width = 320, .height = 224}, 4);
+  EXPECT_EQ(grid.frames, 5);
+  EXPECT_EQ(grid.height, 14);
+  EXPECT_EQ(grid.width, 20);
+  EXPECT_TRUE(grid.has_condition);
+  EXPECT_EQ(layered().decoded_frames(grid), (common::Range{1, 5}));
+}
+
+TEST(Pipeline, TextToImageHasOneFrame) {
+  const TokenGrid grid = text_to_image().token_grid({}, {.width = 320, .height = 224}, 4);
+  EXPECT_EQ(grid.frames, 1);
+  EXPECT_EQ(grid.height, 14);
+  EXPECT_EQ(grid.width, 20);
+  EXPECT_FALSE(grid.has_condition);
+  EXPECT_EQ(text_to_image().decoded_frames(grid), (common::Range{0, 1}));
+}
+
+TEST(Pipeline, TokensAndLatentsFollowTheConfig) {
+  ModelConfig model;
+  model.vae.temperal_downsample = {false, true};
+  model.vae.z_dim = 6;
+  const TokenGrid grid = layered().token_grid(model, {.width = 320, .height = 224}, 2);
+  EXPECT_EQ(grid.height, 28);
+  EXPECT_EQ(grid.width, 40);
+  const LatentShape shape = layered().latent_shape(model, grid);
+  EXPECT_EQ(shape.frames, 3);
+  EXPECT_EQ(shape.channels, 6);
+  EXPECT_EQ(shape.height, 56);
+  EXPECT_EQ(shape.width, 80);
+}
+
+TEST(Pipeline, APictureIsTakenApartByLayeredWithAnRgbaVae) {
+  ModelConfig model{.pipeline = PipelineClass::kLayered};
+  model.vae.input_channels = 4;
+  layered().check_takes_picture(model, "FOLDER");
+  model.vae.input_channels = 3;
+  EXPECT_THAT([&] { layered().check_takes_picture(model, "FOLDER"); },
+              ::testing::ThrowsMessage<common::InputError>(
+                  "the VAE reads 3 channels; taking a picture apart needs 4 (RGBA)"));
+  model = {.pipeline = PipelineClass::kTextToImage};
+  EXPECT_THAT([&] { text_to_image().check_takes_picture(model, "FOLDER"); },
+              ::testing::ThrowsMessage<common::InputError>(
+                  "FOLDER holds a QwenImagePipeline, which makes pictures from text"));
+}
+
+class PromptLengths : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kDropped = 34;
+
+  // More tokens than any pipeline keeps.
+  std::vector<std::int64_t> token_ids(const Pipeline& pipeline) const {
+    return pipeline.prompt_template().token_ids(tokenizer_, words_);
+  }
+
+  std::string words_ = [] {
+    std::string words;
+    for (int i = 0; i < 2000; ++i) words += " 7 !";
+    return words;
+  }();
+  Tokenizer tokenizer_ = Tokenizer::load(layerpipe::testing::test_data() / "tokenizer");
+};
+
+TEST_F(PromptLengths, OnlyTextToImageCutsTheIds) {
+  const auto all = token_ids(layered());
+  ASSERT_GT(all.size(), 2000U);
+  const auto cut = token_ids(text_to_image());
+  ASSERT_EQ(cut.size(), 1024U + kDropped);
+  EXPECT_TRUE(std::equal(cut.begin(), cut.end(), all.begin()));
+}
+
+TEST_F(PromptLengths, TheEncoderGetsWhatTheTransformerReads) {
+  for (const Pipeline* pipeline : {&layered(), &text_to_image()}) {
+    const PromptTemplate words = pipeline->prompt_template();
+    const auto ids = words.encoder_token_ids(tokenizer_, words_);
+    ASSERT_EQ(ids.size(), static_cast<std::size_t>(kDropped + kLongestPrompt));
+    const auto all = token_ids(*pipeline);
+    EXPECT_TRUE(std::equal(ids.begin(), ids.end(), all.begin()));
+    EXPECT_EQ(words.prompt_length(ids.size()), kLongestPrompt);
+    const at::Tensor rows = words.prompt_rows(at::arange(kDropped + 3).view({-1, 1}));
+    EXPECT_TRUE(at::equal(rows.flatten(), at::arange(kDropped, kDropped + 3)));
+  }
+}
+
+}  // namespace
+}  // namespace layerpipe::model

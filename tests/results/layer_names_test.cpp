@@ -1,0 +1,70 @@
+#include "results/layer_names.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace layerpipe::results {
+namespace {
+
+struct NamesCase {
+  std::string test;
+  std::string prompt;
+  std::vector<std::string> names;
+};
+
+// NOLINTNEXTLINE(readability-identifier-naming)
+void PrintTo(const NamesCase& names, std::ostream* out) {
+  *out << names.prompt;
+}
+
+std::vector<NamesCase> lists() {
+  const std::string forty(40, 'x');
+  return {
+      {"Commas", "sky, hills,house", {"sky", "hills", "house"}},
+      {"FinalAnd", "sky, hills and a house", {"sky", "hills", "a house"}},
+      {"CommaAndAnd", "sky, hills, and a house.", {"sky", "hills", "a house"}},
+      {"OnlyAnd", "sky and sea", {"sky", "sea"}},
+      {"Semicolons", "sky; hills; a house", {"sky", "hills", "a house"}},
+      {"Lines", "sky\r\n  hills\n\na house\n", {"sky", "hills", "a house"}},
+      {"Background", "sun and house", {"Background", "sun", "house"}},
+      {"Letters", "ciel, été, 🏠", {"ciel", "été", "🏠"}},
+      {"TheSameTwice", "tree, tree", {"tree", "tree"}},
+      {"FortyBytes", forty + ", sea", {forty, "sea"}},
+  };
+}
+
+std::vector<NamesCase> descriptions() {
+  const std::vector<std::string> three{"Layer 0", "Layer 1", "Layer 2"};
+  return {
+      {"Nothing", "", three},
+      {"Blanks", " \n ", three},
+      {"Separators", ",,;\n", three},
+      {"OneThing", "a poster", three},
+      {"OneThingForOneLayer", "a poster", {"Layer 0"}},
+      {"OneThingForTwoLayers", "a poster", {"Layer 0", "Layer 1"}},
+      {"TooFew", "sun, house", {"Layer 0", "Layer 1", "Layer 2", "Layer 3"}},
+      {"TooMany", "sky, sun, hills, house", three},
+      {"LongEntry", std::string(41, 'x') + ", sea, sun", three},
+      {"ManyWords", "a red fox in the snow, sea, sun", three},
+      {"Sentences", "A fox. Behind it, snow, trees", three},
+      {"Colon", "a picture with: sky, sea, sun", three},
+      {"Path", "../sky, sea, sun", three},
+      {"Quotes", "the word \"sky\", sea, sun", three},
+      {"ControlCharacter", "sky\x1b[2J, sea, sun", three},
+      {"AndAlone", "sky, sea, and", {"Layer 0", "Layer 1"}},
+      {"Long", std::string(10000, ','), three},
+  };
+}
+
+class LayerNames : public ::testing::TestWithParam<NamesCase> {};
+
+TEST_P(LayerNames, AreTakenFromAPlainList) {
+  EXPECT_EQ(layer_names(GetParam().prompt, GetParam().names.size()), GetParam().names);
+}
+
+const auto kName = [](const auto& info) { return info.param.test; };
+INSTANTIATE_TEST_SUITE_P(Lists, LayerNames, ::testing::ValuesIn(lists()), kName);
+INSTANTIATE_TEST_SUITE_P(Descriptions, LayerNames, ::testing::ValuesIn(descriptions()), kName);
+
+}  // namespace
+}  // namespace layerpipe::results

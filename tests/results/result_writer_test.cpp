@@ -1,0 +1,229 @@
+#include "results/result_writer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "media/ora_reader.h"
+#include "media/png_reader.h"
+#include "media/zip_writer.h"
+#include "results/finished_run.h"
+#include "tests/launch/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace layerpipe::results {
+namespace {
+
+constexpr std::uint64_t kGiB = 1ULL << 30;
+
+TEST(WritingMemory, IsAskedForTheLargestResult) {
+  const auto result_of = [](std::int64_t width, std::int64_t height) {
+    ResultRecord record;
+    record.layer_size = {width, height};
+    return record;
+  };
+  try {
+    check_writing_memory({result_of(640, 640), result_of(12000, 10000)},
+                         {.total = 4 * kGiB, .free = 2 * kGiB});
+    FAIL() << "nothing was refused";
+  } catch (const common::DoesNotFitError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "writing layers of 12000 × 10000 pixels takes 2.68 GiB; this machine has 2.00 GiB of 4.00 GiB free");
+    EXPECT_EQ(error.remedy(), "Close other programs, or leave out --original-size.");
+  }
+  EXPECT_NO_THROW(check_writing_memory({result_of(12000, 10000)}, {.total = 4 * kGiB, .free = 3 * kGiB}));
+}
+
+// Three layers of 16 × 8 pixels: a red one; nothing, over green; the left half blue, the right half clear
+// over green.
+class WrittenResult : public ::testing::Test {
+ protected:
+  WrittenResult() {
+    decoded_ = at::full({3, 4, 8, 16}, -1.0F);
+    decoded_[0][0] = 1;
+    decoded_[0][3] = 1;
+    decoded_[1][1] = 1;
+    decoded_[2].narrow(2, 8, 8)[1] = 1;
+    decoded_[2].narrow(2, 0, 8)[2] = 1;
+    decoded_[2].narrow(2, 0, 8)[3] = 1;
+    options_.out = folder_.path() / "out";
+  }
+  void SetUp() override {
+    try {
+      media::check_zip_is_built("write documents");
+    } catch (const common::InputError& error) {
+      GTEST_SKIP() << error.what();
+    }
+  }
+
+  std::vector<std::size_t> write(std::vector<Format> formats) { return write_results(std::move(formats), 1); }
+  // Result `index` of each is the same; the empty layers of the last one.
+  std::vector<std::size_t> write_results(std::vector<Format> formats, std::size_t results) {
+    options_.formats = std::move(formats);
+    RunOrigin origin;
+    origin.options = {{.name = "prompt", .values = {"sky, sun and a house"}, .source = "command line"},
+                      {.name = "image", .values = {"poster.png"}, .source = "command line"},
+                      {.name = "num-images", .values = {std::to_string(results)}, .source = "command line"}};
+    ResultRecord record{.picture = "poster.png",
+                        .picture_size = {32, 16},
+                        .working_size = {16, 8},
+                        .layer_size = {16, 8},
+                        .seed = 7};
+    runtime::Result result;
+    result.decoded = decoded_;
+    RunMetrics figures;
+    figures.ranks.resize(1);
+    figures.plan.stages.resize(1);
+    const ResultWriter writer(options_, results, origin);
+    std::vector<std::size_t> empty_layers;
+    for (std::size_t i = 0; i < results; ++i) empty_layers = writer.write(i, record, result, figures);
+    return empty_layers;
+  }
+  std::vector<std::string> files() const { return layerpipe::testing::files_below(options_.out); }
+  nlohmann::json report() const {
+    return nlohmann::json::parse(common::read_text_file(options_.out / "run.json"));
+  }
+  std::vector<std::string> names_in_document() const {
+    std::vector<std::string> names;
+    for (const auto& layer : media::read_ora(options_.out / "layers.ora").layers) names.push_back(layer.name);
+    return names;
+  }
+
+  layerpipe::testing::TemporaryFolder folder_;
+  OutputOptions options_;
+  at::Tensor decoded_;
+};
+
+using ::testing::ElementsAre;
+
+TEST_F(WrittenResult, HasColoursUnderWhatCannotBeSeen) {
+  write({Format::kPng, Format::kOra});
+  const media::Image layer = media::read_png(options_.out / "layer_2.png");
+  const std::uint8_t* pixel = layer.row(3) + 4 * 12;
+  EXPECT_THAT(std::vector<int>(pixel, pixel + 4), ElementsAre(0, 0, 255, 0));
+  EXPECT_EQ(media::read_png(options_.out / "layer_1.png"), media::make_image(16, 8));
+  const media::Image composite = media::read_png(options_.out / "composite.png");
+  pixel = composite.row(3) + 4 * 12;
+  EXPECT_THAT(std::vector<int>(pixel, pixel + 4), ElementsAre(255, 0, 0, 255));
+}
+
+TEST_F(WrittenResult, SaysWhichLayersAreEmpty) {
+  EXPECT_THAT(write({Format::kPng, Format::kOra}), ElementsAre(1));
+  EXPECT_EQ(report().at("empty_layers"), nlohmann::json({1}));
+  EXPECT_THAT(names_in_document(), ElementsAre("sky", "sun (empty)", "a house"));
+}
+
+TEST_F(WrittenResult, LeavesEmptyLayersOutOfDocumentsWhenAskedTo) {
+  options_.empty_layers = EmptyLayers::kDrop;
+  write({Format::kPng, Format::kOra, Format::kZip});
+  EXPECT_THAT(names_in_document(), ElementsAre("sky", "a house"));
+  EXPECT_THAT(files(), ElementsAre("composite.png", "layer_0.png", "layer_1.png", "layer_2.png", "layers.ora",
+                                   "layers.zip", "run.json"));
+  const std::string archive = common::read_text_file(options_.out / "layers.zip");
+  EXPECT_EQ(archive.find("layer_1.png"), std::string::npos);
+  EXPECT_NE(archive.find("layer_2.png"), std::string::npos);
+}
+
+TEST_F(WrittenResult, KeepsLayersWhenAllAreEmpty) {
+  decoded_.fill_(-1.0F);
+  options_.empty_layers = EmptyLayers::kDrop;
+  EXPECT_THAT(write({Format::kOra}), ElementsAre(0, 1, 2));
+  EXPECT_THAT(names_in_document(), ElementsAre("sky (empty)", "sun (empty)", "a house (empty)"));
+}
+
+TEST_F(WrittenResult, HasTheSameArchiveWithAndWithoutFiles) {
+  write({Format::kPng, Format::kZip});
+  const std::string archive = common::read_text_file(options_.out / "layers.zip");
+  write({Format::kZip});
+  EXPECT_TRUE(common::read_text_file(options_.out / "layers.zip") == archive);
+}
+
+TEST_F(WrittenResult, TakesAwayWhatAnEarlierRunWroteInOtherFormats) {
+  write({kFormats.begin(), kFormats.end()});
+  EXPECT_EQ(files().size(), 3U + 1U + 5U + 1U);
+  write({Format::kHtml});
+  EXPECT_THAT(files(), ElementsAre("layers.html", "run.json"));
+  EXPECT_EQ(report().at("files"), nlohmann::json({"layers.html"}));
+}
+
+// Of another number of results, in the same folder.
+class ResultsOfAnEarlierRun : public WrittenResult {
+ protected:
+  // The numbers of the results that `layerpipe export` and others find.
+  std::vector<std::string> found() const {
+    std::vector<std::string> numbers;
+    for (const ResultFolder& result : result_folders(options_.out)) numbers.push_back(result.number.string());
+    return numbers;
+  }
+  void leave(const std::string& name) const { common::write_file_atomically(options_.out / name, "kept"); }
+};
+
+TEST_F(ResultsOfAnEarlierRun, OneGoesForSeveral) {
+  write({kFormats.begin(), kFormats.end()});
+  leave("report.html");
+  leave("notes.txt");
+  leave("layer_1 (copy).png");
+  write_results({Format::kPsd}, 3);
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "2/layers.psd",
+                                   "2/run.json", "layer_1 (copy).png", "notes.txt"));
+  EXPECT_THAT(found(), ElementsAre("0", "1", "2"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, SeveralAreNoneAfterOne) {
+  write_results({Format::kPsd}, 3);
+  write({Format::kPsd});
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "1/layers.psd", "2/layers.psd", "layers.psd", "run.json"));
+  EXPECT_THAT(found(), ElementsAre(""));
+}
+
+TEST_F(ResultsOfAnEarlierRun, FewerAreNotMixedWithThem) {
+  write_results({Format::kPsd}, 3);
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(),
+              ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "2/layers.psd"));
+  EXPECT_THAT(found(), ElementsAre("0", "1"));
+  std::filesystem::remove(options_.out / "1" / "run.json");
+  EXPECT_THROW(found(), common::InputError);
+}
+
+// A layer may be decomposed further.
+TEST_F(ResultsOfAnEarlierRun, StayWhereTheRunIsMadeFromThem) {
+  write({Format::kPng});
+  options_.inputs = {options_.out / "layer_1.png"};
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(),
+              ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "layer_1.png"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, WithoutARunJsonNothingIsTakenForOne) {
+  std::filesystem::create_directories(options_.out);
+  for (const char* name : {"layer_0.png", "composite.png", "report.html"}) leave(name);
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json",
+                                   "composite.png", "layer_0.png", "report.html"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, AreForgottenWithTheirPage) {
+  write({Format::kPsd});
+  leave("report.html");
+  write({Format::kPsd});
+  EXPECT_THAT(files(), ElementsAre("layers.psd", "run.json"));
+}
+
+TEST_F(WrittenResult, IsNotWrittenOverADocumentThatTheRunIsMadeFrom) {
+  std::filesystem::create_directories(options_.out);
+  common::write_file_atomically(options_.out / "layers.zip", "latents");
+  options_.inputs = {options_.out / "layers.zip"};
+  EXPECT_THROW(write({Format::kPng}), common::InputError);
+  EXPECT_THAT(files(), ElementsAre("layers.zip"));
+}
+
+}  // namespace
+}  // namespace layerpipe::results

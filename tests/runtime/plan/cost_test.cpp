@@ -1,0 +1,98 @@
+#include "runtime/plan/cost.h"
+
+#include <gtest/gtest.h>
+
+#include "model/text_encoder/text_encoder.h"
+#include "model/transformer/transformer.h"
+#include "runtime/device/overhead.h"
+#include "tests/support/test_data.h"
+
+namespace layerpipe::runtime {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+ModelFolder small_model(WeightOrigin origin = WeightOrigin::kFiles) {
+  return {layerpipe::testing::test_data() / "parity" / "plain" / "model", origin};
+}
+
+std::uint64_t weights_of(const partition::ChainCost& chain) {
+  std::uint64_t sum = chain.every.weight_bytes + chain.first.weight_bytes + chain.last.weight_bytes;
+  for (const partition::UnitCost& unit : chain.units) sum += unit.weight_bytes;
+  return sum;
+}
+
+TEST(Cost, WeighsWhatTheNetworksLoad) {
+  const ModelFolder model = small_model();
+  const partition::ModelCost cost =
+      model_cost(model, {.picture = {64, 64}, .device = at::kCPU, .dtype = at::kFloat});
+  const auto whole = [&](partition::Network network, const auto& build) {
+    std::uint64_t sum = 0;
+    build(model::WeightStore::dry_run(model.source(network), at::kCPU, at::kFloat,
+                                      [&](std::uint64_t bytes) { sum += bytes; }));
+    return sum;
+  };
+  const model::ModelConfig& config = model.config();
+  EXPECT_EQ(weights_of(cost.transformer),
+            whole(partition::Network::kTransformer,
+                  [&](const model::WeightStore& store) { model::Transformer(store, config.transformer); }));
+  EXPECT_EQ(weights_of(cost.text_encoder),
+            whole(partition::Network::kTextEncoder,
+                  [&](const model::WeightStore& store) { model::TextEncoder(store, config.text_encoder); }));
+  EXPECT_EQ(static_cast<std::int64_t>(cost.transformer.units.size()), config.transformer.num_layers);
+  EXPECT_LT(cost.transformer.units.back().weight_bytes, cost.transformer.units.front().weight_bytes);
+  EXPECT_LT(cost.transformer.units.back().operations, cost.transformer.units.front().operations);
+}
+
+TEST(Cost, CountsNothingThatIsUsedWhereItIsMapped) {
+  const partition::ModelCost cost =
+      model_cost(small_model(), {.picture = {64, 64}, .device = at::kCPU, .dtype = at::kBFloat16});
+  EXPECT_EQ(weights_of(cost.transformer), 0u);
+  EXPECT_GT(cost.transformer.workspace_bytes, 0u);
+}
+
+TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {
+  const ModelFolder model = small_model(WeightOrigin::kRandom);
+  CostWorkload workload{.picture = {64, 64}};
+  EXPECT_EQ(model_cost(model, workload).overhead.context_bytes, 0u);
+  EXPECT_EQ(model_cost(model, workload).overhead.channel_bytes, 0u);
+  workload.device = at::Device(at::kCUDA, 0);  // need not be there
+  workload.dtype = at::kBFloat16;
+  const partition::OverheadCost overhead = model_cost(model, workload).overhead;
+  EXPECT_GE(overhead.context_bytes, 512 * kMiB);
+  EXPECT_GT(overhead.channel_bytes, overhead.closed_channel_bytes);
+  EXPECT_GT(overhead.closed_channel_bytes, 0u);
+  EXPECT_GE(overhead.host_bytes, 64 * kMiB);
+  workload.over_nccl = false;
+  EXPECT_EQ(model_cost(model, workload).overhead.channel_bytes, 0u);
+  EXPECT_EQ(model_cost(model, workload).overhead.closed_channel_bytes, 0u);
+}
+
+TEST(Cost, GrowsWithTheWork) {
+  const ModelFolder model = small_model();
+  const CostWorkload base{.picture = {64, 64}};
+  const partition::ModelCost cost = model_cost(model, base);
+  CostWorkload larger = base;
+  larger.picture = {128, 128};
+  EXPECT_GT(model_cost(model, larger).transformer.workspace_bytes, cost.transformer.workspace_bytes);
+  EXPECT_GT(model_cost(model, larger).vae.decode_bytes, cost.vae.decode_bytes);
+  larger = base;
+  larger.layers = 8;
+  EXPECT_GT(model_cost(model, larger).transformer.boundary_bytes, cost.transformer.boundary_bytes);
+  EXPECT_EQ(model_cost(model, larger).vae.decode_tasks, 2 * cost.vae.decode_tasks);
+  EXPECT_EQ(model_cost(model, larger).vae.encode_bytes, cost.vae.encode_bytes);
+  CostWorkload smaller = base;
+  smaller.branches = 1;
+  EXPECT_LT(model_cost(model, smaller).transformer.state_bytes, cost.transformer.state_bytes);
+}
+
+TEST(Cost, RoundsAsTheGpusAllocatorDoes) {
+  const at::Device gpu(at::kCUDA, 0);
+  EXPECT_EQ(reserved_bytes(1, gpu), 512u);
+  EXPECT_EQ(reserved_bytes(10 * kMiB + 1, gpu), 12 * kMiB);
+  EXPECT_EQ(reserved_bytes(18 * kMiB, gpu), 18 * kMiB);
+  EXPECT_EQ(reserved_bytes(1, at::kCPU), 1u);
+}
+
+}  // namespace
+}  // namespace layerpipe::runtime
