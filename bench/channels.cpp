@@ -8,8 +8,13 @@
 //             verified
 // And over NCCL: what copies between the two GPUs reach without it, the memory that both edges of a rank
 // take, and how fast matrix products are beside an edge that waits and one that receives without a pause.
-#include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

@@ -1,6 +1,10 @@
 #include "bench/forward_case.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/randn.h>
 
 #include <CLI/CLI.hpp>
 

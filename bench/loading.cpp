@@ -5,7 +5,9 @@
 // Writes a safetensors file of random values there, reads it once so that it lies in the page cache, then
 // loads it several times through a WeightStore; once for comparison by plain copies. GB are 10^9 bytes. The
 // file is removed. What arrives is compared with what was written.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -4,7 +4,11 @@
 //
 // One JSON object a line: the text encoder on one prompt, the VAE encoder on one picture, the VAE decoder on
 // all layers of one. Each result is checked before anything is timed: finite, and the same bits twice.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -7,7 +7,9 @@
 // their sum, and the rate (TFLOP/s of products, counted as two operations per multiply-add; GB/s of the rest,
 // each input read once and each output written once). What bench_forward takes beyond the sum are gaps
 // between operations and what the operations do to each other's caches and clocks.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

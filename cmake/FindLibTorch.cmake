@@ -75,6 +75,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   set(_libtorch_lib "${LibTorch_PACKAGE_DIR}/lib")
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE "${LibTorch_PACKAGE_DIR}/include")
+  # Without it ATen/core/Tensor.h includes the declarations of all operations.
+  target_compile_definitions(LibTorch::LibTorch INTERFACE AT_PER_OPERATOR_HEADERS)
   target_link_libraries(LibTorch::LibTorch INTERFACE "${_libtorch_lib}/libtorch_cpu.so" "${_libtorch_lib}/libc10.so")
   # The CUDA back end registers itself when it is loaded, so it is linked although no symbol of it may be used. A CPU-only torch
   # has no such library.

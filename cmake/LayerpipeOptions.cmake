@@ -11,10 +11,10 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 find_program(LAYERPIPE_CCACHE ccache)
 if(LAYERPIPE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # A precompiled header carries time stamps that ccache has to be told to look past. Paths relative to the checkout let a fresh
-  # clone use what another one compiled.
+  # clone use what another one compiled. The inode cache spares it the hash of a precompiled header for each source.
   set(launcher "${CMAKE_COMMAND}" -E env
       "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
-      "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" "${LAYERPIPE_CCACHE}")
+      "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_INODECACHE=true "${LAYERPIPE_CCACHE}")
   set(CMAKE_CXX_COMPILER_LAUNCHER "${launcher}")
   set(CMAKE_CUDA_COMPILER_LAUNCHER "${launcher}")
 endif()

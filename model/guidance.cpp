@@ -1,6 +1,8 @@
 #include "model/guidance.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/linalg_vector_norm.h>
 
 namespace layerpipe::model {
 

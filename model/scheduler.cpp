@@ -1,6 +1,8 @@
 #include "model/scheduler.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 
 #include <cmath>
 

@@ -1,6 +1,7 @@
 #include "results/result_writer.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <fmt/format.h>
 #include <unistd.h>
 

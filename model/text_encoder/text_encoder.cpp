@@ -1,6 +1,9 @@
 #include "model/text_encoder/text_encoder.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
 
 #include "common/errors.h"
 #include "model/ops/attention.h"

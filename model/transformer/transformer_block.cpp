@@ -1,6 +1,8 @@
 #include "model/transformer/transformer_block.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include "model/ops/ops.h"
 #include "model/ops/tiles.h"

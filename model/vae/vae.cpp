@@ -1,6 +1,10 @@
 #include "model/vae/vae.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include "model/ops/ops.h"
 #include "model/vae/vae_strips.h"

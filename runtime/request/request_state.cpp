@@ -1,6 +1,8 @@
 #include "runtime/request/request_state.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/isfinite.h>
 
 #include "common/errors.h"
 #include "model/pipeline/pipeline.h"

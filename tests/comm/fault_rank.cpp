@@ -4,7 +4,9 @@
 //   fault_rank ACTION RANK       ACTION: none wait kill stop stall throw, on the way of a boundary
 //                                or idle-stop, while the ranks wait for work
 //                                or start-kill start-stop meet-stop, before the ranks have met
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <unistd.h>
 
 #include <atomic>

@@ -1,7 +1,9 @@
 // Leases of blocks, and that networks compute on one at a time.
 #include "model/weights/block_weights.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
 #include <gmock/gmock.h>
 
 #include "common/errors.h"

@@ -1,5 +1,6 @@
 // Single Euler steps against diffusers, bit for bit (tools/parity/scalars.py).
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include "model/pipeline/pipeline.h"

@@ -1,7 +1,9 @@
 // The formulas of memory against what LibTorch really allocates on a CPU: never below, and with one
 // thread at most 15 % and a MiB above. GPU figures are in docs/performance.md; bench/ compares them.
-#include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/randn.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,10 @@
 // What a pipeline decides, by hand.
 #include "model/pipeline/pipeline.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
 #include <gmock/gmock.h>
 
 #include "common/errors.h"

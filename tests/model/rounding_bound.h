@@ -1,7 +1,9 @@
 // How far a result may lie from the exact one.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/le.h>
 #include <gtest/gtest.h>
 
 namespace layerpipe::testing {

@@ -1,6 +1,8 @@
 #include "model/ops/tiles.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
 #include <omp.h>
 
 #include <atomic>

@@ -3,7 +3,10 @@
 //
 // The limit: two right programs in fp32 are less than 1e-6 apart here, since a single layer adds up less than
 // a whole model; a norm's epsilon of 1e-5 in place of 1e-6 moves a result by more than 1e-2.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "model/ops/ops.h"

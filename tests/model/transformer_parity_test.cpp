@@ -2,7 +2,8 @@
 // case. Limits as in tests/runtime/engine_parity_test.cpp.
 #include "model/transformer/transformer.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include "model/pipeline/pipeline.h"

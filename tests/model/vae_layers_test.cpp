@@ -3,7 +3,10 @@
 #include "model/vae/vae_layers.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/randn.h>
 
 #include "model/ops/cpu_bf16.h"
 #include "tests/model/rounding_bound.h"

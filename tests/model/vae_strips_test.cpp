@@ -4,7 +4,9 @@
 // one input row is changed strongly, and whatever output changes by a single bit depends on it.
 #include "model/vae/vae_strips.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ne.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,7 +1,9 @@
 // The bounds on what a run writes, against files that are as large as they can get.
 #include "results/disk_space.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <random>
 

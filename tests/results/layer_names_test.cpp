@@ -34,6 +34,7 @@ std::vector<NamesCase> lists() {
 
 std::vector<NamesCase> descriptions() {
   const std::vector<std::string> three{"Layer 0", "Layer 1", "Layer 2"};
+  const std::string long_entry(41, 'x');
   return {
       {"Nothing", "", three},
       {"Blanks", " \n ", three},
@@ -43,7 +44,7 @@ std::vector<NamesCase> descriptions() {
       {"OneThingForTwoLayers", "a poster", {"Layer 0", "Layer 1"}},
       {"TooFew", "sun, house", {"Layer 0", "Layer 1", "Layer 2", "Layer 3"}},
       {"TooMany", "sky, sun, hills, house", three},
-      {"LongEntry", std::string(41, 'x') + ", sea, sun", three},
+      {"LongEntry", long_entry + ", sea, sun", three},
       {"ManyWords", "a red fox in the snow, sea, sun", three},
       {"Sentences", "A fox. Behind it, snow, trees", three},
       {"Colon", "a picture with: sky, sea, sun", three},

@@ -1,6 +1,7 @@
 // An engine over ranks whose transport loses, cuts or delays a message, whichever it is: the ranks end in
 // time with an error that names a rank, or the result is the one that is due. Never a hang, never other bits.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>

@@ -1,6 +1,9 @@
 // The same pipeline on a GPU: the same models, the same limits as diffusers' results on the CPU set.
 #include <ATen/Context.h>
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>

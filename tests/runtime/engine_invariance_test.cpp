@@ -1,6 +1,9 @@
 // What must not change a bit: the number of threads, and what else is computed beside a request.
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randint.h>
 #include <gtest/gtest.h>
 
 #include "runtime/engine.h"

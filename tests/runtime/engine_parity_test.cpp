@@ -6,7 +6,8 @@
 // latents' distance comes from one rounding that has to be the reference's, that of the timestep: the two
 // bf16 results lie within a third of it from each other, and further apart than all of it when the timestep
 // is rounded elsewhere.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include "model/latents.h"

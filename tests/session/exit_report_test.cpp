@@ -1,7 +1,10 @@
 // What the program says of exceptions that are not its own.
 #include "session/exit_report.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
 
 #include <filesystem>
 #include <new>

@@ -1,6 +1,7 @@
 #include "tests/support/compare_with_diffusers.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include "model/latents.h"
 

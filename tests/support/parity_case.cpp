@@ -1,6 +1,10 @@
 #include "tests/support/parity_case.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/ne.h>
 
 #include <algorithm>
 #include <limits>

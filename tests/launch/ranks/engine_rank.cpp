@@ -4,7 +4,9 @@
 //
 // ACTION is kill, stop, stall, throw or none; it happens on rank RANK in PHASE: load, encode, denoise or
 // decode.
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <unistd.h>
 
 #include <atomic>

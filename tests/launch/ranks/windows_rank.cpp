@@ -2,7 +2,10 @@
 // first few.
 //
 //   windows_rank MODEL
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 
 #include <atomic>
 #include <cstdlib>

@@ -2,7 +2,9 @@
 // takes as long as the simulator says.
 #include "runtime/schedule/stage_executor.h"
 
-#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
