@@ -16,13 +16,13 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <thread>
 #include <vector>
 
+#include "bench/command_line.h"
 #include "bench/support.h"
 #include "comm/mpi/session.h"
 
@@ -197,11 +197,11 @@ void run(Communicator& ranks, bool over_nccl) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Channels between two ranks: mpirun -n 2 build/bench_channels");
+  layerpipe::bench::CommandLine app("Channels between two ranks: mpirun -n 2 build/bench_channels");
   bool over_nccl = false;
   app.add_flag("--nccl", over_nccl,
                "from GPU to GPU; NCCL_MAX_CTAS and NCCL_MIN_CTAS set its share of a GPU");
-  CLI11_PARSE(app, argc, argv);
+  app.parse(argc, argv);
   mpi::Session session;
   const auto ranks = session.connect(std::chrono::seconds(60));
   if (ranks->size() != 2) {

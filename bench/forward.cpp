@@ -5,10 +5,10 @@
 // The result is checked before anything is timed: finite, and the same bits twice.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "bench/command_line.h"
 #include "bench/forward_case.h"
 #include "bench/support.h"
 
@@ -17,11 +17,11 @@ int main(int argc, char** argv) {
   bench::ForwardOptions options;
   std::int64_t repeat = 5;
   bool as_json = false;
-  CLI::App app("Times one forward of the full-size transformer with random weights.");
+  bench::CommandLine app("Times one forward of the full-size transformer with random weights.");
   bench::add_forward_options(app, options);
-  app.add_option("--repeat", repeat)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_positive("--repeat", repeat);
   app.add_flag("--json", as_json);
-  CLI11_PARSE(app, argc, argv);
+  app.parse(argc, argv);
 
   const bench::ForwardCase forward(options);
   const at::Device& device = forward.device();

@@ -6,8 +6,7 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/randn.h>
 
-#include <CLI/CLI.hpp>
-
+#include "bench/command_line.h"
 #include "bench/support.h"
 #include "model/pipeline/pipeline.h"
 #include "model/weights/tensor_source.h"
@@ -25,13 +24,13 @@ model::TransformerConfig layered_config(std::int64_t blocks) {
 
 }  // namespace
 
-void add_forward_options(CLI::App& app, ForwardOptions& options) {
-  app.add_option("--resolution", options.resolution)->capture_default_str();
-  app.add_option("--layers", options.layers)->capture_default_str();
-  app.add_option("--text-tokens", options.text_tokens)->capture_default_str();
-  app.add_option("--blocks", options.blocks)->capture_default_str();
-  app.add_option("--device", options.device)->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "fp32"}))->capture_default_str();
+void add_forward_options(CommandLine& app, ForwardOptions& options) {
+  app.add("--resolution", options.resolution);
+  app.add("--layers", options.layers);
+  app.add("--text-tokens", options.text_tokens);
+  app.add("--blocks", options.blocks);
+  app.add_device(options.device);
+  app.add_dtype(options.dtype);
 }
 
 ForwardCase::ForwardCase(const ForwardOptions& options)

@@ -5,11 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "bench/command_line.h"
 #include "model/transformer/transformer.h"
-
-namespace CLI {
-class App;
-}
 
 namespace layerpipe::bench {
 
@@ -21,7 +18,7 @@ struct ForwardOptions {
   std::string device = "cuda";
   std::string dtype = "bf16";
 };
-void add_forward_options(CLI::App& app, ForwardOptions& options);
+void add_forward_options(CommandLine& app, ForwardOptions& options);
 
 class ForwardCase {
  public:

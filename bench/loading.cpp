@@ -10,11 +10,11 @@
 #include <ATen/ops/equal.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "bench/command_line.h"
 #include "bench/support.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weights.h"
@@ -98,11 +98,11 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Times the loading of weights from the page cache.");
-  app.add_option("--folder", options.folder, "Where to write the file to load")->capture_default_str();
-  app.add_option("--gib", options.gib)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--repeat", options.repeat)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--device", options.device)->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  bench::CommandLine app("Times the loading of weights from the page cache.");
+  app.add("--folder", options.folder, "Where to write the file to load");
+  app.add_positive("--gib", options.gib);
+  app.add_positive("--repeat", options.repeat);
+  app.add_device(options.device);
+  app.parse(argc, argv);
   return run(options);
 }

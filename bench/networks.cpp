@@ -11,11 +11,11 @@
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "bench/command_line.h"
 #include "bench/support.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/vae/vae.h"
@@ -100,13 +100,13 @@ class NetworkBench {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Times the text encoder and the VAE at full size with random weights.");
-  app.add_option("--resolution", options.resolution)->capture_default_str();
-  app.add_option("--layers", options.layers)->capture_default_str();
-  app.add_option("--text-tokens", options.text_tokens)->capture_default_str();
-  app.add_option("--repeat", options.repeat)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--device", options.device)->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "fp32"}))->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  bench::CommandLine app("Times the text encoder and the VAE at full size with random weights.");
+  app.add("--resolution", options.resolution);
+  app.add("--layers", options.layers);
+  app.add("--text-tokens", options.text_tokens);
+  app.add_positive("--repeat", options.repeat);
+  app.add_device(options.device);
+  app.add_dtype(options.dtype);
+  app.parse(argc, argv);
   return NetworkBench(options).run() ? 0 : 1;
 }

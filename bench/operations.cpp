@@ -12,12 +12,12 @@
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <functional>
 #include <vector>
 
+#include "bench/command_line.h"
 #include "bench/support.h"
 #include "model/ops/attention.h"
 #include "model/ops/linear.h"
@@ -116,13 +116,13 @@ std::vector<Operation> operations_of_forward(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app(
+  layerpipe::bench::CommandLine app(
       "Times the operations of one forward of the full-size transformer, one by one, on a GPU in bf16.");
-  app.add_option("--resolution", options.resolution)->capture_default_str();
-  app.add_option("--layers", options.layers)->capture_default_str();
-  app.add_option("--text-tokens", options.text_tokens)->capture_default_str();
-  app.add_option("--repeat", options.repeat)->check(CLI::PositiveNumber)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  app.add("--resolution", options.resolution);
+  app.add("--layers", options.layers);
+  app.add("--text-tokens", options.text_tokens);
+  app.add_positive("--repeat", options.repeat);
+  app.parse(argc, argv);
 
   fmt::print("{:<18} {:>9} {:>7} {:>10} {:>8}\n", "operation", "ms a call", "calls", "ms in all", "rate");
   double sum = 0;

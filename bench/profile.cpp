@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -16,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/command_line.h"
 #include "bench/forward_case.h"
 #include "bench/support.h"
 
@@ -113,10 +113,10 @@ void print(const std::vector<Kernel>& kernels) {
 int main(int argc, char** argv) {
   bench::ForwardOptions options;
   std::string trace_file;
-  CLI::App app("Shows where the time of one forward of the full-size transformer goes, on a GPU.");
+  bench::CommandLine app("Shows where the time of one forward of the full-size transformer goes, on a GPU.");
   bench::add_forward_options(app, options);
-  app.add_option("--trace", trace_file, "Write the timeline to this file");
-  CLI11_PARSE(app, argc, argv);
+  app.add("--trace", trace_file, "Write the timeline to this file");
+  app.parse(argc, argv);
 
   const bench::ForwardCase forward(options);
   if (!forward.is_right()) {

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <system_error>
 #include <vector>
@@ -57,9 +56,9 @@ void add_export_options(CLI::App& command) {
              fmt::format("What to write: {}; several with commas between them",
                          results::list_of(results::kDocumentFormats)));
   const OptionGroup files(command, "Files");
-  files.add("--out", "FOLDER", "Folder for the documents")->default_str("that of --in");
+  files.add("--out", "FOLDER", "Folder for the documents").default_text("that of --in");
   add_job_option(files, "drop_empty");
-  command.footer("Example:\n  layerpipe export --in layers --format psd,html");
+  add_footer(command, "Example:\n  layerpipe export --in layers --format psd,html");
 }
 
 ExportOptions read_export_options(const CLI::App& command) {

@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <filesystem>
 #include <map>
@@ -124,7 +123,7 @@ void add_inspect_options(CLI::App& command) {
   needed.add("--model", "FOLDER", "Model folder in diffusers layout");
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON, with the bytes of every block, instead of a table");
-  command.footer("Example:\n  layerpipe inspect --model Qwen-Image-Layered");
+  add_footer(command, "Example:\n  layerpipe inspect --model Qwen-Image-Layered");
 }
 
 InspectOptions read_inspect_options(const CLI::App& command) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
@@ -161,8 +160,8 @@ void add_merge_options(CLI::App& command) {
   what.add("--layers", "LIST",
            "Only these layers, such as 0,2-3, counted from the back; they keep the order of the stack. "
            "Hidden layers of a document are neither counted nor merged")
-      ->default_str("all");
-  command.footer("Example:\n  layerpipe merge --in layers --layers 0,2-3 --out without-1.png");
+      .default_text("all");
+  add_footer(command, "Example:\n  layerpipe merge --in layers --layers 0,2-3 --out without-1.png");
 }
 
 MergeOptions read_merge_options(const CLI::App& command) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -97,7 +96,7 @@ void add_report_options(CLI::App& command) {
   needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
   const OptionGroup page(command, "Output");
   page.add("--out", "FILE", "The page [default: report.html beside run.json]");
-  command.footer("Example:\n  layerpipe report layers/run.json");
+  add_footer(command, "Example:\n  layerpipe report layers/run.json");
 }
 
 ReportOptions read_report_options(const CLI::App& command) {

@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -270,7 +269,7 @@ void add_rerun_options(CLI::App& command) {
   machine.add("--device", "DEVICE", "cuda, cpu or auto [default: the kind that the run had]");
   add_timeout_option(machine);
   machine.add_flag("--quiet", "Say nothing but the answer and errors");
-  command.footer("Example:\n  layerpipe rerun layers/run.json");
+  add_footer(command, "Example:\n  layerpipe rerun layers/run.json");
 }
 
 RerunOptions read_rerun_options(const CLI::App& command) {

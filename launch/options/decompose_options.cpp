@@ -89,10 +89,11 @@ void add_decompose_options(CLI::App& command) {
 
   const OptionGroup machine(command, "Machine");
   machine.add("--device", "DEVICE", "cuda, cpu, or auto: a GPU when there is one")
-      ->default_str(session::Settings().device);
+      .default_text(session::Settings().device);
   add_run_options(machine);
   machine.add_flag("--quiet", "Say nothing but errors");
-  command.footer(
+  add_footer(
+      command,
       "Example:\n  layerpipe decompose --model Qwen-Image-Layered --image poster.png --prompt \"a poster\" "
       "--out layers");
 }

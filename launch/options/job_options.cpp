@@ -1,7 +1,5 @@
 #include "launch/options/job_options.h"
 
-#include <CLI/CLI.hpp>
-
 #include "launch/options/option_values.h"
 #include "session/job_fields.h"
 
@@ -16,10 +14,10 @@ void add_job_option(const OptionGroup& group, std::string_view field, const std:
     return;
   }
   const bool is_list = std::holds_alternative<session::PathsField>(described.value);
-  CLI::Option* added = is_list ? group.add_list(option, described.value_name, text)
-                               : group.add(option, described.value_name, text);
+  const AddedOption added = is_list ? group.add_list(option, described.value_name, text)
+                                    : group.add(option, described.value_name, text);
   const std::string otherwise = session::default_text(described);
-  if (!otherwise.empty()) added->default_str(otherwise);
+  if (!otherwise.empty()) added.default_text(otherwise);
 }
 
 session::Job read_job(const OptionValues& values) {

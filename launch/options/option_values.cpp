@@ -33,29 +33,42 @@ std::string name_in(const std::string& word) {
   return word.substr(0, word.find('='));
 }
 
+CLI::Option* declare(CLI::App& command, const std::string& group, const std::string& name,
+                     const std::string& value, const std::string& description) {
+  return command.add_option(name, CLI::callback_t(), description)
+      ->type_name(value)
+      ->group(group)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 bool looks_like_option(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && word != "--";
 }
 
 }  // namespace
 
-CLI::Option* OptionGroup::add(const std::string& name, const std::string& value,
-                              const std::string& description) const {
-  return command_.add_option(name, CLI::callback_t(), description)
-      ->type_name(value)
-      ->group(group_)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+void AddedOption::default_text(const std::string& text) const {
+  option_.default_str(text);
 }
 
-CLI::Option* OptionGroup::add_list(const std::string& name, const std::string& value,
-                                   const std::string& description) const {
-  return add(name, value, description)->expected(1, kMostValues);
+void add_footer(CLI::App& command, const std::string& text) {
+  command.footer(text);
 }
 
-CLI::Option* OptionGroup::add_flag(const std::string& name, const std::string& description) const {
-  return command_.add_flag(name, description)
-      ->group(group_)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+AddedOption OptionGroup::add(const std::string& name, const std::string& value,
+                             const std::string& description) const {
+  return AddedOption(*declare(command_, group_, name, value, description));
+}
+
+AddedOption OptionGroup::add_list(const std::string& name, const std::string& value,
+                                  const std::string& description) const {
+  return AddedOption(*declare(command_, group_, name, value, description)->expected(1, kMostValues));
+}
+
+AddedOption OptionGroup::add_flag(const std::string& name, const std::string& description) const {
+  return AddedOption(*command_.add_flag(name, description)
+                          ->group(group_)
+                          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
 std::string see_help(const std::string& command) {

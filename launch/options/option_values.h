@@ -17,17 +17,31 @@ class Option;
 
 namespace layerpipe::launch {
 
+// An option that was declared. CLI11 itself is seen by few sources: it costs seconds in each.
+class AddedOption {
+ public:
+  explicit AddedOption(CLI::Option& option) : option_(option) {}
+  // What the help says of an option that is not given.
+  void default_text(const std::string& text) const;
+
+ private:
+  CLI::Option& option_;
+};
+
+// Ends a command's help, with an example.
+void add_footer(CLI::App& command, const std::string& text);
+
 // Declares options of one group of a command, as texts.
 class OptionGroup {
  public:
   OptionGroup(CLI::App& command, std::string group) : command_(command), group_(std::move(group)) {}
 
   // An option that takes one value; `value` is what the help calls it.
-  CLI::Option* add(const std::string& name, const std::string& value, const std::string& description) const;
+  AddedOption add(const std::string& name, const std::string& value, const std::string& description) const;
   // One that takes several values, or is given several times.
-  CLI::Option* add_list(const std::string& name, const std::string& value,
-                        const std::string& description) const;
-  CLI::Option* add_flag(const std::string& name, const std::string& description) const;
+  AddedOption add_list(const std::string& name, const std::string& value,
+                       const std::string& description) const;
+  AddedOption add_flag(const std::string& name, const std::string& description) const;
 
  private:
   CLI::App& command_;

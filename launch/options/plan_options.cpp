@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "common/errors.h"
 #include "common/units.h"
 #include "launch/options/job_options.h"
@@ -70,7 +68,8 @@ void add_plan_options(CLI::App& command) {
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON instead of a table");
   add_job_option(output, "random_weights", "The model folder needs no weight files");
-  command.footer(
+  add_footer(
+      command,
       "Exits with 3 when the model does not fit.\n"
       "Example:\n  layerpipe plan --model Qwen-Image-Layered --devices 24GiB,24GiB,12GiB --resolution 1024");
 }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -66,11 +65,11 @@ void add_partition_options(const OptionGroup& group) {
   group
       .add("--strategy", "STRATEGY",
            "Who gets how much: balanced (by free memory), fastest, or explicit (the stages in --partition)")
-      ->default_str("balanced");
+      .default_text("balanced");
   group
       .add("--residency", "RESIDENCY",
            "Weights on the device: resident (always), phased (while needed), or auto: the fastest that fits")
-      ->default_str("auto");
+      .default_text("auto");
   group.add("--memory-limit", "SIZE", "Use no more than this of any device, such as 12GiB");
 }
 
@@ -81,7 +80,7 @@ void add_run_options(const OptionGroup& group) {
 
 void add_timeout_option(const OptionGroup& group) {
   group.add("--timeout", "TIME", "Give up when another rank has been silent for so long")
-      ->default_str("120s");
+      .default_text("120s");
 }
 
 RunOptions read_partition_options(const OptionValues& values) {
