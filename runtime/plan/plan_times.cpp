@@ -113,13 +113,17 @@ ExchangeTimes exchange_times(const partition::Plan& plan, const partition::Model
   return times;
 }
 
-// Encoding and decoding. All pictures have one prompt and one negative prompt, and each is another picture.
+// All pictures have one prompt and one negative prompt, which the first window encodes for those behind it.
+enum class Prompts { kEncoded, kKnown };
+
+// Encoding and decoding of a window, each of whose requests has another picture.
 double other_phases(const partition::Plan& plan, const partition::ModelCost& cost,
-                    std::span<const DeviceInfo> devices, const partition::Workload& workload) {
+                    std::span<const DeviceInfo> devices, const partition::Workload& workload,
+                    Prompts encoded) {
   const auto stages = static_cast<std::int64_t>(plan.stages.size());
   const DealtVae dealt{.strips = deal_strips(cost.vae.strips, plan),
                        .tasks = deal_strips(cost.vae.decode_tasks, plan)};
-  PromptWork prompts{.stages = stages, .prompts = workload.branches};
+  PromptWork prompts{.stages = stages, .prompts = encoded == Prompts::kEncoded ? workload.branches : 0};
   for (std::int64_t place = 0; place < stages; ++place) {
     if (plan.stages[static_cast<std::size_t>(place)].text_layers.size() > 0) prompts.chain.push_back(place);
   }
@@ -158,14 +162,19 @@ void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
   std::vector<double> busy(plan.stages.size());
   // Windows are of two sizes at most.
   std::map<std::int64_t, std::int64_t> count_of_size;
-  for (const common::Range& window : windows_of(plan, workload.requests)) ++count_of_size[window.size()];
+  const std::vector<common::Range> all_windows = windows_of(plan, workload.requests);
+  for (const common::Range& window : all_windows) ++count_of_size[window.size()];
   for (const auto& [size, windows] : count_of_size) {
     partition::Workload one = workload;
     one.requests = size;
     const auto times = static_cast<double>(windows);
     const Simulation window = simulate_requests(seconds, one, size, plan.in_flight);
     denoising += times * window.seconds;
-    others += times * other_phases(plan, cost, devices, one);
+    others += times * other_phases(plan, cost, devices, one, Prompts::kKnown);
+    if (size == all_windows.front().size()) {
+      others += other_phases(plan, cost, devices, one, Prompts::kEncoded) -
+                other_phases(plan, cost, devices, one, Prompts::kKnown);
+    }
     for (std::size_t i = 0; i < busy.size(); ++i) busy[i] += times * window.busy_seconds[i];
   }
   plan.predicted_seconds = denoising + others;

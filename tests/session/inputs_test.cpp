@@ -95,7 +95,8 @@ TEST_F(InputsTest, NameAPictureThatHasChangedSinceTheRunBegan) {
     try {
       std::rethrow_exception(failure);
     } catch (const common::AgreedError& error) {
-      EXPECT_EQ(error.what(), job_.images[1].string() + " has changed since the run began");
+      EXPECT_THAT(error.what(),
+                  ::testing::EndsWith(": " + job_.images[1].string() + " has changed since the run began"));
     }
   }
 }
