@@ -102,12 +102,19 @@ Outcome Program::wait() {
   return {exit_code_of(status_), common::read_text_file(out_), common::read_text_file(err_)};
 }
 
+std::string contents_of_process(const std::filesystem::path& file) {
+  try {
+    std::ifstream stream(file);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  } catch (const std::ios_base::failure&) {
+    return {};
+  }
+}
+
 int processes_with(const std::string& word) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
-    if (line.find(word) != std::string::npos) ++count;
+    if (contents_of_process(entry.path() / "cmdline").find(word) != std::string::npos) ++count;
   }
   return count;
 }

@@ -42,6 +42,9 @@ class Program {
   int status_ = 0;
 };
 
+// What a file below /proc/PID holds; nothing when the process has ended meanwhile.
+std::string contents_of_process(const std::filesystem::path& file);
+
 // How many processes have `word` in their command lines: of a run that was given the name of its folder, all
 // from launch/run.sh down to the ranks.
 int processes_with(const std::string& word);

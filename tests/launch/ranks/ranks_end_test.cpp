@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <chrono>
-#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -15,18 +14,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string contents(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 // The process of that rank of the run that has `word` in its command line.
 std::optional<pid_t> process_of_rank(int rank, const std::string& word) {
   const std::string mark = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + '\0';
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string line = contents(entry.path() / "cmdline");
+    const std::string line = contents_of_process(entry.path() / "cmdline");
     if (!line.starts_with(LAYERPIPE_BINARY) || line.find(word) == std::string::npos) continue;
-    if (contents(entry.path() / "environ").find(mark) != std::string::npos)
+    if (contents_of_process(entry.path() / "environ").find(mark) != std::string::npos)
       return static_cast<pid_t>(std::stol(entry.path().filename().string()));
   }
   return {};
@@ -47,7 +41,7 @@ class LongRun {
                      std::vector<std::string>{"LAYERPIPE_PROGRAM=" LAYERPIPE_BINARY});
     while (program_->err().find("denoise step") == std::string::npos && program_->is_running())
       std::this_thread::sleep_for(10ms);
-    std::this_thread::sleep_for(500ms);  // the ranks have heard what each is at
+    std::this_thread::sleep_for(1500ms);  // the ranks have heard what each is at: they tell it once a second
   }
 
   std::filesystem::path out() const { return folder_.path() / "out"; }
