@@ -73,10 +73,11 @@ class WindowTotals {
     for (std::size_t rank = 0; rank < sums.size(); ++rank) sums[rank] += window[rank];
     return sums;
   }
-  void add(const runtime::Engine& engine) {
-    metrics_ = with(engine.metrics());
-    if (trace_.events.empty()) trace_.origin = engine.trace().origin;
-    trace_.append(engine.trace());
+  void add(const std::vector<runtime::RankMetrics>& window) { metrics_ = with(window); }
+  // For a run that writes its trace: it grows with every window.
+  void add(const runtime::Trace& window) {
+    if (trace_.events.empty()) trace_.origin = window.origin;
+    trace_.append(window);
   }
   const runtime::Trace& trace() const { return trace_; }
 
@@ -163,12 +164,13 @@ void make_results(const Job& job, const Settings& settings, ResultSink& sink,
       engine.run(requests, plan,
                  {.progress = progress, .result = take, .failed = fail, .first_request = windows[i].begin},
                  control.stop_requested);
-      totals.add(engine);
+      totals.add(engine.metrics());
+      if (settings.trace) totals.add(engine.trace());
     }
   }
   write_trace(settings, communicator, plan, totals.trace(), run_id);
-  communicator.barrier(
-      "ending");  // the stages' edges are closed at about the same time, which NCCL waits for
+  // The stages' edges are closed at about the same time, which NCCL waits for.
+  communicator.barrier("ending");
   failed.throw_if_any();
 }
 
