@@ -3,13 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "common/errors.h"
 #include "tests/comm/boundaries.h"
 #include "tests/comm/ranks.h"
+#include "tests/support/holdings.h"
 
 namespace layerpipe::comm {
 namespace {
@@ -241,26 +240,6 @@ TEST_P(Channels, MayGoWithoutAFlush) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 
-// What this process holds, ranks that are threads together.
-struct Holdings {
-  std::int64_t threads = 0;
-  std::int64_t descriptors = 0;
-  std::int64_t resident_kib = 0;
-};
-Holdings holdings() {
-  Holdings held;
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    if (word == "Threads:") status >> held.threads;
-    if (word == "VmRSS:") status >> held.resident_kib;
-  }
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    static_cast<void>(entry);
-    ++held.descriptors;
-  }
-  return held;
-}
-
 // One life of a channel; the order in which its ends close is another one each time. No message may come to
 // the channel before or after.
 void live_once(Communicator& ranks, int round) {
@@ -297,23 +276,23 @@ void live_once(Communicator& ranks, int round) {
 TEST_P(Channels, OpenAndCloseAgainAndAgainWithOneNumber) {
   on_all_ranks(GetParam(), [](Communicator& ranks) {
     const int rounds = layerpipe::testing::reopenings();
-    Holdings before;
+    layerpipe::testing::Holdings before;
     for (int round = 0; round < rounds; ++round) {
       if (round == rounds / 4) {
         ranks.barrier("looking");
-        before = holdings();
+        before = layerpipe::testing::holdings();
         ranks.barrier("having looked");
       }
       live_once(ranks, round);
       if (::testing::Test::HasFailure()) FAIL() << "in round " << round;
     }
     ranks.barrier("looking");
-    const Holdings after = holdings();
+    const layerpipe::testing::Holdings after = layerpipe::testing::holdings();
     ranks.barrier("having looked");
     if (channel_options().device.is_cpu()) {
       EXPECT_EQ(after.threads, before.threads);
     }
-    EXPECT_LE(after.descriptors, before.descriptors);
+    EXPECT_LE(after.files, before.files);
     // Descriptions' buffers that were left behind each time, 4 KiB for each rank, would take three times as
     // much.
     EXPECT_LE(after.resident_kib - before.resident_kib, layerpipe::testing::reopenings() * ranks.size());
