@@ -7,7 +7,7 @@
 
 namespace layerpipe::partition {
 
-std::vector<Place> arrange(std::span<const DeviceInfo> devices, const PartitionConfig& config) {
+std::vector<Place> places_by_host(std::span<const DeviceInfo> devices, const PartitionConfig& config) {
   if (devices.empty()) throw common::InputError("there is no device to plan for");
   std::set<int> ranks;
   std::map<std::string, std::size_t> order_of_host;

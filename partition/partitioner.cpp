@@ -180,12 +180,33 @@ std::int64_t places_for(std::int64_t least, std::int64_t requests) {
 
 Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
                const PartitionConfig& config) {
-  Problem problem{.cost = cost, .places = arrange(devices, config), .groups = config.groups};
+  Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
   check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
   // A group works on its own branches alone.
   const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
   const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
   return Partitioner(std::move(problem), config, places_for(saturating, workload.requests)).run();
+}
+
+Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
+                    const Workload& workload, const PartitionConfig& config) {
+  Plan plan = make_plan(cost, devices, workload, config);
+  if (!plan.fits || plan.residency != present.residency || same_layout(plan, present)) return plan;
+  PartitionConfig keeping = config;
+  keeping.strategy = Strategy::kExplicit;
+  for (const Component component : kComponents) keeping.residency[component] = present.residency[component];
+  keeping.stages.clear();
+  for (const StagePlan& stage : present.stages) {
+    keeping.stages.push_back({.rank = stage.rank,
+                              .blocks = stage.blocks,
+                              .text_layers = stage.text_layers,
+                              .vae_percent = stage.vae_percent});
+  }
+  Plan kept = make_plan(cost, devices, workload, keeping);
+  if (!kept.fits || kept.in_flight < plan.in_flight) return plan;
+  kept.strategy = plan.strategy;
+  kept.remarks.emplace_back("The stages are those of the work before, so that nothing is loaded again.");
+  return kept;
 }
 
 std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::span<const DeviceInfo> devices,

@@ -39,6 +39,12 @@ namespace layerpipe::partition {
 Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
                const PartitionConfig& config);
 
+// Of other work for devices that hold what `present` gave them: make_plan(), but with the stages of `present`
+// where these fit too and cost neither residency nor requests in flight, so that what is loaded stays.
+// `devices` are what they were before anything was loaded. Throws like make_plan.
+Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
+                    const Workload& workload, const PartitionConfig& config);
+
 // Requests that keep `stages` stages busy: the smallest R with branches · R ≥ stages + branches − 1, at most
 // `requests`.
 std::int64_t saturating_requests(std::int64_t stages, std::int64_t branches, std::int64_t requests);

@@ -66,7 +66,7 @@ bool same_layout(const Plan& a, const Plan& b) {
            one.blocks == other.blocks && one.text_layers == other.text_layers &&
            one.vae_percent == other.vae_percent;
   };
-  return a.residency == b.residency && a.in_flight == b.in_flight &&
+  return a.residency == b.residency &&
          std::equal(a.stages.begin(), a.stages.end(), b.stages.begin(), b.stages.end(), same_part);
 }
 

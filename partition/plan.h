@@ -63,8 +63,8 @@ struct Plan {
   Topology topology() const;
 };
 
-// Whether networks and edges that were made for one plan serve the other as they are: the same stages with
-// the same parts, the same residency, as many requests in the pipeline.
+// Whether networks that were made for one plan serve the other as they are: the same stages with the same
+// parts, and the same residency.
 bool same_layout(const Plan& a, const Plan& b);
 
 }  // namespace layerpipe::partition

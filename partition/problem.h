@@ -21,7 +21,7 @@ struct Place {
 
 // A place for each device: those of a host side by side, hosts in the order of their first device. Throws
 // InputError for no device and for two of one rank.
-std::vector<Place> arrange(std::span<const DeviceInfo> devices, const PartitionConfig& config);
+std::vector<Place> places_by_host(std::span<const DeviceInfo> devices, const PartitionConfig& config);
 
 // How many units each stage gets, in the order of the places. The blocks of each group add up to all of them;
 // text layers and VAE shares are dealt over all groups.

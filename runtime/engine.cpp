@@ -146,10 +146,15 @@ void Engine::share_metrics() {
 }
 
 StageState& Engine::state_for(const partition::Plan& plan) {
-  if (state_ && same_layout(state_->plan, plan)) return *state_;
-  state_.reset();  // before there is a second one on the device
   const int place = plan.topology().index_of(communicator_.rank());
-  const partition::StagePlan part = plan.stages[static_cast<std::size_t>(place)];
+  const partition::StagePlan& part = plan.stages[static_cast<std::size_t>(place)];
+  if (state_ && same_layout(state_->plan, plan)) {
+    if (state_->plan.in_flight != plan.in_flight) state_->links.reset();
+    state_->plan = plan;
+    state_->part = part;
+    return *state_;
+  }
+  state_.reset();  // before there is a second one on the device
   state_.reset(
       new StageState{.plan = plan,
                      .part = part,

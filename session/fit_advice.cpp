@@ -89,7 +89,8 @@ Change more_devices(PlanInput input) {
 
 partition::Plan PlanInput::plan() const {
   const partition::ModelCost cost = cost_of(workload);
-  partition::Plan plan = partition::make_plan(cost, devices, work, config);
+  partition::Plan plan = present ? partition::make_next_plan(*present, cost, devices, work, config)
+                                 : partition::make_plan(cost, devices, work, config);
   runtime::predict_times(plan, cost, devices, work);
   return plan;
 }

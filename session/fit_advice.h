@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct PlanInput {
   std::vector<partition::DeviceInfo> devices;
   partition::Workload work;
   partition::PartitionConfig config;
+  // What the devices hold already; its stages are kept where they fit (partition::make_next_plan).
+  std::optional<partition::Plan> present = std::nullopt;
 
   // With times, where speeds are known.
   partition::Plan plan() const;

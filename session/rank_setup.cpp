@@ -28,14 +28,12 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
   return takes_nccl ? comm::ChannelKind::kNccl : comm::ChannelKind::kHost;
 }
 
-Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& communicator) {
+Machinery set_up(const Settings& settings, comm::Communicator& communicator) {
   Machinery machinery;
   comm::run_collectively(communicator, "choosing devices", [&] {
     const runtime::HostPlace place = host_place(communicator);
     share_cores(place);
     machinery.device = runtime::choose_device(device_choice(settings.device), place);
-    if (job.seed_device == "cuda" && machinery.device.device.is_cpu())
-      throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
     runtime::use_device(machinery.device.device);
     stay_near(machinery.device);
   });
@@ -51,7 +49,7 @@ Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& c
         .model_folder = settings.model,
         .device = device,
         .dtype = machinery.dtype,
-        .weights = job.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+        .weights = settings.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
         .channel = machinery.channel};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
     machinery.fingerprint = model::fingerprint(settings.model);

@@ -9,7 +9,6 @@
 #include "comm/communicator.h"
 #include "runtime/device/device.h"
 #include "runtime/engine.h"
-#include "session/job.h"
 #include "session/settings.h"
 
 namespace layerpipe::session {
@@ -24,7 +23,7 @@ struct Machinery {
 
 // Chooses this rank's device and opens the model, without reading a weight. Called by all ranks. Throws
 // AgreedError, and on a rank alone InputError.
-Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& communicator);
+Machinery set_up(const Settings& settings, comm::Communicator& communicator);
 
 // What the ranks of a run compute on. Parts of GPUs (MIG) when one of them has such a part.
 enum class RanksOn { kCpus, kGpus, kPartsOfGpus };

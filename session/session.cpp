@@ -16,7 +16,6 @@
 #include "runtime/plan/windows.h"
 #include "session/dtype.h"
 #include "session/exit_report.h"
-#include "session/failed_requests.h"
 #include "session/fit_advice.h"
 #include "session/ranks.h"
 #include "session/recording.h"
@@ -30,43 +29,18 @@ std::string make_run_id() {
   return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
+}  // namespace
+
 // A plan, the same on every rank, and what it was made from.
-struct Planning {
+struct Session::Planning {
   PlanInput input;
   partition::Plan plan;
 };
 
-// `tell` is called with a plan that does not fit, before what is thrown then.
-Planning make_plan(const Settings& settings, comm::Communicator& communicator, const Machinery& machinery,
-                   const Work& work, const std::function<void(const Planning&)>& tell) {
-  const runtime::ModelFolder& model = machinery.engine->model();
-  runtime::CostWorkload workload =
-      runtime::cost_workload_of(work.requests, model, machinery.device, machinery.dtype, communicator);
-  workload.over_nccl = machinery.channel == comm::ChannelKind::kNccl;
-  Planning planning{
-      .input = {.cost_of =
-                    [&](const runtime::CostWorkload& other) { return runtime::model_cost(model, other); },
-                .workload = workload,
-                .devices = runtime::gather_devices(communicator, machinery.device, model.config(), workload,
-                                                   host_place(communicator).count),
-                .work = runtime::workload_of(work.requests),
-                .config = settings.run_config.partition},
-      .plan = {}};
-  comm::run_collectively(communicator, "planning", [&] {
-    planning.plan = planning.input.plan();
-    if (planning.plan.fits) return;
-    tell(planning);
-    throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
-                                  fit_advice(planning.input));
-  });
-  comm::check_agreement(communicator, {{"plan", runtime::plan_json(planning.plan)}});
-  return planning;
-}
-
-// What all windows up to now have taken, and done, together.
-class WindowTotals {
+// What the windows of a job up to now have taken together, by rank.
+class Session::Totals {
  public:
-  explicit WindowTotals(int ranks) : metrics_(static_cast<std::size_t>(ranks)) {}
+  explicit Totals(int ranks) : metrics_(static_cast<std::size_t>(ranks)) {}
 
   std::vector<runtime::RankMetrics> with(const std::vector<runtime::RankMetrics>& window) const {
     std::vector<runtime::RankMetrics> sums = metrics_;
@@ -74,104 +48,157 @@ class WindowTotals {
     return sums;
   }
   void add(const std::vector<runtime::RankMetrics>& window) { metrics_ = with(window); }
-  // For a run that writes its trace: it grows with every window.
-  void add(const runtime::Trace& window) {
-    if (trace_.events.empty()) trace_.origin = window.origin;
-    trace_.append(window);
-  }
-  const runtime::Trace& trace() const { return trace_; }
 
  private:
-  std::vector<runtime::RankMetrics> metrics_;  // by rank
-  runtime::Trace trace_;                       // of this rank
+  std::vector<runtime::RankMetrics> metrics_;
 };
 
-// Writes every rank's trace into one file.
-void write_trace(const Settings& settings, comm::Communicator& communicator, const partition::Plan& plan,
-                 const runtime::Trace& trace, const std::string& run_id) {
-  if (!settings.trace) return;
-  const auto all = communicator.all_gather(runtime::serialise(trace), "gathering the trace");
-  if (communicator.rank() != 0) return;
+Session::Session(Settings settings, comm::Communicator& communicator, const RunControl& control)
+    : settings_(std::move(settings)),
+      communicator_(communicator),
+      control_(control),
+      machinery_(set_up(settings_, communicator)),
+      run_id_(make_run_id()) {
+  const std::string& remark = machinery_.device.remark;
+  if (is_first() && !remark.empty()) control_.observer.notice("--device auto takes the CPU: " + remark);
+  comm::check_agreement(communicator_, facts_of(settings_, machinery_));
+}
+
+void Session::check(const Job& job) const {
+  if (job.seed_device == "cuda" && machinery_.device.device.is_cpu())
+    throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
+  if (job.random_weights == settings_.random_weights) return;
+  throw common::InputError(job.random_weights
+                               ? "the job asks for random weights, but those of the model folder are loaded"
+                               : "the job asks for the model's weights, but random ones are loaded",
+                           "Give it to a run of its own.");
+}
+
+// The devices are asked once: what the jobs before have loaded is not free any more, but ours.
+Session::Planning Session::plan(const Job& job, const Work& work) {
+  const runtime::ModelFolder& model = machinery_.engine->model();
+  runtime::CostWorkload workload =
+      runtime::cost_workload_of(work.requests, model, machinery_.device, machinery_.dtype, communicator_);
+  workload.over_nccl = machinery_.channel == comm::ChannelKind::kNccl;
+  if (!devices_) {
+    devices_ = runtime::gather_devices(communicator_, machinery_.device, model.config(), workload,
+                                       host_place(communicator_).count);
+  }
+  Planning planning{.input = {.cost_of =
+                                  [&model](const runtime::CostWorkload& other) {
+                                    return runtime::model_cost(model, other);
+                                  },
+                              .workload = workload,
+                              .devices = *devices_,
+                              .work = runtime::workload_of(work.requests),
+                              .config = settings_.run_config.partition,
+                              .present = present_},
+                    .plan = {}};
+  comm::run_collectively(communicator_, "planning", [&] {
+    planning.plan = planning.input.plan();
+    if (planning.plan.fits) return;
+    if (is_first())
+      control_.observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
+    throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
+                                  fit_advice(planning.input));
+  });
+  comm::check_agreement(communicator_, {{"plan", runtime::plan_json(planning.plan)}});
+  return planning;
+}
+
+void Session::make(const Job& job, ResultSink& sink) {
+  RunObserver& observer = control_.observer;
+  control_.doing = "the pictures";
+  comm::run_collectively(communicator_, "checking the job", [&] { check(job); });
+  comm::check_agreement(communicator_, {{"job", to_json(job)}});
+  Inputs inputs(job, communicator_, control_.stop_requested, observer);
+  Work& work = inputs.work();
+  for (results::RunRecord& record : work.records) record_setup(settings_, machinery_, record);
+  comm::run_collectively(communicator_, "checking what is to be made", [&] {
+    for (const runtime::Request& request : work.requests) machinery_.engine->check(request);
+  });
+  const Planning planning = plan(job, work);
+  comm::run_collectively(communicator_, "preparing for the results", [&] {
+    if (is_first()) sink.begin(machinery_, work);
+  });
+  if (is_first()) observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
+  FailedRequests failed(work.records, observer);
+  run_windows(planning, inputs, sink, failed);
+  write_trace(planning.plan);
+  // The ranks part, or go on to the next job, at about the same time: closing the stages' edges, NCCL waits
+  // for all.
+  communicator_.barrier("ending");
+  failed.throw_if_any();
+}
+
+void Session::run_windows(const Planning& planning, Inputs& inputs, ResultSink& sink,
+                          FailedRequests& failed) {
+  RunObserver& observer = control_.observer;
+  const at::Device device = machinery_.device.device;
+  if (is_first()) observer.work_begins([device] { return runtime::memory_use(device); });
+  const auto end_of_work = c10::make_scope_exit([&] {
+    if (is_first()) observer.work_ends();
+  });
+  const auto count = static_cast<std::int64_t>(inputs.work().requests.size());
+  const std::vector<common::Range> windows = runtime::windows_of(planning.plan, count);
+  Totals totals(communicator_.size());
+  present_ = planning.plan;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const std::vector<runtime::Request> requests = inputs.window(windows[i]);
+    if (i + 1 < windows.size()) inputs.read_ahead(windows[i + 1]);
+    if (is_first()) observer.window_begins(windows[i], count);
+    run_window(windows[i], requests, planning.plan, inputs.work(), sink, failed, totals);
+  }
+  results_before_ += count;
+}
+
+void Session::run_window(const common::Range& results, std::span<const runtime::Request> requests,
+                         const partition::Plan& plan, const Work& work, ResultSink& sink,
+                         FailedRequests& failed, Totals& totals) {
+  runtime::Engine& engine = *machinery_.engine;
+  const auto first = static_cast<std::size_t>(results.begin);
+  const auto progress = [&](const runtime::Progress& now) {
+    if (is_first()) control_.observer.progress(now);
+    control_.doing = doing_after(now);
+  };
+  const auto take = [&](std::size_t index, const runtime::Result& result) {
+    communicator_.now_doing(fmt::format("writing result {}", first + index));
+    results::RunRecord record = work.records[first + index];
+    const std::vector<runtime::RankMetrics> ranks = totals.with(engine.metrics());
+    record_metrics({plan, ranks, result.step_seconds, run_id_}, record);
+    record_memory(engine, machinery_.device.device, record);
+    sink.take(first + index, record, result, [&] {
+      communicator_.report_progress();
+      communicator_.check();
+    });
+  };
+  const auto fail = [&](std::size_t index, const std::exception_ptr& reason) {
+    failed.add(first + index, reason);
+  };
+  engine.run(requests, plan,
+             {.progress = progress,
+              .result = take,
+              .failed = fail,
+              .first_request = results_before_ + results.begin},
+             control_.stop_requested);
+  totals.add(engine.metrics());
+  if (!settings_.trace) return;
+  if (trace_.events.empty()) trace_.origin = engine.trace().origin;
+  trace_.append(engine.trace());
+}
+
+// Every rank's trace goes into one file.
+void Session::write_trace(const partition::Plan& plan) const {
+  if (!settings_.trace) return;
+  const auto all = communicator_.all_gather(runtime::serialise(trace_), "gathering the trace");
+  if (!is_first()) return;
   std::vector<results::TracedRank> ranks;
   for (const partition::StagePlan& stage : plan.stages) {
     ranks.push_back({fmt::format("rank {} on {}: blocks {}-{}", stage.rank, stage.host, stage.blocks.begin,
                                  stage.blocks.end - 1),
                      runtime::deserialise_trace(all[static_cast<std::size_t>(stage.rank)])});
   }
-  results::write_trace(*settings.trace, ranks, run_id);
-}
-
-}  // namespace
-
-void make_results(const Job& job, const Settings& settings, ResultSink& sink,
-                  comm::Communicator& communicator, const RunControl& control) {
-  const bool is_first = communicator.rank() == 0;
-  RunObserver& observer = control.observer;
-  const Machinery machinery = set_up(job, settings, communicator);
-  const runtime::DeviceFacts& device = machinery.device;
-  runtime::Engine& engine = *machinery.engine;
-  if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
-  comm::check_agreement(communicator, facts_of(settings, machinery));
-  control.doing = "the pictures";
-  Inputs inputs(job, communicator, control.stop_requested, observer);
-  Work& work = inputs.work();
-  for (results::RunRecord& record : work.records) record_setup(settings, machinery, record);
-  comm::run_collectively(communicator, "checking what is to be made", [&] {
-    for (const runtime::Request& request : work.requests) engine.check(request);
-  });
-  const auto tell = [&](const Planning& planning) {
-    if (is_first) observer.planned({planning.plan, planning.input, job, settings, device});
-  };
-  const Planning planning = make_plan(settings, communicator, machinery, work, tell);
-  const partition::Plan& plan = planning.plan;
-  comm::run_collectively(communicator, "preparing for the results", [&] {
-    if (is_first) sink.begin(machinery, work);
-  });
-  tell(planning);
-  FailedRequests failed(work.records, observer);
-  const std::string run_id = make_run_id();
-  WindowTotals totals(communicator.size());
-  {
-    if (is_first) observer.work_begins([device] { return runtime::memory_use(device.device); });
-    const auto end_of_work = c10::make_scope_exit([&] {
-      if (is_first) observer.work_ends();
-    });
-    const auto count = static_cast<std::int64_t>(work.requests.size());
-    const std::vector<common::Range> windows = runtime::windows_of(plan, count);
-    for (std::size_t i = 0; i < windows.size(); ++i) {
-      const auto first = static_cast<std::size_t>(windows[i].begin);
-      const std::vector<runtime::Request> requests = inputs.window(windows[i]);
-      if (i + 1 < windows.size()) inputs.read_ahead(windows[i + 1]);
-      if (is_first) observer.window_begins(windows[i], count);
-      const auto progress = [&](const runtime::Progress& now) {
-        if (is_first) observer.progress(now);
-        control.doing = doing_after(now);
-      };
-      const auto take = [&](std::size_t index, const runtime::Result& result) {
-        communicator.now_doing(fmt::format("writing result {}", first + index));
-        results::RunRecord record = work.records[first + index];
-        const std::vector<runtime::RankMetrics> ranks = totals.with(engine.metrics());
-        record_metrics({plan, ranks, result.step_seconds, run_id}, record);
-        record_memory(engine, device.device, record);
-        sink.take(first + index, record, result, [&] {
-          communicator.report_progress();
-          communicator.check();
-        });
-      };
-      const auto fail = [&](std::size_t index, const std::exception_ptr& reason) {
-        failed.add(first + index, reason);
-      };
-      engine.run(requests, plan,
-                 {.progress = progress, .result = take, .failed = fail, .first_request = windows[i].begin},
-                 control.stop_requested);
-      totals.add(engine.metrics());
-      if (settings.trace) totals.add(engine.trace());
-    }
-  }
-  write_trace(settings, communicator, plan, totals.trace(), run_id);
-  // The stages' edges are closed at about the same time, which NCCL waits for.
-  communicator.barrier("ending");
-  failed.throw_if_any();
+  results::write_trace(*settings_.trace, ranks, run_id_);
 }
 
 }  // namespace layerpipe::session

@@ -13,6 +13,7 @@ namespace layerpipe::session {
 
 struct Settings {
   std::filesystem::path model;
+  bool random_weights = false;                 // in place of the folder's
   std::string device = "auto";                 // or "cuda" or "cpu"
   runtime::RunConfig run_config;               // of --partition and the options that stand above it
   std::optional<std::filesystem::path> trace;  // where every rank's trace is written

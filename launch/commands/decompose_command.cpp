@@ -76,8 +76,9 @@ void run_decompose(const DecomposeOptions& options, const CommandContext& contex
   const auto start = std::chrono::steady_clock::now();
   WrittenResults results(options);
   RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, context.stop_requested);
-  session::make_results(options.job, options.settings, results, *context.communicator,
-                        {context.stop_requested, context.doing, display});
+  session::Session session(options.settings, *context.communicator,
+                           {context.stop_requested, context.doing, display});
+  session.make(options.job, results);
   if (context.communicator->rank() != 0 || options.quiet) return;
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   results.print_summary(took.count());

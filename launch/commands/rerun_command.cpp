@@ -221,6 +221,7 @@ session::Settings settings_of(const results::RunRecord& record, const RerunOptio
   check_dtype(record.dtype);
   session::Settings settings;
   settings.model = options.model.empty() ? fs::path(record.model_folder) : options.model;
+  settings.random_weights = job.random_weights;
   settings.device = !options.device.empty() ? options.device : record.on_cpu() ? "cpu" : "cuda";
   settings.run_config.dtype = record.dtype;
   settings.run_config.comm.timeout = options.timeout;
@@ -288,7 +289,7 @@ RerunOptions read_rerun_options(const CLI::App& command) {
 // Runs on every rank, which need not be as many as they were; rank 0 alone reads run.json and the picture.
 // Says before the work what has changed since, and writes to `context.out` whether the layers have the same
 // bits: where they have not, by how much they differ from the PNG files beside run.json. Writes no file.
-// Throws InputError when a layer differs, and the errors of session::make_results (session/session.h).
+// Throws InputError when a layer differs, and the errors of session::Session.
 void run_rerun(const RerunOptions& options, const CommandContext& context) {
   comm::Communicator& communicator = *context.communicator;
   const results::RunRecord record = read_record(options, communicator);
@@ -299,8 +300,8 @@ void run_rerun(const RerunOptions& options, const CommandContext& context) {
   });
   ComparedResult result(options, record);
   RunDisplay display(options.quiet ? Loudness::kQuiet : Loudness::kUsual, context.stop_requested);
-  session::make_results(run.job, run.settings, result, communicator,
-                        {context.stop_requested, context.doing, display});
+  session::Session session(run.settings, communicator, {context.stop_requested, context.doing, display});
+  session.make(run.job, result);
   comm::run_collectively(communicator, "comparing", [&] {
     if (communicator.rank() == 0) result.conclude(context.out);
   });

@@ -112,6 +112,7 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   read_optional_path(values, "--trace", output.trace);
   output.inputs = job.images;
   if (job.init_latents) output.inputs.push_back(*job.init_latents);
+  settings.random_weights = job.random_weights;
   values.read_choice("--device", settings.device, {"auto", "cuda", "cpu"});
   settings.run_config = make_run_config(read_run_options(values));
   settings.trace = output.trace;

@@ -132,10 +132,11 @@ BlockSeconds sustained(const std::function<BlockSeconds()>& run) {
   return {sum.attention / runs, sum.rest / runs};
 }
 
-BlockSeconds measure(SampleBlock& block, const at::Device& device, const std::function<void()>& moves) {
+BlockSeconds measure(SampleBlock& block, const at::Device& device,
+                     const std::function<void()>& report_progress) {
   const auto run = [&] {
     const BlockSeconds seconds = block.run();
-    if (moves) moves();
+    if (report_progress) report_progress();
     return seconds;
   };
   run();  // libraries load and choose their kernels
@@ -175,15 +176,15 @@ double operations_per_second(const model::TransformerConfig& config, const Trans
 
 double measure_operations_per_second(const model::TransformerConfig& config, const TransformerTokens& tokens,
                                      const model::ComputeTarget& target, std::uint64_t free_bytes,
-                                     const std::function<void()>& moves) {
+                                     const std::function<void()>& report_progress) {
   const TransformerTokens sample = sample_tokens(config, tokens, target);
   // Whether the model fits is for the plan to say.
   if (first_use_bytes(target.device) + SampleBlock::bytes(config, sample, target) > free_bytes) return 0;
   double speed = 0;
   try {
     SampleBlock block(config, sample, target);
-    if (moves) moves();
-    speed = operations_per_second(config, tokens, sample, measure(block, target.device, moves));
+    if (report_progress) report_progress();
+    speed = operations_per_second(config, tokens, sample, measure(block, target.device, report_progress));
   } catch (const c10::OutOfMemoryError&) {
     // Another program was faster.
   }

@@ -31,11 +31,11 @@ double operations_per_second(const model::TransformerConfig& config, const model
 // The same, measured with a block of random weights, after a run that does not count: on a CPU by the
 // quickest of three runs (what disturbs a run only makes it longer), or of fewer when they take long; on a
 // GPU by the second half of a second of runs, since it slows down as it warms up. What the block does beside
-// matrix products and attention counts in. Calls `moves` between runs. 0, unknown, where the memory for it is
-// not free; `free_bytes` is what is free of the device.
+// matrix products and attention counts in. Calls `report_progress` between runs. 0, unknown, where the memory
+// for it is not free; `free_bytes` is what is free of the device.
 double measure_operations_per_second(const model::TransformerConfig& config,
                                      const model::TransformerTokens& tokens,
                                      const model::ComputeTarget& target, std::uint64_t free_bytes,
-                                     const std::function<void()>& moves = {});
+                                     const std::function<void()>& report_progress = {});
 
 }  // namespace layerpipe::runtime

@@ -23,10 +23,11 @@ struct KnownInputs {
   at::Tensor image_latents;                                    // its latents
 };
 
-// Made for a plan, and used for as long as plans have its layout (partition::same_layout). After a failure it
-// goes: boundaries of the broken window may still be under way.
+// Made for a plan, and used for as long as plans have its layout (partition::same_layout); the links, for as
+// long as they have as many requests in flight, too. After a failure it goes: boundaries of the broken window
+// may still be under way.
 struct StageState {
-  partition::Plan plan;
+  partition::Plan plan;       // of the last window
   partition::StagePlan part;  // this rank's
   NetworkSet networks;
   HostExchange exchange;

@@ -71,6 +71,38 @@ TEST(Partitioner, KeepsAResidencyThatWasAskedFor) {
   EXPECT_FALSE(make_plan(cost, devices_with({499}), {}, config).fits);
 }
 
+TEST(NextPlan, KeepsTheStagesWhereTheyFit) {
+  ModelCost cost = plain_model(12, 10);
+  cost.transformer.workspace_bytes = 20;
+  const std::vector<DeviceInfo> devices = devices_with({130, 100});
+  const Plan first = make_plan(cost, devices, {}, kNoReserve);
+  ASSERT_TRUE(first.fits);
+  EXPECT_THAT(testing::blocks_of(first), ElementsAre(7, 5));
+  EXPECT_TRUE(same_layout(make_next_plan(first, cost, devices, {}, kNoReserve), first));
+  Plan present = first;
+  present.stages[0].blocks = {0, 9};
+  present.stages[1].blocks = {9, 12};
+  const Plan kept = make_next_plan(present, cost, devices, {}, kNoReserve);
+  EXPECT_TRUE(same_layout(kept, present));
+  EXPECT_EQ(kept.strategy, Strategy::kBalanced);
+  EXPECT_THAT(kept.remarks, ::testing::Contains(
+                                "The stages are those of the work before, so that nothing is loaded again."));
+  cost.transformer.workspace_bytes = 45;  // nine blocks do not fit the first device any more
+  const Plan moved = make_next_plan(present, cost, devices, {}, kNoReserve);
+  EXPECT_FALSE(same_layout(moved, present));
+  EXPECT_THAT(testing::blocks_of(moved), ElementsAre(7, 5));
+  EXPECT_TRUE(moved.fits);
+}
+
+TEST(NextPlan, TakesAFasterResidencyRatherThanTheStagesThatAreThere) {
+  ModelCost cost = plain_model(4, 100, 2, 50);
+  const std::vector<DeviceInfo> devices = devices_with({1000});
+  Plan present = make_plan(cost, devices, {}, kNoReserve);
+  present.residency = {Residency::kPhased, Residency::kPhased, Residency::kPhased};
+  const Plan next = make_next_plan(present, cost, devices, {}, kNoReserve);
+  EXPECT_EQ(next.residency.transformer, Residency::kResident);
+}
+
 TEST(Partitioner, SaturatesTheStages) {
   EXPECT_EQ(places_for(5, 16), 8);
   EXPECT_EQ(places_for(3, 8), 4);

@@ -10,22 +10,12 @@
 #include "common/errors.h"
 #include "media/png_writer.h"
 #include "results/layer_pixels.h"
+#include "tests/session/silent_observer.h"
 #include "tests/support/local_ranks.h"
 #include "tests/support/temporary_folder.h"
 
 namespace layerpipe::session {
 namespace {
-
-class SilentObserver : public RunObserver {
- public:
-  void notice(const std::string&) override {}
-  void failed(const std::string&) override {}
-  void planned(const PlannedRun&) override {}
-  void work_begins(std::function<runtime::MemoryUse()>) override {}
-  void window_begins(const common::Range&, std::int64_t) override {}
-  void progress(const runtime::Progress&) override {}
-  void work_ends() noexcept override {}
-};
 
 class InputsTest : public ::testing::Test {
  protected:
