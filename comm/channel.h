@@ -45,7 +45,7 @@ class ReceiveChannel {
  public:
   // Closes this end; what is received later is dropped.
   virtual ~ReceiveChannel() = default;
-  // As of a SendChannel.
+  // The same as SendChannel::wait_until_open().
   virtual void wait_until_open() {}
   // The next boundary in the order of sending; its tensors lie on this end's device and belong to the caller.
   // Up to `depth` boundaries are received ahead, while the caller computes. The data is there when this comes

@@ -71,7 +71,7 @@ class Communicator {
   // timeout counts as stalled.
   virtual void report_progress() noexcept = 0;
   virtual void now_doing(std::string doing) = 0;
-  // For IdleScope.
+  // IdleScope calls these.
   virtual void begin_idle() = 0;
   virtual void end_idle() noexcept = 0;
 

@@ -59,7 +59,8 @@ std::optional<Verdict> Liveness::judge(int awaited, Clock::time_point since, Clo
     last_move = std::max(last_move, rank.moved);
     last_known = std::min(last_known, rank.heard);
     if (rank.pulse.state == RankState::kComputing) {
-      // By its own account, not by the lack of one: a rank that was killed while it computed is silent.
+      // What counts is the rank's own account, not the lack of one: a rank that was killed while it computed
+      // is silent.
       if (rank.heard - rank.moved <= timeout_) return std::nullopt;
       return Verdict{at, Blame::kStandsStill, now - rank.moved};
     }

@@ -31,7 +31,7 @@ struct Verdict {
   Clock::duration lasted{};  // how long it has been silent, or has not moved
 };
 
-// One per rank. Not safe for several threads: the owner has a lock (rank_monitor.h).
+// Each rank has one. It is not safe for several threads: its owner holds a lock (rank_monitor.h).
 class Liveness {
  public:
   // All ranks count as heard of at `now`.

@@ -42,8 +42,8 @@ struct Link {
   std::shared_ptr<RankMonitor> monitor;
   std::shared_ptr<Transport> transport;
   std::shared_ptr<ChannelNumbers> numbers = std::make_shared<ChannelNumbers>();
-  // Of channels over NCCL (nccl_worker.h): held while this rank connects an edge; and the threads of those
-  // that are closed.
+  // Channels over NCCL use these (nccl_worker.h): a lock held while this rank connects an edge; the threads
+  // of those that are closed.
   std::shared_ptr<std::timed_mutex> connecting = std::make_shared<std::timed_mutex>();
   std::shared_ptr<ClosingThreads> closing_threads = std::make_shared<ClosingThreads>();
 };

@@ -65,7 +65,7 @@ class RankMonitor {
   void set_done();
   void wait_for_all_done() noexcept;
 
-  // For the heartbeat.
+  // The heartbeat calls these.
   void heard(int from, Pulse pulse);
   // What to tell now. Where this rank is idle, looks for one that is silent, too.
   Pulse beat();

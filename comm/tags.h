@@ -20,7 +20,7 @@ inline constexpr Tag kFirstChannelTag = 1 + 2 * kMaxSpaces;
 inline constexpr Tag kTagLimit = 1 << 17;
 
 inline constexpr int kTagsOfChannel = 5;
-// In one space. Below, a channel is the number that it has among those of all spaces.
+// The number of channels in one space. Below, a channel is the number that it has among those of all spaces.
 inline constexpr int kMaxChannels = (kTagLimit - kFirstChannelTag) / kTagsOfChannel / kMaxSpaces;
 constexpr int channel_of_space(int space, int channel) {
   return space * kMaxChannels + channel;
@@ -31,12 +31,12 @@ constexpr Tag description_tag(int channel) {
 constexpr Tag payload_tag(int channel) {
   return description_tag(channel) + 1;
 }
-// Of a receiver over NCCL.
+// A receiver over NCCL asks for its boundaries with it.
 constexpr Tag request_tag(int channel) {
   return description_tag(channel) + 4;
 }
-// To connect over NCCL, from the lower of two ranks to the higher one; a channel's number may be used in both
-// directions.
+// An invitation to connect over NCCL goes from the lower of two ranks to the higher one; a channel's number
+// may be used in both directions.
 constexpr Tag invitation_tag(int channel, bool inviter_sends) {
   return description_tag(channel) + (inviter_sends ? 2 : 3);
 }

@@ -10,7 +10,8 @@
 
 namespace layerpipe::comm {
 
-// Which stream of messages between two ranks a message belongs to. Streams do not wait for one another.
+// A tag says which stream of messages between two ranks a message belongs to. Streams do not wait for one
+// another.
 using Tag = int;
 
 // A message is at most this long. It is also the grain in which movement is seen: whoever moves more cuts it

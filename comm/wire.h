@@ -34,7 +34,7 @@ class WireWriter {
   std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:
-  // Not inline: GCC 12 warns without cause of a vector that grows by known sizes.
+  // It is not inline, since GCC 12 warns without cause of a vector that grows by known sizes.
   void append(std::span<const std::byte> more);
 
   std::vector<std::byte> bytes_;

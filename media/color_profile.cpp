@@ -72,7 +72,7 @@ std::string name_of(const Profile& profile) {
   return name;
 }
 
-// To follow "its colour profile".
+// The text follows "its colour profile".
 std::string in_quotes(const std::string& name) {
   return name.empty() ? name : " \"" + name + "\"";
 }

@@ -1,4 +1,4 @@
-// In place of color_profile.cpp in a build without Little CMS.
+// This file takes the place of color_profile.cpp in a build without Little CMS.
 #include "media/color_profile.h"
 
 namespace layerpipe::media {

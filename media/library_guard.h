@@ -1,5 +1,5 @@
 // Calling C libraries that report an error by a longjmp, safely from C++: what the files that use libpng and
-// libjpeg share. Not for other files.
+// libjpeg share. Other files do not include it.
 //
 // A longjmp skips destructors. So every call that can fail is made inside guarded(), by a lambda that owns
 // nothing: memory is allocated, and exceptions are thrown, outside of it.

@@ -1,4 +1,4 @@
-// stack.xml of an OpenRaster document: which layers there are. For ora_reader.cpp and its tests.
+// stack.xml of an OpenRaster document: which layers there are. Only ora_reader.cpp and its tests include it.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Finds the chunks of a PNG that say how its picture is meant. Not for other files than png_reader.cpp.
+// Finds the chunks of a PNG that say how its picture is meant. Only png_reader.cpp includes it.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// How libpng reports errors in png_reader.cpp and png_writer.cpp. Not for other files.
+// How libpng reports errors in png_reader.cpp and png_writer.cpp. Other files do not include it.
 #pragma once
 
 #include <png.h>

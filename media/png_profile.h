@@ -1,4 +1,4 @@
-// The colour profile in a PNG's iCCP chunk. Not for other files than png_reader.cpp.
+// The colour profile in a PNG's iCCP chunk. Only png_reader.cpp includes it.
 #pragma once
 
 #include <cstddef>

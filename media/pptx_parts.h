@@ -1,4 +1,4 @@
-// The parts of a presentation that are the same in each. For pptx_writer.cpp.
+// The parts of a presentation that are the same in each. Only pptx_writer.cpp includes it.
 #pragma once
 
 #include <span>

@@ -1,4 +1,4 @@
-// The bytes of a PSD file on their way to the disk. For psd_writer.cpp and psd_resources.cpp.
+// The bytes of a PSD file on their way to the disk. Only psd_writer.cpp and psd_resources.cpp include it.
 #pragma once
 
 #include <cstdint>

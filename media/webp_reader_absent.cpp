@@ -1,4 +1,4 @@
-// In place of webp_reader.cpp in a build without libwebp.
+// This file takes the place of webp_reader.cpp in a build without libwebp.
 #include "common/errors.h"
 #include "media/picture_errors.h"
 #include "media/webp_reader.h"

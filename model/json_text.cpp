@@ -17,8 +17,8 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::size_t kLongestShown = 60;
 constexpr std::size_t kLongestReason = 200;
 
-// At most `most` bytes, cut between two code points. Of the control characters, JSON and nlohmann's messages
-// escape all but DEL.
+// Keeps at most `most` bytes, cut between two code points. Of the control characters, JSON and nlohmann's
+// messages escape all but DEL.
 std::string cut(std::string text, std::size_t most) {
   std::replace(text.begin(), text.end(), '\x7f', '?');
   if (text.size() <= most) return text;
@@ -72,7 +72,7 @@ class DocumentBuilder : public json::json_sax_t {
     return 1 + static_cast<std::size_t>(std::count(text_.begin(), end, '\n'));
   }
 
-  // Where the next value belongs: the document itself, behind a key, or at the end of a list.
+  // The place where the next value belongs: the document itself, behind a key, or at the end of a list.
   json& place() {
     if (open_.empty()) return document_;
     if (open_.back()->is_array()) return open_.back()->emplace_back();

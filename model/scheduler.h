@@ -21,8 +21,8 @@ struct Schedule {
 // numpy.linspace in double: the step is rounded once, the last value is exact. count ≥ 1.
 std::vector<double> linspace(double first, double last, std::int64_t count);
 
-// From the noise levels of a pipeline (pipeline/pipeline.h), at least one, from the noisiest on: shifted by
-// `mu` and as the config says.
+// Makes it from the noise levels of a pipeline (pipeline/pipeline.h), at least one, from the noisiest on:
+// shifted by `mu` and as the config says.
 Schedule make_schedule(const SchedulerConfig& config, const std::vector<double>& levels, double mu);
 
 // One Euler step: latents + (sigma_next − sigma) · prediction, in fp32, given back in the prediction's dtype.

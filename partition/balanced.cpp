@@ -57,7 +57,7 @@ class Balancing {
   int rank(std::size_t i) const { return problem_.places[i].device.rank; }
   std::uint64_t over(std::size_t i) const { return excess(peaks_[i].most(), budget(i)); }
 
-  // Of these places, the roomiest first.
+  // Gives these places without `from`, the roomiest first.
   std::vector<std::size_t> roomiest_beside(std::size_t from, const common::Range& places) const {
     constexpr std::size_t kMostTried = 4;  // the roomiest one nearly always takes it
     std::vector<std::size_t> stages;
@@ -130,7 +130,7 @@ class Balancing {
     }
   }
 
-  // In floating point: budgets may be missed by exabytes.
+  // The sum is in floating point, since budgets may be missed by exabytes.
   static double total_excess(const PhaseBytes& peaks, std::uint64_t budget) {
     return static_cast<double>(excess(peaks.encode, budget)) +
            static_cast<double>(excess(peaks.denoise, budget)) +

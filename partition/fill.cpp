@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::int64_t kUnreachable = -1;
 
-// After some places: the text layers placed so far, and whether the VAE is. The more of the group's blocks
-// are placed, the better: whatever the following stages can hold of many, they can hold of fewer.
+// What is known after some places: the text layers placed so far, and whether the VAE is. The more of the
+// group's blocks are placed, the better: whatever the following stages can hold of many, they can hold of
+// fewer.
 struct State {
   std::int64_t blocks = kUnreachable;
   std::int64_t text_layers_before = 0;  // where it came from

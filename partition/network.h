@@ -6,7 +6,7 @@
 
 namespace layerpipe::partition {
 
-// In the order of loading.
+// The networks are in the order of loading.
 enum class Network { kTextEncoder, kVaeEncoder, kTransformer, kVaeDecoder };
 inline constexpr Network kNetworks[] = {Network::kTextEncoder, Network::kVaeEncoder, Network::kTransformer,
                                         Network::kVaeDecoder};

@@ -70,7 +70,7 @@ class Predictor {
     PerNetwork<bool> held;
   };
 
-  // In bytes, of the share's part of a network; none of one that it has no part of.
+  // The bytes of the share's part of a network; 0 when it has no part of it.
   std::uint64_t weights(const Share& share, Network network) const;
   std::uint64_t activations(const Share& share, Network network) const;
 

@@ -18,7 +18,7 @@ std::vector<std::string> remarks_on_split(const Plan& plan, const Split& proport
 std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionConfig& config,
                                             std::int64_t saturating);
 
-// Which ranks lack how much, in which phase.
+// The sentences say which ranks lack how much, in which phase.
 std::vector<std::string> remarks_on_missing(const Plan& plan);
 
 }  // namespace layerpipe::partition

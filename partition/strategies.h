@@ -25,7 +25,8 @@ std::optional<Split> filled_split(const Problem& problem, const Predictor& predi
 // `split` as it is when nothing fits.
 Split fastest_split(const Problem& problem, const Predictor& predictor, Split split);
 
-// As written. Throws InputError for what make_plan names; puts problem's places into the order of the file.
+// Splits as the file says. Throws InputError for what make_plan names; puts problem's places into the order
+// of the file.
 Split explicit_split(Problem& problem, const std::vector<ExplicitStage>& stages);
 
 bool fits(const Problem& problem, const Predictor& predictor, const Split& split);

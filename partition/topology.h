@@ -44,7 +44,7 @@ class Topology {
   int shards() const { return shape_.shards; }  // of each stage
   int size() const { return shape_.size(); }
 
-  // In the order of their places.
+  // The ranks are in the order of their places.
   const std::vector<int>& ranks() const { return ranks_; }
   std::vector<int> ranks_of_group(int group) const;
 

@@ -1,4 +1,4 @@
-// From what the VAE decodes to the pixels of layers.
+// Makes the pixels of layers from what the VAE decodes.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -206,7 +206,7 @@ void remove_reports_of_more(const std::filesystem::path& out, std::size_t first)
 }
 
 void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
-  // In diffusers' layout: a batch dimension in front of all but the layers.
+  // The layout is that of diffusers: a batch dimension in front of all but the layers.
   std::map<std::string, at::Tensor> tensors{{"init_latents", result.init_latents.unsqueeze(0)},
                                             {"prompt_embeds", result.prompt_embeds.unsqueeze(0)},
                                             {"image_latents", result.image_latents.unsqueeze(0)},

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMostRanks = 4096;
 constexpr std::size_t kMostSteps = 100000;
 constexpr std::size_t kMostEntries = 10000;
-// Of pictures: media/image.h, which runtime does not know.
+// The largest side of a picture is that of media/image.h, which runtime does not know.
 constexpr std::int64_t kLargestSide = 16384;
 constexpr std::int64_t kMostPixels = 178'956'970;
 constexpr std::int64_t kLargestCount = 1'000'000'000;

@@ -71,7 +71,7 @@ struct RunRecord {
   std::string command;                                        // "decompose"
   // What makes this result again, as JSON (session/job.h); empty in files of an earlier layerpipe.
   std::string job;
-  // Of that, what decides the pixels, for the texts of pictures. It is not in run.json.
+  // The part of the job that decides the pixels, for the texts of pictures. It is not in run.json.
   std::string deciding_job;
   std::vector<RecordedOption> options;
   std::string model_folder;
@@ -91,7 +91,7 @@ struct RunRecord {
   ByPhase<double> seconds{};  // of rank 0, loading included
   ByPhase<double> load_seconds{};
   std::vector<double> step_seconds;
-  // Of rank 0, in bytes; `layerpipe report` takes those of the ranks, so a file may be without them.
+  // Bytes of rank 0; `layerpipe report` takes those of the ranks, so a file may be without them.
   std::vector<std::pair<std::string, std::uint64_t>> weight_bytes;  // "vae_encoder" …
   ByPhase<std::uint64_t> peak_bytes{};
   std::uint64_t host_peak_bytes = 0;
@@ -101,7 +101,7 @@ struct RunRecord {
   std::optional<double> predicted_step_seconds;
   std::optional<double> predicted_seconds;
   std::vector<RecordedRank> ranks;  // in the order of the stages
-  // Of the pixels that the model saw (model/fingerprint.h); empty in files of an earlier layerpipe.
+  // The hash of the pixels that the model saw (model/fingerprint.h); empty in files of an earlier layerpipe.
   std::string picture_hash;
   // Of each layer's RGBA pixels as they were decoded, before --original-size (model/fingerprint.h); empty in
   // files of an earlier layerpipe.

@@ -60,7 +60,7 @@ class Engine {
   // Reads config files, tokenizer and the headers of all weight files, and checks that the files hold every
   // tensor that the config needs; reads no weights. `communicator` outlives the engine. Throws InputError.
   Engine(const EngineConfig& config, comm::Communicator& communicator);
-  // Of one rank alone.
+  // Makes an engine of one rank alone.
   explicit Engine(const EngineConfig& config);
   ~Engine();
 
@@ -84,11 +84,11 @@ class Engine {
            const std::atomic<bool>& stop_requested);
 
   // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be
-  // called by any thread. Counts for one run.
+  // called by any thread. It counts for one run.
   void cancel(std::size_t request);
 
-  // Of the last run, by rank, so far: of the other ranks what they told at the end of each phase, and with
-  // what they decoded.
+  // The figures of the last run, by rank, so far: of the other ranks what they told at the end of each phase,
+  // and with what they decoded.
   const std::vector<RankMetrics>& metrics() const noexcept { return metrics_; }
   // What this rank did in the last run.
   const Trace& trace() const noexcept { return trace_; }

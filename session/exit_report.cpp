@@ -75,7 +75,7 @@ Failure interrupted(int signal_number) {
 }
 
 void print(const Failure& failure) {
-  // In one piece: other ranks write to the same terminal.
+  // It is written in one piece, since other ranks write to the same terminal.
   std::string text = "layerpipe: " + failure.what + '\n';
   if (!failure.remedy.empty()) text += "  " + failure.remedy + '\n';
   std::cerr << text << std::flush;

@@ -15,7 +15,7 @@ struct Failure {
   std::string remedy;  // what to do about it; may be empty
 };
 
-// Of any exception. `doing` says what was being done, for the failures that do not know it themselves:
+// Explains any exception. `doing` says what was being done, for the failures that do not know it themselves:
 // "encoding", or nothing.
 Failure explain(const std::exception_ptr& failure, const std::string& doing = {});
 

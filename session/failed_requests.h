@@ -9,7 +9,7 @@
 
 namespace layerpipe::session {
 
-// Tells of each while others go on; afterwards, throws the first one's reason. On rank 0.
+// Tells of each while others go on; afterwards, throws the first one's reason. Rank 0 has one.
 class FailedRequests {
  public:
   // Both outlive the object.
@@ -17,7 +17,8 @@ class FailedRequests {
       : records_(records), observer_(observer) {}
 
   void add(std::size_t request, const std::exception_ptr& reason);
-  // Of one request its own failure; of several AgreedError, with the code and the remedy of the first.
+  // Throws the failure of a request that is alone; of several AgreedError, with the code and the remedy of
+  // the first.
   void throw_if_any() const;
 
  private:

@@ -1,4 +1,4 @@
-// From a job to the requests of its windows, on all ranks.
+// Makes the requests of the windows from a job, on all ranks.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// From jobs to their results: the work of `layerpipe decompose` and `layerpipe rerun`.
+// Makes results from jobs: the work of `layerpipe decompose` and `layerpipe rerun`.
 #pragma once
 
 #include <atomic>

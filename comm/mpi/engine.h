@@ -61,7 +61,7 @@ class Engine {
   Clock::time_point withdraw_until_;
   bool stop_ = false;
 
-  // Of the thread alone. The two lists go together, in the order of posting.
+  // The thread alone uses these. The two lists belong together, in the order of posting.
   std::vector<MPI_Request> requests_;
   std::vector<Order> active_;
   bool cancelled_ = false;  // the receives of the one that is withdrawing

@@ -207,7 +207,8 @@ class NcclReceiveChannel : public ReceiveChannel {
     std::exception_ptr error;  // why there is no memory for it
   };
 
-  // As in HostReceiveChannel; completions bring descriptions to the worker, which posts the receives.
+  // It works as in HostReceiveChannel; completions bring descriptions to the worker, which posts the
+  // receives.
   struct State : std::enable_shared_from_this<State> {
     State(Link shared, int peer, const ChannelOptions& given)
         : link(shared),
@@ -289,7 +290,8 @@ class NcclReceiveChannel : public ReceiveChannel {
                                 });
     }
 
-    // On the worker's thread. The memory comes from the transfer's own stream; receive() adds the reader's.
+    // The worker's thread calls this. The memory comes from the transfer's own stream; receive() adds the
+    // reader's.
     NcclWorker::Transfer post_receive(const std::shared_ptr<Slot>& slot, NcclEdge& edge,
                                       c10::cuda::CUDAStream stream) {
       const auto set_ready = [slot, monitor = link.monitor] { monitor->update([&] { slot->ready = true; }); };

@@ -7,7 +7,7 @@
 
 namespace layerpipe::launch {
 
-// In the order in which the help lists them.
+// The commands are in the order in which the help lists them.
 std::vector<Command> all_commands();
 
 }  // namespace layerpipe::launch

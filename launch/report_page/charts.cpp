@@ -26,7 +26,7 @@ struct RankTimes {
   results::ByPhase<double> load;
 };
 
-// Of every rank; of rank 0 alone where the file has no others.
+// The times of every rank, or of rank 0 alone where the file has no others.
 std::vector<RankTimes> times_of(const RunRecord& record) {
   std::vector<RankTimes> times;
   for (const RecordedRank& rank : record.ranks) {
@@ -173,7 +173,7 @@ void draw_steps(Markup& page, const RunRecord& record) {
     return;
   }
   constexpr double kHeight = 120;
-  // Of a result alone.
+  // The prediction is that of a result alone.
   const double predicted = results_of(record) == 1 ? record.predicted_step_seconds.value_or(0) : 0;
   double most = std::max(predicted, 1e-9);
   for (const double seconds : record.step_seconds) most = std::max(most, seconds);

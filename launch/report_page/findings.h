@@ -8,7 +8,7 @@
 
 namespace layerpipe::launch {
 
-// Only what follows from the figures, the most important first.
+// The sentences say only what follows from the figures, the most important first.
 std::vector<std::string> findings(const results::RunRecord& record);
 
 // What the measured peaks are of, and so what the comparison with the prediction says.

@@ -36,7 +36,7 @@ std::int64_t last_step_of(const RecordedTrace& trace) {
   return last;
 }
 
-// From the first to the last computation of these steps of `request`.
+// The window reaches from the first to the last computation of these steps of `request`.
 Window window_of(const RecordedTrace& trace, std::int64_t request, std::int64_t first, std::int64_t last) {
   Window window{.first_step = first, .last_step = last};
   for (const auto& rank : trace.ranks) {

@@ -31,7 +31,7 @@ int columns_of_stderr() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kDefaultColumns;
 }
 
-// As locale(7) orders them: the first that is set decides.
+// The first that is set decides, in the order of locale(7).
 Charset charset_of_environment() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const char* value = std::getenv(name);

@@ -26,7 +26,7 @@ void layer_norm_modulate(const at::Tensor& out, const at::Tensor& x, const at::T
 // out = x · rsqrt(mean(x²) + eps) · weight. x, out [rows, dim]; weight [dim].
 void rms_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& weight, double eps);
 
-// In place: RMS norm of each head, then rotation of neighbouring pairs. x [rows, heads, head_dim],
+// Works in place: RMS norm of each head, then rotation of neighbouring pairs. x [rows, heads, head_dim],
 // contiguous; cos, sin [rows, head_dim / 2], fp32, contiguous.
 void rms_norm_rotate(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& cos,
                      const at::Tensor& sin);

@@ -15,7 +15,7 @@
 
 namespace layerpipe::model::ops {
 
-// Calls task(i) for each i < count. On the CPU: by as many threads as LibTorch uses, each of them
+// Calls task(i) for each i < count; on the CPU on as many threads as LibTorch uses, each of them
 // single-threaded also inside of LibTorch's own functions. The first exception is passed on.
 void for_each_task(const c10::Device& device, std::int64_t count,
                    const std::function<void(std::int64_t)>& task);

@@ -24,7 +24,7 @@ class Pipeline {
   // Throws InputError unless the model, which messages call `name`, takes a picture apart.
   virtual void check_takes_picture(const ModelConfig& model, const std::string& name) const = 0;
 
-  // Of a picture of that size, in pixels, and its layers.
+  // The grid of a picture of that size, in pixels, and its layers.
   TokenGrid token_grid(const ModelConfig& model, const common::Size& picture, std::int64_t layers) const;
   // Of the latents that are denoised, as the VAE and the noise have them.
   LatentShape latent_shape(const ModelConfig& model, const TokenGrid& grid) const;

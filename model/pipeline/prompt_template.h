@@ -26,7 +26,7 @@ struct PromptTemplate {
   // The prompt inside the template, tokenised.
   std::vector<std::int64_t> token_ids(const Tokenizer& tokenizer, std::string_view prompt) const;
   // The same, without the tokens behind the last one that is kept: attention is causal, so they have no
-  // effect. At most dropped_tokens + kLongestPrompt.
+  // effect. There are at most dropped_tokens + kLongestPrompt.
   std::vector<std::int64_t> encoder_token_ids(const Tokenizer& tokenizer, std::string_view prompt) const;
 
   // How many rows prompt_rows() gives for so many of the encoder's tokens.

@@ -28,7 +28,7 @@ struct MergeRule {
   std::string right;
 };
 
-// Where vocabulary and merges came from, for messages.
+// Says in messages where vocabulary and merges came from.
 struct MergeSource {
   std::string vocabulary_name;             // "tokenizer/vocab.json"
   std::string merges_name;                 // what stands before a merge's number: "tokenizer/merges.txt:"

@@ -20,9 +20,9 @@ namespace layerpipe::model {
 // Immutable after load; any number of threads may call its functions at once.
 class Tokenizer {
  public:
-  // From the folder of a model's tokenizer: tokenizer.json, or vocab.json and merges.txt, with the added
-  // tokens as described in tokenizer_files.h. Throws InputError, naming file and field, when something is
-  // missing, damaged, or would change results in a way that this class does not follow.
+  // Loads it from the folder of a model's tokenizer: tokenizer.json, or vocab.json and merges.txt, with the
+  // added tokens as described in tokenizer_files.h. Throws InputError, naming file and field, when something
+  // is missing, damaged, or would change results in a way that this class does not follow.
   static Tokenizer load(const std::filesystem::path& folder);
 
   // From files that were read before. Throws InputError as load does.

@@ -36,7 +36,7 @@ class TimestepEmbedder {
   std::optional<at::Tensor> additional_t_cond_;  // [1, inner_dim]: the row that the pipelines use
 };
 
-// From latents and text embeddings to the two streams.
+// Makes the two streams from latents and text embeddings.
 class StreamEmbedder {
  public:
   StreamEmbedder(const WeightStore& transformer, const TransformerConfig& config);
@@ -52,7 +52,7 @@ class StreamEmbedder {
   at::Tensor txt_norm_;  // [joint_attention_dim]
 };
 
-// From the image stream to the prediction.
+// Makes the prediction from the image stream.
 class OutputHead {
  public:
   OutputHead(const WeightStore& transformer, const TransformerConfig& config);

@@ -170,7 +170,7 @@ VaeWork middle_work(const VaeConfig& config, const VaeShape& shape, const Comput
   const std::int64_t pixels = shape.height * shape.width;
   const std::int64_t frame = pixels * channels;
   const std::int64_t at_once = target.at_once(shape.frames);
-  // In values of a frame. Lists of frames are joined to a copy, unless there is only one frame.
+  // All values of the frames. Lists of frames are joined to a copy, unless there is only one frame.
   const std::int64_t all = shape.frames * frame;
   const std::int64_t copies = shape.frames > 1 ? 2 : 1;
   const auto residual = [&](std::int64_t held) {

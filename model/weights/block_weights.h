@@ -1,5 +1,5 @@
-// Between a network and the weights of its blocks: a network computes on a lease, and does not know whether
-// the block was there before it asked or stays when it has let go.
+// What stands between a network and the weights of its blocks: a network computes on a lease, and does not
+// know whether the block was there before it asked or stays when it has let go.
 #pragma once
 
 #include <cstdint>

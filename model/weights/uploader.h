@@ -1,4 +1,4 @@
-// From host memory to a GPU, at the speed of the bus.
+// Copies from host memory to a GPU at the speed of the bus.
 #pragma once
 
 #include <ATen/core/Tensor.h>

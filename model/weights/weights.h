@@ -50,7 +50,7 @@ class WeightStore {
   // single rows are used.
   at::Tensor get_on_host(const std::string& name, at::IntArrayRef shape) const;
 
-  // Where the network computes; "meta" in a dry run.
+  // The device on which the network computes; "meta" in a dry run.
   at::Device device() const noexcept { return is_dry_run_ ? at::Device(at::kMeta) : device_; }
   at::ScalarType compute_dtype() const noexcept { return compute_dtype_; }
 

@@ -53,7 +53,7 @@ common::Range read_range(const Field& field, const std::string& expected) {
   return {*first, *last + 1};
 }
 
-// In millionths of a percent.
+// The share is in millionths of a percent.
 std::uint64_t read_share(const Field& field) {
   const std::string expected = "Give a number and %, such as 33% or 12.5%.";
   const auto share = common::parse_percent(field.text(expected));

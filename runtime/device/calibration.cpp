@@ -31,7 +31,7 @@ constexpr double kLongSeconds = 0.5;  // after which no more is measured
 // counts.
 constexpr double kSustainedSeconds = 1;
 
-// Of one run.
+// The most operations that one run makes.
 double most_operations(const model::ComputeTarget& target) {
   return target.device.is_cpu() ? 4e9 * static_cast<double>(target.threads) : 4e13;
 }

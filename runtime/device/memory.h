@@ -7,7 +7,7 @@
 
 namespace layerpipe::runtime {
 
-// Of the device that computes; for the CPU, of the machine. Bytes.
+// The memory of the device that computes; for the CPU, of the machine. All members are bytes.
 struct MemoryUse {
   std::uint64_t total = 0;
   std::uint64_t free = 0;    // what this process can still have, whoever holds the rest

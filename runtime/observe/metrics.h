@@ -46,7 +46,7 @@ struct RankMetrics {
   StageMetrics stage;   // while denoising
   EdgeMetrics to_next;  // boundaries, or the last stage's latents
 
-  // Of several windows together: times and messages add up, of peaks the largest counts.
+  // Adds another window: times and messages add up, of peaks the largest counts.
   RankMetrics& operator+=(const RankMetrics& window);
 };
 

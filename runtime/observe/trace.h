@@ -24,7 +24,7 @@ struct TraceEvent {
   std::int32_t branch = -1;
 };
 
-// Of one rank. Times count from a moment that all ranks took their zero at.
+// The trace of one rank. Times count from a moment that all ranks took their zero at.
 struct Trace {
   double origin = 0;  // seconds of steady_clock
   std::vector<TraceEvent> events;

@@ -59,7 +59,7 @@ common::Range layers_of(const DecodeTasks& tasks, const common::Range& range) {
   return wholes_of(range, tasks.per_layer());
 }
 
-// Of the latents of these layers: [layers, z_dim, h, w].
+// The shape of the latents of these layers: [layers, z_dim, h, w].
 std::vector<std::int64_t> latent_sizes(const DecodeTasks& tasks, const common::Range& range) {
   return {layers_of(tasks, range).size(), tasks.latents.channels, tasks.latents.height, tasks.latents.width};
 }
@@ -182,7 +182,7 @@ class Decoding {
   const std::function<void()>& before_each_;
   const std::function<void(std::size_t request)>& told_;
   std::vector<DecodeTasks> tasks_;  // by request
-  // Of the request at hand, on rank 0, host:
+  // These belong to the request at hand, on rank 0, in the host's memory:
   at::Tensor layers_;   // [layers, z_dim, h, w], latents
   at::Tensor decoded_;  // [layers, channels, height, width], from the first rows on
 };

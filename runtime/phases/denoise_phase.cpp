@@ -46,7 +46,7 @@ StageLinks& links_of(RunContext& run, const partition::Topology& topology) {
   return *run.links;
 }
 
-// Of the edge so far.
+// What the edge has carried so far.
 EdgeMetrics metrics_of(const StageLinks& links) {
   const comm::SendChannel* edge = links.to_next ? links.to_next.get() : links.latents_to_first.get();
   if (edge == nullptr) return {};
@@ -54,7 +54,7 @@ EdgeMetrics metrics_of(const StageLinks& links) {
   return {.messages = metrics.messages, .bytes = metrics.bytes, .wait_seconds = metrics.wait_seconds};
 }
 
-// When each request's last step ended.
+// Knows when each request's last step ended.
 class StepClock {
  public:
   StepClock(std::size_t requests, double start) : last_(requests, start) {}

@@ -11,7 +11,7 @@
 
 namespace layerpipe::runtime {
 
-// In order between each two ranks. A rank may write to itself. Called by one thread.
+// Messages arrive in order between each two ranks. A rank may write to itself. Called by one thread.
 class HostExchange {
  public:
   HostExchange(comm::Communicator& communicator, int channel)

@@ -35,7 +35,7 @@ double operations(const ChainCost& chain, const common::Range& range) {
   return sum;
 }
 
-// Of denoising alone.
+// The seconds of denoising alone.
 std::vector<StageSeconds> stage_seconds(const partition::Plan& plan, const partition::ModelCost& cost,
                                         std::span<const DeviceInfo> devices) {
   std::vector<StageSeconds> seconds;

@@ -16,7 +16,7 @@ namespace {
 int umask_calls = 0;
 }
 
-// In place of the C library's, for all of this program.
+// It takes the place of the C library's in all of this program.
 extern "C" mode_t umask(mode_t mask) noexcept {
   ++umask_calls;
   return static_cast<mode_t>(::syscall(SYS_umask, mask));

@@ -25,7 +25,7 @@ class Rerun : public ::testing::Test {
     const Outcome outcome = run_program(decompose_arguments(out_, more));
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   }
-  // With FOLDER for the folder of the run.
+  // FOLDER in an option stands for the folder of the run.
   Outcome rerun(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments{"rerun", run_};
     arguments.insert(arguments.end(), more.begin(), more.end());

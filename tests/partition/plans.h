@@ -11,7 +11,7 @@ namespace layerpipe::partition::testing {
 
 inline constexpr PartitionConfig kNoReserve{.reserve_bytes = 0};
 
-// By stage.
+// The numbers of blocks, and of text layers, by stage.
 inline std::vector<std::int64_t> blocks_of(const Plan& plan) {
   std::vector<std::int64_t> counts;
   for (const StagePlan& stage : plan.stages) counts.push_back(stage.blocks.size());

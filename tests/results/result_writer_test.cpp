@@ -155,7 +155,7 @@ TEST_F(WrittenResult, TakesAwayWhatAnEarlierRunWroteInOtherFormats) {
   EXPECT_EQ(report().at("files"), nlohmann::json({"layers.html"}));
 }
 
-// Of another number of results, in the same folder.
+// An earlier run made another number of results, in the same folder.
 class ResultsOfAnEarlierRun : public WrittenResult {
  protected:
   // The numbers of the results that `layerpipe export` and others find.

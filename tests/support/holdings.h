@@ -14,7 +14,7 @@ struct Holdings {
   std::int64_t resident_kib = 0;
 };
 
-// Of this process, now.
+// What this process holds now.
 inline Holdings holdings() {
   Holdings held;
   for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator("/proc/self/fd")) ++held.files;

@@ -14,7 +14,7 @@ namespace layerpipe::testing {
 // Against the picture and its true layers (tests/data/demo, tools/make_demo_fixtures.py), layer by layer: no
 // order but the right one is right.
 struct Quality {
-  // Of the composite against the picture, dB.
+  // The PSNR of the composite against the picture, in dB.
   double psnr = 0;
   // Sum of the smaller alphas over sum of the larger ones, mean over the layers.
   double iou = 0;

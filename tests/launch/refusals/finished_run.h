@@ -8,7 +8,7 @@ namespace layerpipe::testing {
 // What is said of one that is not as it should be.
 inline const std::string kGiveARun = "Give a run.json as layerpipe decompose wrote it.";
 
-// Of two layers as large as the picture. The picture and the model are named without a folder.
+// A run of two layers as large as the picture. The picture and the model are named without a folder.
 inline constexpr const char* kFinishedRun = R"({
   "versions": {"layerpipe": ")" LAYERPIPE_VERSION R"("}, "command": "decompose",
   "options": {"prompt": {"value": "a fox", "source": "command line"},

@@ -33,7 +33,7 @@ struct RefusalCase {
   std::string tested_by = {};
 };
 
-// For GoogleTest's messages.
+// GoogleTest's messages call it.
 inline void PrintTo(const RefusalCase& refusal, std::ostream* out) {
   *out << refusal.name;
 }

@@ -19,7 +19,7 @@ struct Case {
   std::string remedy;
 };
 
-// For GoogleTest's messages.
+// GoogleTest's messages call it.
 void PrintTo(const Case& item, std::ostream* out) {
   *out << item.name;
 }

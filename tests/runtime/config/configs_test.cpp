@@ -13,7 +13,7 @@
 namespace layerpipe::runtime {
 namespace {
 
-// Of the published model.
+// The blocks of the published model.
 constexpr std::int64_t kBlocks = 60;
 constexpr std::int64_t kTextLayers = 28;
 
