@@ -273,29 +273,39 @@ void live_once(Communicator& ranks, int round) {
   }
 }
 
+// What the process holds. Ranks that share one look one after another: looking opens a file. NCCL's edges are
+// given back by threads of their own, which may take a second for each (NcclEdge::finish).
+layerpipe::testing::Holdings look_in_turn(Communicator& ranks) {
+  layerpipe::testing::Holdings mine;
+  ranks.barrier("having closed");
+  if (!channel_options().device.is_cpu()) std::this_thread::sleep_for(std::chrono::seconds(3));
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    ranks.barrier("looking");
+    if (rank == ranks.rank()) mine = layerpipe::testing::holdings();
+  }
+  ranks.barrier("having looked");
+  return mine;
+}
+
 TEST_P(Channels, OpenAndCloseAgainAndAgainWithOneNumber) {
   on_all_ranks(GetParam(), [](Communicator& ranks) {
     const int rounds = layerpipe::testing::reopenings();
     layerpipe::testing::Holdings before;
     for (int round = 0; round < rounds; ++round) {
-      if (round == rounds / 4) {
-        ranks.barrier("looking");
-        before = layerpipe::testing::holdings();
-        ranks.barrier("having looked");
-      }
+      if (round == rounds / 4) before = look_in_turn(ranks);
       live_once(ranks, round);
       if (::testing::Test::HasFailure()) FAIL() << "in round " << round;
     }
-    ranks.barrier("looking");
-    const layerpipe::testing::Holdings after = layerpipe::testing::holdings();
-    ranks.barrier("having looked");
+    const layerpipe::testing::Holdings after = look_in_turn(ranks);
     if (channel_options().device.is_cpu()) {
       EXPECT_EQ(after.threads, before.threads);
     }
     EXPECT_LE(after.files, before.files);
     // Descriptions' buffers that were left behind each time, 4 KiB for each rank, would take three times as
-    // much.
-    EXPECT_LE(after.resident_kib - before.resident_kib, layerpipe::testing::reopenings() * ranks.size());
+    // much. NCCL 2.28 and the driver keep some of what a communicator took: on two H200s 23 MiB a round at
+    // first, 5 to 8 later.
+    const int kept_kib = channel_options().device.is_cpu() ? ranks.size() : 32 * 1024;
+    EXPECT_LE(after.resident_kib - before.resident_kib, rounds * kept_kib);
   });
 }
 
@@ -384,23 +394,23 @@ TEST_P(Channels, OfSubsetsWithRanksInCommonDoNotMeet) {
     const auto reversed = ranks.subset(backwards);
     EXPECT_EQ(some == nullptr, ranks.size() > 1 && ranks.rank() == 0);
     EXPECT_EQ(reversed->rank(), ranks.size() - 1 - ranks.rank());
-    // The same two ranks, the same number, three channels that are all open before anything is received.
+    // The same two ranks, the same number, three channels that are all open before anything is received. NCCL
+    // connects no rank with itself.
     std::vector<Communicator*> sets = {&ranks, reversed.get()};
-    if (some) sets.push_back(some.get());
-    std::vector<std::unique_ptr<SendChannel>> out;
-    std::vector<std::unique_ptr<ReceiveChannel>> in;
-    for (Communicator* set : sets) {
-      out.push_back(set->open_send(set->size() - 1, channel_options()));
-      in.push_back(
-          set->open_receive(set->rank() == set->size() - 1 ? 0 : set->size() - 1, channel_options()));
+    if (some && (some->size() > 1 || channel_options().device.is_cpu())) sets.push_back(some.get());
+    std::vector<std::unique_ptr<SendChannel>> out(sets.size());
+    std::vector<std::unique_ptr<ReceiveChannel>> in(sets.size());
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      const int last = sets[i]->size() - 1;
+      if (sets[i]->rank() == 0) out[i] = sets[i]->open_send(last, channel_options());
+      if (sets[i]->rank() == last) in[i] = sets[i]->open_receive(0, channel_options());
     }
     for (std::size_t i = sets.size(); i-- > 0;) {
-      if (sets[i]->rank() == 0) out[i]->send(numbered_here(100 + static_cast<std::int64_t>(i)));
+      if (out[i]) out[i]->send(numbered_here(100 + static_cast<std::int64_t>(i)));
     }
     for (std::size_t i = 0; i < sets.size(); ++i) {
-      if (sets[i]->rank() == sets[i]->size() - 1)
-        expect_same(in[i]->receive(), numbered(100 + static_cast<std::int64_t>(i)));
-      out[i]->flush();
+      if (in[i]) expect_same(in[i]->receive(), numbered(100 + static_cast<std::int64_t>(i)));
+      if (out[i]) out[i]->flush();
     }
     ranks.barrier("ending");
   });
