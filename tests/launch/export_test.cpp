@@ -161,6 +161,34 @@ TEST_F(Export, APictureThatIsGoneIsLeftOut) {
   EXPECT_TRUE(content(out_ / "layers.html") == with_another);
 }
 
+// A run.json may name any file, and a page is handed on.
+TEST_F(Export, APictureThatTheRunDidNotSeeIsLeftOut) {
+  decompose("png,html");
+  const auto secret = folder_.path() / "secret.png";
+  const media::Image picture = media::read_png(layerpipe::testing::demo_picture());
+  media::Image other = media::make_image(picture.width, picture.height);  // of the same size
+  media::write_png(secret, other);
+  const auto name = [&](const Json& hash) {
+    Json report = this->report(out_);
+    report["picture"] = secret;
+    report["picture_hash"] = hash;
+    common::write_file_atomically(out_ / "run.json", report.dump());
+    return run({"export", "--in", out_, "--format", "html"}).err;
+  };
+  const std::string without =
+      out_.string() + ": layers.html\n" + out_.string() + ": the page is without the original picture: ";
+  const Json hash = report(out_).at("picture_hash");
+  EXPECT_EQ(name(hash), without + secret.string() + " is another picture by now\n");
+  EXPECT_EQ(content(out_ / "layers.html").find("id=\"png-original\""), std::string::npos);
+  EXPECT_EQ(name(nullptr), without + "run.json has no picture_hash to know " + secret.string() + " by\n");
+  EXPECT_EQ(name(""), without + "run.json has no picture_hash to know " + secret.string() + " by\n");
+  EXPECT_EQ(content(out_ / "layers.html").find("id=\"png-original\""), std::string::npos);
+  // The picture itself, wherever it lies and however it was saved.
+  media::write_png(secret, picture);
+  EXPECT_EQ(name(hash), out_.string() + ": layers.html\n");
+  EXPECT_NE(content(out_ / "layers.html").find("id=\"png-original\""), std::string::npos);
+}
+
 TEST_F(Export, EmptyLayersAreNamedOrLeftOut) {
   decompose("png");
   const media::Image layer = media::read_png(out_ / "layer_1.png");
