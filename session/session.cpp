@@ -168,6 +168,9 @@ void make_results(const Job& job, const Settings& settings, ResultSink& sink,
       if (settings.trace) totals.add(engine.trace());
     }
   }
+  comm::run_collectively(communicator, "putting the results in their places", [&] {
+    if (is_first) sink.finish();
+  });
   write_trace(settings, communicator, plan, totals.trace(), run_id);
   // The stages' edges are closed at about the same time, which NCCL waits for.
   communicator.barrier("ending");
