@@ -187,8 +187,8 @@ void ResultFolder::refuse(const std::vector<InTheWay>& in_the_way, Unplaced unpl
   fs::rename(staging_, place);
   staging_.clear();
   throw common::OutputError(
-      fmt::format("{}: in the way of the {} {} {} by now; they lie in {}", folder, request_.what,
-                  in_the_way.size() == 1 ? "lies" : "lie", list, place.filename().string()),
+      fmt::format("{}: in the way of the {} {} {} by now; the {} lie in {}", folder, request_.what,
+                  in_the_way.size() == 1 ? "lies" : "lie", list, request_.what, place.string()),
       "Move them to their places by hand.");
 }
 

@@ -103,7 +103,10 @@ class WrittenResult : public ::testing::Test {
       call();
     } catch (const common::OutputError& error) {
       std::string text = error.what();
-      return text.replace(text.find(options_.out.string()), options_.out.string().size(), "OUT");
+      const std::string out = options_.out;
+      for (auto at = text.find(out); at != std::string::npos; at = text.find(out, at))
+        text.replace(at, out.size(), "OUT");
+      return text;
     }
     return "accepted";
   }
@@ -279,7 +282,8 @@ TEST_F(ResultsOfAnEarlierRun, AreNotReplacedWhenTheyAreEditedMeanwhile) {
   write({Format::kPsd});
   const auto edit = [&] { leave("layers.psd"); };
   EXPECT_EQ(refused_output([&] { write_results({Format::kPsd}, 1, edit); }),
-            "--out OUT: in the way of the results lies layers.psd (edited) by now; they lie in unplaced");
+            "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+            "OUT/unplaced");
   EXPECT_EQ(common::read_text_file(options_.out / "layers.psd"), "kept");
   EXPECT_THAT(files(), ElementsAre("layers.psd", "run.json", "unplaced/layers.psd", "unplaced/run.json"));
   options_.overwrite = Overwrite::kReplace;
@@ -288,13 +292,14 @@ TEST_F(ResultsOfAnEarlierRun, AreNotReplacedWhenTheyAreEditedMeanwhile) {
               options_.overwrite = Overwrite::kRefuse;
               write_results({Format::kPsd}, 1, edit);
             }),
-            "--out OUT: in the way of the results lies layers.psd (edited) by now; they lie in unplaced-2");
+            "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+            "OUT/unplaced-2");
 }
 
 TEST_F(WrittenResult, IsNotPutOverWhatCameMeanwhile) {
   const auto come = [&] { common::write_file_atomically(options_.out / "layers.psd", "kept"); };
   EXPECT_EQ(refused_output([&] { write_results({Format::kPsd}, 1, come); }),
-            "--out OUT: in the way of the results lies layers.psd by now; they lie in unplaced");
+            "--out OUT: in the way of the results lies layers.psd by now; the results lie in OUT/unplaced");
   EXPECT_THAT(files(), ElementsAre("layers.psd", "unplaced/layers.psd", "unplaced/run.json"));
 }
 

@@ -125,8 +125,8 @@ std::vector<RefusalCase> files_in_the_way() {
        .section = section,
        .deed = "a result that is edited while a run is at work that replaces it",
        .prepare = {},
-       .message =
-           "--out OUT: in the way of the results lies layers.psd (edited) by now; they lie in unplaced",
+       .message = "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+                  "OUT/unplaced",
        .cure = "Move them to their places by hand.",
        .exit_code = 6,
        .found = Found::kWhileWorking,
