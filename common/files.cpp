@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "common/part_folder.h"
 
 namespace layerpipe::common {
 namespace {
@@ -75,22 +76,38 @@ struct OpenTemporary {
   TemporaryFile file;
 };
 
-constexpr const char* kPartPrefix = ".layerpipe-";
+constexpr std::string_view kPartPrefix = ".layerpipe-";
+constexpr std::size_t kPartDigits = 16;
 
-// A new file in the folder of `path`, open for writing. Its name is short whatever the length of that of
-// `path`.
-OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
+// Takes a name that is free in `folder`, short whatever the name that it will get: `take` makes it and
+// returns a value from 0, or less with errno. Throws OutputError naming `path`.
+template <typename Take>
+int take_part_name(const std::filesystem::path& folder, const std::filesystem::path& path, Take&& take) {
   constexpr int kAttempts = 100;
   std::random_device random;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    char name[32];
-    std::snprintf(name, sizeof name, "%s%08x%08x", kPartPrefix, random(), random());
-    const std::filesystem::path beside = path.parent_path() / name;
-    const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0) return {Descriptor(descriptor), TemporaryFile(beside)};
+    char digits[kPartDigits + 1];
+    std::snprintf(digits, sizeof digits, "%08x%08x", random(), random());
+    const int result = take(folder / (std::string(kPartPrefix) + digits));
+    if (result >= 0) return result;
     if (errno != EEXIST) throw output_error(path, errno);
   }
   throw output_error(path, EEXIST);
+}
+
+bool is_part_name(std::string_view name) {
+  if (!name.starts_with(kPartPrefix) || name.size() != kPartPrefix.size() + kPartDigits) return false;
+  return name.find_first_not_of("0123456789abcdef", kPartPrefix.size()) == std::string_view::npos;
+}
+
+// A new file in the folder of `path`, open for writing.
+OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
+  std::filesystem::path beside;
+  Descriptor descriptor(take_part_name(path.parent_path(), path, [&](const std::filesystem::path& name) {
+    beside = name;
+    return ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }));
+  return {Descriptor(descriptor.release()), TemporaryFile(beside)};
 }
 
 }  // namespace
@@ -190,13 +207,28 @@ OutputError output_error(const std::filesystem::path& path, int error_number) {
                                             : "Check that the folder exists and may be written.");
 }
 
+std::filesystem::path make_part_folder(const std::filesystem::path& folder) {
+  std::filesystem::path made;
+  take_part_name(folder, folder, [&](const std::filesystem::path& name) {
+    made = name;
+    return ::mkdir(name.c_str(), 0777);
+  });
+  return made;
+}
+
+std::vector<std::filesystem::path> parts_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> parts;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (is_part_name(entry->path().filename().string())) parts.push_back(entry->path());
+  }
+  return parts;
+}
+
 void remove_parts(const std::filesystem::path& folder) {
   std::error_code error;
-  std::vector<std::filesystem::path> parts;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().filename().string().starts_with(kPartPrefix)) parts.push_back(entry.path());
-  }
-  for (const auto& part : parts) std::filesystem::remove(part, error);
+  for (const auto& part : parts_in(folder)) std::filesystem::remove_all(part, error);
 }
 
 }  // namespace layerpipe::common

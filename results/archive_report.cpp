@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "results/file_content.h"
 #include "results/run_record.h"
 
 namespace layerpipe::results {
@@ -53,13 +54,20 @@ std::string archive_report(std::string_view report, std::span<const std::size_t>
   return text_of(json);
 }
 
-std::string with_files(std::string_view report, std::span<const std::string> names) {
+std::string with_files(std::string_view report, std::span<const WrittenFile> files, Listed listed) {
   auto json = nlohmann::ordered_json::parse(report);
-  auto& files = json.at("files");
-  for (const std::string& name : names) {
-    if (std::find(files.begin(), files.end(), name) == files.end()) files.push_back(name);
+  json.erase(kSealKey);
+  for (const WrittenFile& file : files) {
+    auto& names = json.at("files");
+    if (listed == Listed::kAsFiles && std::find(names.begin(), names.end(), file.name) == names.end())
+      names.push_back(file.name);
+    auto& written = json["written"];
+    const auto of_file = [&](const auto& one) { return one.at("name") == file.name; };
+    if (const auto known = std::find_if(written.begin(), written.end(), of_file); known != written.end())
+      written.erase(known);
+    written.push_back({{"name", file.name}, {"bytes", file.content.bytes}, {"hash", file.content.hash}});
   }
-  return text_of(json);
+  return is_sealed(std::string(report)) ? sealed(text_of(json)) : text_of(json);
 }
 
 }  // namespace layerpipe::results

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "results/run_record.h"
+
 namespace layerpipe::results {
 
 // The run.json that goes into an archive: what made the result, without times, and of paths only the last
@@ -15,7 +17,9 @@ namespace layerpipe::results {
 std::string archive_report(std::string_view report, std::span<const std::size_t> empty_layers,
                            std::span<const std::string> files);
 
-// The same text with these names added to its files where they are not there yet.
-std::string with_files(std::string_view report, std::span<const std::string> names);
+// The same text with these files added, or what is said of them brought up to date: as files of the result,
+// or only as files that go with it (RunRecord::written). A text that is sealed is sealed again.
+enum class Listed { kAsFiles, kAsWritten };
+std::string with_files(std::string_view report, std::span<const WrittenFile> files, Listed listed);
 
 }  // namespace layerpipe::results

@@ -15,6 +15,7 @@
 #include "media/pptx_writer.h"
 #include "media/psd_writer.h"
 #include "media/resize.h"
+#include "model/fingerprint.h"
 #include "results/archive_report.h"
 #include "results/layer_names.h"
 
@@ -36,8 +37,17 @@ std::vector<std::size_t> kept_layers(const LayeredResult& result, EmptyLayers em
   return kept;
 }
 
-// The input at the size of the layers; without a picture when the file is not there any more, or holds
-// another one by now.
+// Whether it is the picture that the model saw: run.json may name any file, and a page is handed on.
+bool is_picture_of(const media::Image& picture, const RunRecord& record) {
+  if (picture.width != record.picture_size.width || picture.height != record.picture_size.height)
+    return false;
+  const media::Image seen = media::resize_lanczos(picture, static_cast<int>(record.working_size.width),
+                                                  static_cast<int>(record.working_size.height));
+  return model::hash_of(std::as_bytes(std::span(seen.pixels))) == record.picture_hash;
+}
+
+// The input at the size of the layers; without a picture when the file is not there any more, holds another
+// one by now, or nothing tells which it was.
 struct Original {
   std::optional<media::Image> picture;
   std::string missing;  // why there is none
@@ -46,10 +56,11 @@ struct Original {
 Original original_of(const RunRecord& record) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(record.picture, error)) return {{}, record.picture + " is not there"};
+  if (record.picture_hash.empty())
+    return {{}, "run.json has no picture_hash to know " + record.picture + " by"};
   try {
     const media::Image picture = media::read_picture(record.picture).image;
-    if (picture.width != record.picture_size.width || picture.height != record.picture_size.height)
-      return {{}, record.picture + " is another picture by now"};
+    if (!is_picture_of(picture, record)) return {{}, record.picture + " is another picture by now"};
     return {media::resize_lanczos(picture, static_cast<int>(record.layer_size.width),
                                   static_cast<int>(record.layer_size.height)),
             {}};

@@ -82,10 +82,10 @@ std::optional<std::size_t> count_results(const fs::path& report) {
 
 }  // namespace
 
-std::vector<ResultFolder> result_folders(const fs::path& run) {
+std::vector<FinishedResult> result_folders(const fs::path& run) {
   if (!is_folder(run)) throw common::InputError("--in " + run.string() + " is not a folder", kCure);
   if (is_there(run / kReportName)) return {{run, {}}};
-  std::vector<ResultFolder> folders;
+  std::vector<FinishedResult> folders;
   std::optional<std::size_t> count;
   for (std::size_t i = 0; i != count && is_folder(run / std::to_string(i)); ++i) {
     folders.push_back({run / std::to_string(i), std::to_string(i)});

@@ -9,7 +9,7 @@
 
 namespace layerpipe::results {
 
-struct ResultFolder {
+struct FinishedResult {
   std::filesystem::path folder;
   std::filesystem::path number;  // "0" where the run has several results, empty where it has one
 };
@@ -17,7 +17,7 @@ struct ResultFolder {
 // The folders of the results of `run`: the folder itself when it has a run.json, or those called 0, 1 and so
 // on, as many as the first one's run.json tells: those of an earlier run may lie behind them. Throws
 // InputError when there is none, or one of the numbered ones is not finished.
-std::vector<ResultFolder> result_folders(const std::filesystem::path& run);
+std::vector<FinishedResult> result_folders(const std::filesystem::path& run);
 
 // Reads run.json and, once each, every layer, to know that they can be read and which are empty. Layers get
 // colours in what cannot be seen, as decompose writes them. Reading stops with InterruptedError once

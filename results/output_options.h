@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "results/formats.h"
+#include "results/result_folder.h"
 
 namespace layerpipe::results {
 
@@ -16,6 +17,7 @@ struct OutputOptions {
   std::optional<std::filesystem::path> dump_latents;
   std::optional<std::filesystem::path> trace;
   std::vector<std::filesystem::path> inputs;  // what the run is made from: results never replace these
+  Overwrite overwrite = Overwrite::kRefuse;
 };
 
 }  // namespace layerpipe::results

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -17,43 +16,54 @@
 #include "model/latents.h"
 #include "model/weights/safetensors.h"
 #include "results/documents.h"
+#include "results/file_content.h"
 #include "results/layer_pixels.h"
 #include "results/output_path.h"
+#include "results/result_folder.h"
 
 namespace layerpipe::results {
 namespace {
 
-// Takes run.json away, without which nobody takes what is there for a finished result, and the page that was
-// made from it. Returns whether there was one.
-bool remove_report(const std::filesystem::path& folder) {
-  std::error_code error;
-  if (!std::filesystem::remove(folder / kReportName, error)) return false;
-  std::filesystem::remove(folder / kPageName, error);
-  return true;
+// "1" for a result among several, empty for one alone.
+std::filesystem::path part_of(std::size_t index, std::size_t results) {
+  return results == 1 ? std::filesystem::path() : std::filesystem::path(std::to_string(index));
 }
 
-void prepare_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!is_folder(folder)) {
-    throw common::InputError("--out " + folder.string() + " cannot be made a folder" +
-                                 (error ? ": " + error.message() : std::string()),
-                             "Choose another folder.");
+// The files that a run writes, relative to --out.
+std::vector<std::filesystem::path> names_of(const OutputOptions& options, std::size_t results,
+                                            std::size_t layers) {
+  std::vector<std::filesystem::path> names;
+  for (std::size_t i = 0; i < results; ++i) {
+    const std::filesystem::path part = part_of(i, results);
+    if (contains(options.formats, Format::kPng)) {
+      for (std::size_t layer = 0; layer < layers; ++layer) names.push_back(part / layer_name(layer));
+      names.push_back(part / kCompositeName);
+    }
+    for (const Format format : options.formats) {
+      if (format != Format::kPng) names.push_back(part / document_name(format));
+    }
+    names.push_back(part / kReportName);
   }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
-  }
-  remove_report(folder);
-  common::remove_parts(folder);
+  return names;
 }
 
-// Checks the file of --dump-latents or --trace. `out` will be there when it is written.
-void check_file(const std::string& name, const std::filesystem::path& file,
-                const std::filesystem::path& out) {
-  const std::filesystem::path folder = folder_of(file);
-  const bool will_be_there = !is_folder(folder) && std::filesystem::weakly_canonical(folder) ==
-                                                       std::filesystem::weakly_canonical(out);
-  if (!will_be_there) check_output_file(name + " " + file.string(), file);
+// Checks the file of --dump-latents or --trace, which replaces what has its name: it was named outright.
+// The folders of the results will be there when it is written.
+void check_file(const std::string& name, const std::filesystem::path& file, const OutputOptions& options,
+                std::span<const std::filesystem::path> results) {
+  const auto whole = [](const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path));
+  };
+  const std::filesystem::path out = whole(options.out);
+  const std::filesystem::path place = whole(file);
+  for (const std::filesystem::path& result : results) {
+    if (place != out / result) continue;
+    throw common::InputError(fmt::format("{} {} is where a result will lie", name, file.string()),
+                             fmt::format("Choose another file for {}.", name));
+  }
+  const std::filesystem::path folder = whole(folder_of(file));
+  const bool will_be_made = folder == out || folder == (out / results.front()).parent_path();
+  if (!will_be_made || is_folder(folder)) check_output_file(name + " " + file.string(), file);
 }
 
 // Results replace what an earlier run left, but never what the run was made from.
@@ -162,49 +172,6 @@ std::vector<media::ZipContent> encoded_pngs(const ResultPictures& pictures) {
   return contents;
 }
 
-// What an earlier run wrote there must not seem to belong to this one: more layers, other formats.
-void remove_leftovers(const std::filesystem::path& folder, std::span<const Format> formats,
-                      std::size_t layers) {
-  std::error_code error;
-  for (const Format format : kDocumentFormats) {
-    if (!contains(formats, format)) std::filesystem::remove(folder / document_name(format), error);
-  }
-  const bool has_pngs = contains(formats, Format::kPng);
-  if (!has_pngs) std::filesystem::remove(folder / kCompositeName, error);
-  for (std::size_t i = has_pngs ? layers : 0; std::filesystem::remove(folder / layer_name(i), error); ++i) {
-  }
-}
-
-// Whether the run is made from `file`.
-bool is_input(const OutputOptions& options, const std::filesystem::path& file) {
-  const auto is_it = [&](const std::filesystem::path& input) {
-    std::error_code error;
-    return std::filesystem::equivalent(input, file, error);
-  };
-  return std::any_of(options.inputs.begin(), options.inputs.end(), is_it);
-}
-
-// Beside the folders of several results: that of an earlier run, which had one.
-void remove_single_result(const OutputOptions& options) {
-  if (!remove_report(options.out)) return;
-  const auto remove = [&](const std::string& name) {
-    std::error_code error;
-    const std::filesystem::path file = options.out / name;
-    if (!is_input(options, file)) std::filesystem::remove(file, error);
-  };
-  for (const Format format : kDocumentFormats) remove(document_name(format));
-  remove(kCompositeName);
-  std::error_code error;
-  for (std::size_t i = 0; std::filesystem::exists(options.out / layer_name(i), error); ++i)
-    remove(layer_name(i));
-}
-
-// The results of an earlier run that had more of them, from `first` on: their layers may stay, but not as
-// those of a finished result.
-void remove_reports_of_more(const std::filesystem::path& out, std::size_t first) {
-  for (std::size_t i = first; is_folder(out / std::to_string(i)); ++i) remove_report(out / std::to_string(i));
-}
-
 void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
   // The layout is that of diffusers: a batch dimension in front of all but the layers.
   std::map<std::string, at::Tensor> tensors{{"init_latents", result.init_latents.unsqueeze(0)},
@@ -216,6 +183,29 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
     tensors["negative_prompt_embeds"] = result.negative_prompt_embeds.unsqueeze(0);
   }
   model::write_safetensors(file, tensors, {{"layerpipe", LAYERPIPE_VERSION}});
+}
+
+// Writes the result in all formats and lists the files in its record.
+void write_files(const std::filesystem::path& folder, const OutputOptions& options,
+                 const ResultPictures& pictures, RunRecord& record) {
+  std::vector<media::ZipContent> pngs;
+  if (contains(options.formats, Format::kPng)) {
+    record.files = write_pngs(folder, pictures, pngs);
+  } else if (contains(options.formats, Format::kZip)) {
+    pngs = encoded_pngs(pictures);
+  }
+  if (!has_documents(options.formats)) return;
+  // From the text of run.json, so that documents that are made from it later are the same.
+  std::string text = run_json(record);
+  LayeredResult layered{.record = parse_run_record(text, (folder / kReportName).string()),
+                        .report = std::move(text),
+                        .layers = {},
+                        .empty_layers = record.empty_layers,
+                        .pngs = std::move(pngs)};
+  for (std::size_t i = 0; i < pictures.count(); ++i)
+    layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
+  const auto documents = write_documents(folder, options.formats, layered, options.empty_layers).names;
+  record.files.insert(record.files.end(), documents.begin(), documents.end());
 }
 
 }  // namespace
@@ -237,55 +227,64 @@ void check_writing_memory(const std::vector<RunRecord>& records, const runtime::
   }
 }
 
-ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results)
-    : options_(options), results_(results) {
-  if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, folder(0));
-  if (options.trace) check_file("--trace", *options.trace, folder(0));
+ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers)
+    : options_(options), results_(results), layers_(layers) {
+  const std::vector<std::filesystem::path> names = names_of(options, results, layers);
+  if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, options, names);
+  if (options.trace) check_file("--trace", *options.trace, options, names);
   for (std::size_t i = 0; i < results; ++i) keep_inputs(options, folder(i));
-  for (std::size_t i = 0; i < results; ++i) prepare_folder(folder(i));
-  if (results > 1) remove_single_result(options);
-  remove_reports_of_more(options.out, results > 1 ? results : 0);
+  folder_ = std::make_unique<ResultFolder>(ResultFolder::Request{.question = {.folder = options.out,
+                                                                              .names = names,
+                                                                              .inputs = options.inputs,
+                                                                              .older = Older::kReplaced},
+                                                                 .option = "--out",
+                                                                 .what = "results",
+                                                                 .overwrite = options.overwrite});
 }
 
 std::filesystem::path ResultWriter::folder(std::size_t index) const {
-  return results_ == 1 ? options_.out : options_.out / std::to_string(index);
+  return results_ == 1 ? options_.out : options_.out / part_of(index, results_);
+}
+
+std::string ResultWriter::remark() const {
+  if (folder_->is_held()) return {};
+  return fmt::format(
+      "--out {}: its file system keeps no locks, so nothing keeps another run from writing there meanwhile",
+      options_.out.string());
 }
 
 std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record,
                                              const runtime::Result& result,
-                                             const std::function<void()>& moved) const {
-  const std::filesystem::path folder = this->folder(index);
+                                             const std::function<void()>& moved) {
+  const std::filesystem::path part = part_of(index, results_);
   const ResultPictures pictures(result.decoded, record.layer_size, picture_json(record), moved);
+  common::ensure(pictures.count() == layers_, "a result has another number of layers");
   record.layer_hashes = layer_hashes(result.decoded);
   record.empty_layers = find_empty_layers(pictures);
   record.files.clear();
-  std::vector<media::ZipContent> pngs;
-  if (contains(options_.formats, Format::kPng)) {
-    record.files = write_pngs(folder, pictures, pngs);
-  } else if (contains(options_.formats, Format::kZip)) {
-    pngs = encoded_pngs(pictures);
-  }
-  const std::filesystem::path report = folder / kReportName;
-  if (has_documents(options_.formats)) {
-    // From the text of run.json, so that documents that are made from it later are the same.
-    std::string text = run_json(record);
-    LayeredResult layered{.record = parse_run_record(text, report.string()),
-                          .report = std::move(text),
-                          .layers = {},
-                          .empty_layers = record.empty_layers,
-                          .pngs = std::move(pngs)};
-    for (std::size_t i = 0; i < pictures.count(); ++i)
-      layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
-    const auto documents = write_documents(folder, options_.formats, layered, options_.empty_layers).names;
-    record.files.insert(record.files.end(), documents.begin(), documents.end());
-  }
-  remove_leftovers(folder, options_.formats, pictures.count());
-  if (options_.dump_latents) {
-    dump_latents(*options_.dump_latents, result);
-    record.files.push_back(options_.dump_latents->string());
-  }
-  common::write_file_atomically(report, run_json(record));
+  record.number = index;
+  record.results = results_;
+  const std::filesystem::path report = folder_->staged(part / kReportName);
+  const std::filesystem::path folder = report.parent_path();
+  folder_->write([&] {
+    write_files(folder, options_, pictures, record);
+    for (const std::string& name : record.files) {
+      moved();
+      record.written.push_back({name, *content_of(folder / name)});
+    }
+    if (options_.dump_latents) {
+      dump_latents(*options_.dump_latents, result);
+      record.files.push_back(options_.dump_latents->string());
+    }
+    common::write_file_atomically(report, run_json(record));
+  });
+  ++written_;
+  if (folder_->is_fresh() || written_ == results_) folder_->commit(Unplaced::kKeep);
   return record.empty_layers;
+}
+
+void ResultWriter::finish() {
+  folder_->commit(Unplaced::kKeep);
 }
 
 }  // namespace layerpipe::results

@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "results/output_options.h"
+#include "results/result_folder.h"
 #include "results/run_record.h"
 #include "runtime/device/memory.h"
 #include "runtime/engine.h"
@@ -17,29 +19,38 @@ namespace layerpipe::results {
 // takes. To be asked before the work: with --original-size, a picture's size decides.
 void check_writing_memory(const std::vector<RunRecord>& records, const runtime::MemoryUse& machine);
 
-// One result goes to --out itself, several to --out/0, --out/1 and so on.
+// One result goes to --out itself, several to --out/0, --out/1 and so on. Each appears when it is whole;
+// where they replace those of an earlier run, or files in their way, all appear together at the end, so that
+// until then the earlier ones are whole.
 class ResultWriter {
  public:
-  // Makes all folders and takes an earlier run's run.json away with its page, also where this run writes
-  // none, because the earlier one had one result, or more: from then on, a folder with a run.json holds a
-  // whole result of this run. A single result beside the folders of several goes with its files, but for
-  // what this run is made from. Throws InputError when something cannot be written: hours of work come behind
-  // it.
-  ResultWriter(const OutputOptions& options, std::size_t results);
+  // Makes all folders and holds them against other runs (results/result_folder.h). What an earlier run wrote
+  // there and nobody has changed since will go with its first run.json to be replaced, also when that run had
+  // another number of results; what the run is made from stays. `layers` has each result. Throws InputError
+  // when something cannot be written or stands in the way: hours of work come behind it.
+  ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers);
 
-  // Writes result `index` in all formats, run.json last, and takes away what an earlier run left there in
-  // others. `record` is what is known of it but for its layers and files. The layers without a visible pixel.
-  // Calls `moved` with every layer. Throws OutputError, InputError when a format cannot hold the layers, and
-  // what `moved` throws; the file at hand is taken away then.
+  // Writes result `index` in all formats. `record` is what is known of it but for its layers and files. The
+  // layers without a visible pixel. Calls `moved` with every layer. Throws OutputError, InputError when a
+  // format cannot hold the layers, and what `moved` throws; nothing of the result is left then.
   std::vector<std::size_t> write(
       std::size_t index, RunRecord record, const runtime::Result& result,
-      const std::function<void()>& moved = [] {}) const;
+      const std::function<void()>& moved = [] {});
+
+  // To be called at the end of the work: puts what was written in its place also where other results failed.
+  // Throws OutputError.
+  void finish();
 
   std::filesystem::path folder(std::size_t index) const;
+  // What a person should know before the work; mostly empty.
+  std::string remark() const;
 
  private:
   const OutputOptions& options_;
   std::size_t results_;
+  std::size_t layers_;
+  std::size_t written_ = 0;
+  std::unique_ptr<ResultFolder> folder_;
 };
 
 }  // namespace layerpipe::results

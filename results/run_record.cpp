@@ -39,6 +39,15 @@ std::vector<std::string> texts(const JsonReader& json) {
   return list;
 }
 
+std::vector<WrittenFile> read_written(const JsonReader& json) {
+  std::vector<WrittenFile> files;
+  for (const JsonReader& file : json.items(kMostEntries)) {
+    files.push_back({.name = file.at("name").text(),
+                     .content = {.bytes = file.at("bytes").count(), .hash = file.at("hash").text()}});
+  }
+  return files;
+}
+
 common::Size read_size(const JsonReader& json) {
   const common::Size size{json.at("width").whole(1, kLargestSide), json.at("height").whole(1, kLargestSide)};
   if (size.width * size.height > kMostPixels)
@@ -217,6 +226,12 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   record.files = texts(json.at("files"));
   if (std::set(record.files.begin(), record.files.end()).size() != record.files.size())
     json.at("files").refuse("a list of different texts");
+  if (const auto written = json.find("written")) record.written = read_written(*written);
+  if (const auto result = json.find("result")) {
+    record.results = static_cast<std::size_t>(result->at("of").whole(1, kLargestCount));
+    record.number = static_cast<std::size_t>(result->at("number").whole(0, kLargestCount));
+    if (record.number >= record.results) result->at("number").refuse("a number below \"of\"");
+  }
   if (const auto id = json.find("run_id")) record.run_id = id->text();
   if (const auto hash = json.find("picture_hash")) record.picture_hash = hash->text();
   if (const auto hashes = json.find("layer_hashes")) record.layer_hashes = texts(*hashes);

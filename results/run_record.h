@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/size.h"
+#include "results/file_content.h"
 
 namespace layerpipe::results {
 
@@ -65,6 +66,12 @@ struct RecordedRank {
   std::optional<RecordedEdge> edge;  // to the next stage; none when the rank is alone
 };
 
+// A file that was written, as it was then.
+struct WrittenFile {
+  std::string name;  // relative to run.json
+  FileContent content;
+};
+
 // One result of a run.
 struct RunRecord {
   std::vector<std::pair<std::string, std::string>> versions;  // "layerpipe", "torch" …
@@ -108,6 +115,12 @@ struct RunRecord {
   std::vector<std::string> layer_hashes;
   std::vector<std::size_t> empty_layers;  // without a visible pixel, counted from the back, from 0
   std::vector<std::string> files;         // relative to run.json; those elsewhere by their paths
+  // The files that lie beside run.json and go with the result, also the page of `layerpipe report`; empty in
+  // files of an earlier layerpipe.
+  std::vector<WrittenFile> written;
+  // Which result of how many it is, from 0; 0 of 0 in files of an earlier layerpipe.
+  std::size_t number = 0;
+  std::size_t results = 0;
 
   // What measured peaks are of: on the CPU of the whole process, on a GPU of the device.
   bool on_cpu() const { return device_id == "cpu"; }
@@ -131,7 +144,8 @@ RunRecord parse_run_record(std::string_view text, const std::string& name);
 // The same for a file.
 RunRecord read_run_record(const std::filesystem::path& file);
 
-// The text of run.json, indented. A path may hold bytes that are not UTF-8; they become U+FFFD.
+// The text of run.json, indented and sealed (results/file_content.h). A path may hold bytes that are not
+// UTF-8; they become U+FFFD.
 std::string run_json(const RunRecord& record);
 
 // What made the result, as one line of JSON for a picture's text: nothing that differs when the same run is

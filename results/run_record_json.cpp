@@ -138,7 +138,12 @@ std::string run_json(const RunRecord& record) {
   json["layer_hashes"] = record.layer_hashes;
   json["empty_layers"] = record.empty_layers;
   json["files"] = record.files;
-  return dump(json, 2) + "\n";
+  if (!record.written.empty()) json["written"] = Json::array();
+  for (const WrittenFile& file : record.written)
+    json["written"].push_back(
+        {{"name", file.name}, {"bytes", file.content.bytes}, {"hash", file.content.hash}});
+  if (record.results > 0) json["result"] = {{"number", record.number}, {"of", record.results}};
+  return sealed(dump(json, 2) + "\n");
 }
 
 }  // namespace layerpipe::results

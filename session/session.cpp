@@ -124,6 +124,9 @@ void Session::make(const Job& job, ResultSink& sink) {
   if (is_first()) observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
   FailedRequests failed(work.records, observer);
   run_windows(planning, inputs, sink, failed);
+  comm::run_collectively(communicator_, "putting the results in their places", [&] {
+    if (is_first()) sink.finish();
+  });
   write_trace(planning.plan);
   // The ranks part, or go on to the next job, at about the same time: closing the stages' edges, NCCL waits
   // for all.

@@ -34,6 +34,8 @@ class ResultSink {
   // now and then: writing may take longer than the other ranks wait for one that stands still.
   virtual void take(std::size_t index, const results::RunRecord& record, const runtime::Result& result,
                     const std::function<void()>& moved) = 0;
+  // When the work is done, also where results failed.
+  virtual void finish() {}
 };
 
 // How a session is told to stop, and to whom it speaks.

@@ -51,7 +51,8 @@ class WrittenResults : public session::ResultSink {
   void begin(const session::Machinery& machinery, const session::Work& work) override {
     results::check_writing_memory(work.records, runtime::memory_use(at::kCPU));
     results::check_disk_space(options_.output, work.requests, work.records, machinery.engine->model_config());
-    writer_.emplace(options_.output, work.requests.size());
+    writer_.emplace(options_.output, work.requests.size(), static_cast<std::size_t>(options_.job.layers));
+    if (const std::string remark = writer_->remark(); !remark.empty() && !options_.quiet) say(remark + '\n');
     records_ = work.records;
     empty_layers_.resize(records_.size());
   }
@@ -59,6 +60,7 @@ class WrittenResults : public session::ResultSink {
             const std::function<void()>& moved) override {
     empty_layers_[index] = writer_->write(index, record, result, moved);
   }
+  void finish() override { writer_->finish(); }
   void print_summary(double seconds) const {
     launch::print_summary(*writer_, records_, options_.job, empty_layers_, seconds);
   }

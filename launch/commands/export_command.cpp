@@ -1,9 +1,9 @@
 #include "launch/commands/export_command.h"
 
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -11,10 +11,15 @@
 #include "common/files.h"
 #include "launch/options/job_options.h"
 #include "launch/options/option_values.h"
+#include "launch/options/overwrite_option.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
+#include "results/file_content.h"
 #include "results/finished_run.h"
+#include "results/folder_lock.h"
 #include "results/formats.h"
+#include "results/output_path.h"
+#include "results/result_folder.h"
 #include "session/option_text.h"
 
 namespace layerpipe::launch {
@@ -25,19 +30,8 @@ struct ExportOptions {
   std::filesystem::path out;  // --in unless it is given
   std::vector<results::Format> formats;
   results::EmptyLayers empty_layers = results::EmptyLayers::kKeep;
+  results::Overwrite overwrite = results::Overwrite::kRefuse;
 };
-
-void prepare_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!std::filesystem::is_directory(folder, error)) {
-    throw common::InputError("--out " + folder.string() + " cannot be made a folder",
-                             "Choose another folder.");
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
-  }
-}
 
 // Archives hold it as it is.
 void check_composite(const std::filesystem::path& folder) {
@@ -58,6 +52,7 @@ void add_export_options(CLI::App& command) {
   const OptionGroup files(command, "Files");
   files.add("--out", "FOLDER", "Folder for the documents").default_text("that of --in");
   add_job_option(files, "drop_empty");
+  add_overwrite_option(files);
   add_footer(command, "Example:\n  layerpipe export --in layers --format psd,html");
 }
 
@@ -72,31 +67,59 @@ ExportOptions read_export_options(const CLI::App& command) {
   options.formats = session::read_formats({option, values.texts(option).front(), values.remedy()},
                                           results::kDocumentFormats);
   results::check_built(options.formats);
+  options.overwrite = read_overwrite(values);
   if (values.given("--drop-empty")) options.empty_layers = results::EmptyLayers::kDrop;
   return options;
 }
 
+// Writes a result's documents into a folder, all or none; where they lie beside its own run.json, that lists
+// them. Says on stderr what it wrote.
+void write_result(const ExportOptions& options, const results::LayeredResult& result,
+                  const std::filesystem::path& from, const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> names;
+  for (const results::Format format : options.formats) names.emplace_back(results::document_name(format));
+  results::ResultFolder folder(
+      {.question = {.folder = out, .names = names, .inputs = {}, .older = results::Older::kStays},
+       .option = "--out",
+       .what = "documents",
+       .overwrite = options.overwrite,
+       .refuses_at_once = false});
+  const std::filesystem::path staged = folder.staged(names.front()).parent_path();
+  results::WrittenDocuments documents;
+  folder.write([&] {
+    documents = results::write_documents(staged, options.formats, result, options.empty_layers);
+    std::error_code error;
+    if (!std::filesystem::equivalent(out, from, error)) return;
+    std::vector<results::WrittenFile> written;
+    for (const std::string& name : documents.names)
+      written.push_back({name, *results::content_of(staged / name)});
+    const std::string report =
+        common::read_text_file(from / results::kReportName, results::kLargestRunRecord);
+    common::write_file_atomically(staged / results::kReportName,
+                                  results::with_files(report, written, results::Listed::kAsFiles));
+  });
+  folder.commit(results::Unplaced::kDrop);
+  say(fmt::format("{}: {}\n", out.string(), fmt::join(documents.names, ", ")));
+  if (!documents.remark.empty()) say(fmt::format("{}: {}\n", out.string(), documents.remark));
+  if (!result.empty_layers.empty())
+    say(fmt::format("{}: {}\n", out.string(), results::empty_layers_text(result.empty_layers)));
+}
+
 // Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
 // the same bytes as decompose would have written, while the picture is where the run found it, seen from
-// here; without it the HTML page lacks the original, which is said. Where they lie beside a run.json that is
-// the result's own, it lists them afterwards. Says on stderr what it wrote. All of a result is read before
-// something of it is written. Throws InputError and OutputError; InterruptedError once `stop_requested`.
+// here, and still that picture; otherwise the HTML page lacks the original, which is said. All of a result is
+// read before something of it is written. A document that is there already is replaced when it is as it was
+// written, the same, or with --overwrite. Throws InputError and OutputError; InterruptedError once
+// `stop_requested`.
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
-  for (const results::ResultFolder& from : results::result_folders(options.in)) {
+  results::mend(options.in);
+  const std::vector<results::FinishedResult> finished = results::result_folders(options.in);
+  std::optional<results::FolderLock> whole_run;
+  if (!finished.front().number.empty() && results::is_folder(options.out)) whole_run.emplace(options.out);
+  for (const results::FinishedResult& from : finished) {
     if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
     const results::LayeredResult result = results::read_result(from.folder, stop_requested);
-    const std::filesystem::path out = from.number.empty() ? options.out : options.out / from.number;
-    prepare_folder(out);
-    const auto [names, remark] = results::write_documents(out, options.formats, result, options.empty_layers);
-    std::error_code error;
-    if (std::filesystem::equivalent(out, from.folder, error)) {
-      const std::filesystem::path report = out / results::kReportName;
-      common::write_file_atomically(report, results::with_files(common::read_text_file(report), names));
-    }
-    say(fmt::format("{}: {}\n", out.string(), fmt::join(names, ", ")));
-    if (!remark.empty()) say(fmt::format("{}: {}\n", out.string(), remark));
-    if (!result.empty_layers.empty())
-      say(fmt::format("{}: {}\n", out.string(), results::empty_layers_text(result.empty_layers)));
+    write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number);
   }
 }
 

@@ -11,7 +11,11 @@
 #include "launch/options/option_values.h"
 #include "launch/report_page/page.h"
 #include "launch/terminal/terminal.h"
+#include "results/archive_report.h"
 #include "results/documents.h"
+#include "results/file_content.h"
+#include "results/folder_lock.h"
+#include "results/output_path.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -108,6 +112,19 @@ ReportOptions read_report_options(const CLI::App& command) {
   return options;
 }
 
+// The page that lies beside its run.json under its own name is listed there, and goes with the result when
+// that is made anew; one that was named outright is a person's.
+void write_page(const fs::path& out, const std::string& page, const ReportOptions& options) {
+  if (!options.out.empty() || options.run.filename() != results::kReportName)
+    return common::write_file_atomically(out, page);
+  const results::FolderLock lock(results::folder_of(options.run));
+  common::write_file_atomically(out, page);
+  const std::string report = common::read_text_file(options.run, results::kLargestRunRecord);
+  const results::WrittenFile written{out.filename(), *results::content_of(out)};
+  common::write_file_atomically(options.run,
+                                results::with_files(report, {&written, 1}, results::Listed::kAsWritten));
+}
+
 // Writes the page, with the trace that run.json names where that can be read, and says where it is. Throws
 // InputError for a file that is no run.json and for an --out that is not the name of a page, OutputError when
 // the page cannot be written.
@@ -116,7 +133,7 @@ void run_report(const ReportOptions& options) {
   const fs::path out = options.out.empty() ? options.run.parent_path() / results::kPageName : options.out;
   check_out(out, options, source.record);
   add_trace(source, options.run);
-  common::write_file_atomically(out, report_page(source));
+  write_page(out, report_page(source), options);
   say(fmt::format("{}\n", out.string()));
 }
 

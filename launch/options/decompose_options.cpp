@@ -8,6 +8,7 @@
 #include "common/errors.h"
 #include "launch/options/job_options.h"
 #include "launch/options/option_values.h"
+#include "launch/options/overwrite_option.h"
 #include "launch/options/run_options.h"
 
 namespace layerpipe::launch {
@@ -85,6 +86,7 @@ void add_decompose_options(CLI::App& command) {
     add_job_option(files, field);
   files.add("--dump-latents", "FILE", "Write latents and embeddings of the result to this file");
   files.add("--trace", "FILE", "Write what every rank did when to this file, for Perfetto");
+  add_overwrite_option(files);
   add_job_option(files, "random_weights");
 
   const OptionGroup machine(command, "Machine");
@@ -110,6 +112,7 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   if (job.drop_empty) output.empty_layers = results::EmptyLayers::kDrop;
   read_optional_path(values, "--dump-latents", output.dump_latents);
   read_optional_path(values, "--trace", output.trace);
+  output.overwrite = read_overwrite(values);
   output.inputs = job.images;
   if (job.init_latents) output.inputs.push_back(*job.init_latents);
   settings.random_weights = job.random_weights;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "common/errors.h"
+#include "common/part_folder.h"
 
 namespace {
 int umask_calls = 0;
@@ -180,10 +181,15 @@ TEST_F(FilesTest, RefusesLargerThanTheLimit) {
 TEST_F(FilesTest, RemovesTheNamelessPartsOfKilledWriters) {
   { std::ofstream(folder_ / ".layerpipe-0123456789abcdef") << "half of a pict"; }
   write_file_atomically(folder_ / "layer_0.png", std::string_view("whole"));
-  write_file_atomically(folder_ / ".hidden", std::string_view("another's"));
+  for (const char* name : {".hidden", ".layerpipe-notes", ".layerpipe-0123456789abcdeg", ".layerpipe.lock"})
+    write_file_atomically(folder_ / name, std::string_view("another's"));
+  const std::filesystem::path part = make_part_folder(folder_);
+  write_file_atomically(part / "layer_0.png", std::string_view("of a result"));
+  EXPECT_EQ(parts_in(folder_).size(), 2U);
   remove_parts(folder_);
   EXPECT_FALSE(std::filesystem::exists(folder_ / ".layerpipe-0123456789abcdef"));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
+  EXPECT_FALSE(std::filesystem::exists(part));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 5);
   EXPECT_NO_THROW(remove_parts(folder_ / "none"));
 }
 

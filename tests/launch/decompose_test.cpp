@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
@@ -36,6 +37,17 @@ class Decompose : public ::testing::Test {
   }
   Json report(const std::string& folder = ".") const {
     return Json::parse(common::read_text_file(out_ / folder / "run.json"));
+  }
+
+  void leave(const std::string& name, const std::string& content) const {
+    std::filesystem::create_directories((out_ / name).parent_path());
+    common::write_file_atomically(out_ / name, content);
+  }
+  // Every file below --out with its content.
+  std::map<std::string, std::string> contents() const {
+    std::map<std::string, std::string> contents;
+    for (const std::string& name : files_below(out_)) contents[name] = common::read_text_file(out_ / name);
+    return contents;
   }
 
   layerpipe::testing::TemporaryFolder folder_;
@@ -254,21 +266,98 @@ TEST_F(Decompose, LayersOfAnEarlierRunDoNotStay) {
   EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "run.json"));
 }
 
-TEST_F(Decompose, AFailedRunLeavesNoReportOfAnEarlierOne) {
+// The disk is full in the middle of the second result.
+const std::vector<std::string> kFullDisk{"LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE,
+                                         "LAYERPIPE_TEST_WRITABLE_BYTES=20000"};
+
+TEST_F(Decompose, AFailedRunLeavesAnEarlierOneWhole) {
   run();
-  // A folder in the place of a picture: writing fails in the middle of the result.
-  std::filesystem::remove(out_ / "composite.png");
-  std::filesystem::create_directories(out_ / "composite.png" / "full");
-  EXPECT_EQ(run_program(decompose_arguments(out_)).exit_code, 6);
-  EXPECT_FALSE(std::filesystem::exists(out_ / "run.json"));
+  const auto before = contents();
+  EXPECT_EQ(run_program(decompose_arguments(out_, {"--seed", "2"}), kFullDisk).exit_code, 6);
+  EXPECT_TRUE(contents() == before);
 }
 
 TEST_F(Decompose, WhatWasFinishedBeforeAFailureStays) {
-  std::filesystem::create_directories(out_ / "1" / "layer_0.png" / "full");
-  EXPECT_EQ(run_program(decompose_arguments(out_, {"--num-images", "2"})).exit_code, 6);
-  EXPECT_THAT(files_below(out_ / "0"),
-              ElementsAre("composite.png", "layer_0.png", "layer_1.png", "run.json"));
-  EXPECT_FALSE(std::filesystem::exists(out_ / "1" / "run.json"));
+  run();
+  std::uintmax_t bytes = 0;
+  for (const auto& [name, content] : contents()) bytes += content.size();
+  std::filesystem::remove_all(out_);
+  const std::string room = "LAYERPIPE_TEST_WRITABLE_BYTES=" + std::to_string(bytes * 3 / 2);
+  EXPECT_EQ(
+      run_program(decompose_arguments(out_, {"--num-images", "2"}), {kFullDisk.front(), room}).exit_code, 6);
+  EXPECT_THAT(files_below(out_),
+              ElementsAre("0/composite.png", "0/layer_0.png", "0/layer_1.png", "0/run.json"));
+}
+
+// A run that replaces them puts all in their places together.
+TEST_F(Decompose, ResultsOfAnEarlierRunAreNotMixedWithNewOnes) {
+  run({"--num-images", "2"});
+  const auto before = contents();
+  std::uintmax_t bytes = 0;
+  for (const auto& [name, content] : before) bytes += content.size();
+  const std::string room = "LAYERPIPE_TEST_WRITABLE_BYTES=" + std::to_string(bytes * 3 / 4);
+  EXPECT_EQ(
+      run_program(decompose_arguments(out_, {"--num-images", "2", "--seed", "2"}), {kFullDisk.front(), room})
+          .exit_code,
+      6);
+  EXPECT_TRUE(contents() == before);
+}
+
+TEST_F(Decompose, FilesOfAnotherStayWhereTheyAre) {
+  leave("layer_2.png", "another's");
+  leave("layers.psd", "another's");
+  leave("0/notes.txt", "another's");
+  run();
+  EXPECT_THAT(files_below(out_), ElementsAre("0/notes.txt", "composite.png", "layer_0.png", "layer_1.png",
+                                             "layer_2.png", "layers.psd", "run.json"));
+  run({"--num-images", "2"});
+  EXPECT_THAT(files_below(out_), ElementsAre("0/composite.png", "0/layer_0.png", "0/layer_1.png",
+                                             "0/notes.txt", "0/run.json", "1/composite.png", "1/layer_0.png",
+                                             "1/layer_1.png", "1/run.json", "layer_2.png", "layers.psd"));
+  run();
+  EXPECT_THAT(files_below(out_), ElementsAre("0/notes.txt", "composite.png", "layer_0.png", "layer_1.png",
+                                             "layer_2.png", "layers.psd", "run.json"));
+}
+
+TEST_F(Decompose, AnEditedDocumentOfAnEarlierRunIsKept) {
+  run({"--format", "png,psd"});
+  leave("layers.psd", "edited for hours");
+  const auto before = contents();
+  const std::string cure =
+      "\n  Choose another folder, or give --overwrite: files that are written anew are replaced then, and "
+      "others stay.\n";
+  for (const char* results : {"1", "2"}) {
+    const Outcome outcome = run_program(decompose_arguments(out_, {"--num-images", results}));
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_EQ(outcome.err, "layerpipe: --out " + out_.string() +
+                               ": in the way of the results lies layers.psd (edited)" + cure);
+    EXPECT_TRUE(contents() == before);
+  }
+  run({"--overwrite"});
+  EXPECT_EQ(common::read_text_file(out_ / "layers.psd"), "edited for hours");
+  run({"--overwrite", "--format", "psd"});
+  EXPECT_NE(common::read_text_file(out_ / "layers.psd"), "edited for hours");
+}
+
+// What was asked for by its name is a person's: it is replaced by its name alone.
+TEST_F(Decompose, FilesThatWereNamedStayWhenTheirResultGoes) {
+  run({"--trace", out_ / "trace.json", "--dump-latents", out_ / "latents.safetensors"});
+  const std::string latents = common::read_text_file(out_ / "latents.safetensors");
+  run({"--seed", "5"});
+  EXPECT_TRUE(common::read_text_file(out_ / "latents.safetensors") == latents);
+  run({"--seed", "5", "--trace", out_ / "trace.json", "--dump-latents", out_ / "latents.safetensors"});
+  EXPECT_FALSE(common::read_text_file(out_ / "latents.safetensors") == latents);
+  EXPECT_TRUE(std::filesystem::exists(out_ / "trace.json"));
+}
+
+TEST_F(Decompose, SaysWhenNothingKeepsOtherRunsAway) {
+  const std::vector<std::string> no_locks{"LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE, "LAYERPIPE_TEST_NO_LOCKS=1"};
+  const Outcome outcome = run_program(decompose_arguments(out_), no_locks);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("--out " + out_.string() +
+                                                ": its file system keeps no locks, so nothing keeps another "
+                                                "run from writing there meanwhile\n"));
+  EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "layer_1.png", "run.json"));
 }
 
 }  // namespace

@@ -126,7 +126,9 @@ TEST_F(Export, DocumentsBesideTheRunAreListedInItsReport) {
   Json after = report(out_);
   EXPECT_EQ(after.at("files"),
             Json({"layer_0.png", "layer_1.png", "composite.png", "layers.psd", "layers.ora"}));
-  after["files"] = before.at("files");
+  EXPECT_EQ(after.at("written").size(), 5U);
+  EXPECT_NE(after.at("record_hash"), before.at("record_hash"));
+  for (const char* key : {"files", "written", "record_hash"}) after[key] = before.at(key);
   EXPECT_EQ(after, before);
 }
 
@@ -161,6 +163,70 @@ TEST_F(Export, APictureThatIsGoneIsLeftOut) {
   EXPECT_TRUE(content(out_ / "layers.html") == with_another);
 }
 
+// A run.json may name any file, and a page is handed on.
+TEST_F(Export, APictureThatTheRunDidNotSeeIsLeftOut) {
+  decompose("png,html");
+  const auto secret = folder_.path() / "secret.png";
+  const media::Image picture = media::read_png(layerpipe::testing::demo_picture());
+  media::Image other = media::make_image(picture.width, picture.height);  // of the same size
+  media::write_png(secret, other);
+  const auto name = [&](const Json& hash) {
+    Json report = this->report(out_);
+    report["picture"] = secret;
+    report["picture_hash"] = hash;
+    common::write_file_atomically(out_ / "run.json", report.dump());
+    return run({"export", "--in", out_, "--format", "html"}).err;
+  };
+  const std::string without =
+      out_.string() + ": layers.html\n" + out_.string() + ": the page is without the original picture: ";
+  const Json hash = report(out_).at("picture_hash");
+  EXPECT_EQ(name(hash), without + secret.string() + " is another picture by now\n");
+  EXPECT_EQ(content(out_ / "layers.html").find("id=\"png-original\""), std::string::npos);
+  EXPECT_EQ(name(nullptr), without + "run.json has no picture_hash to know " + secret.string() + " by\n");
+  EXPECT_EQ(name(""), without + "run.json has no picture_hash to know " + secret.string() + " by\n");
+  EXPECT_EQ(content(out_ / "layers.html").find("id=\"png-original\""), std::string::npos);
+  // The picture itself, wherever it lies and however it was saved.
+  media::write_png(secret, picture);
+  EXPECT_EQ(name(hash), out_.string() + ": layers.html\n");
+  EXPECT_NE(content(out_ / "layers.html").find("id=\"png-original\""), std::string::npos);
+}
+
+TEST_F(Export, AnEditedDocumentIsKept) {
+  decompose("png");
+  run({"export", "--in", out_, "--format", "psd"});
+  run({"export", "--in", out_, "--format", "psd,ora"});  // as it was written
+  const std::string document = content(out_ / "layers.psd");
+  common::write_file_atomically(out_ / "layers.psd", document + "!");
+  const std::string report = content(out_ / "run.json");
+  const Outcome outcome = run_program({"export", "--in", out_, "--format", "psd,zip"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "layerpipe: --out " + out_.string() +
+                             ": in the way of the documents lies layers.psd (edited)\n  Choose another "
+                             "folder, or give --overwrite: files that are written anew are replaced then, "
+                             "and others stay.\n");
+  EXPECT_TRUE(content(out_ / "layers.psd") == document + "!");
+  EXPECT_FALSE(std::filesystem::exists(out_ / "layers.zip"));
+  EXPECT_TRUE(content(out_ / "run.json") == report);
+  run({"export", "--in", out_, "--format", "psd,zip", "--overwrite"});
+  EXPECT_TRUE(content(out_ / "layers.psd") == document);
+  // And decompose knows them for its own again.
+  decompose("png");
+  EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "layer_1.png", "run.json"));
+}
+
+// An edited run.json stays one: what export adds to it does not make it the run's own again.
+TEST_F(Export, AnEditedReportIsKept) {
+  decompose("png");
+  std::string report = content(out_ / "run.json");
+  report.replace(report.find("sun and house"), 13, "moon and star");
+  common::write_file_atomically(out_ / "run.json", report);
+  run({"export", "--in", out_, "--format", "psd"});
+  const Outcome outcome = run_program(decompose_arguments(out_));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("in the way of the results lies run.json (edited)\n"));
+  EXPECT_EQ(this->report(out_).at("job").at("prompt"), "moon and star");
+}
+
 TEST_F(Export, EmptyLayersAreNamedOrLeftOut) {
   decompose("png");
   const media::Image layer = media::read_png(out_ / "layer_1.png");
@@ -185,7 +251,7 @@ TEST_F(Export, PromptsMayHoldAnything) {
     EXPECT_EQ(content(out_ / "layers.html").find("</script><b>"), std::string::npos);
     EXPECT_EQ(report(out_).at("options").at("prompt").at("value"), prompt);
     const auto again = folder_.path() / "again";
-    run({"export", "--in", out_, "--out", again, "--format", "psd,pptx,ora,zip,html"});
+    run({"export", "--in", out_, "--out", again, "--format", "psd,pptx,ora,zip,html", "--overwrite"});
     for (const std::string& name : kDocuments)
       EXPECT_TRUE(content(again / name) == content(out_ / name)) << name;
   }
@@ -239,7 +305,7 @@ TEST_F(Export, AFullDiskChangesNothing) {
   EXPECT_THAT(files_below(documents), ElementsAre());
 }
 
-// The report is written last: without it nobody takes what is there for a finished run.
+// A result is whole or not there.
 TEST_F(Export, AFullDiskLeavesNoFinishedRun) {
   {
     const SmallDisk disk(20000);
@@ -248,7 +314,7 @@ TEST_F(Export, AFullDiskLeavesNoFinishedRun) {
     EXPECT_EQ(outcome.exit_code, 6) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr("cannot write " + (out_ / "layers.psd").string()));
   }
-  EXPECT_THAT(files_below(out_), ElementsAre("composite.png", "layer_0.png", "layer_1.png"));
+  EXPECT_THAT(files_below(out_), ElementsAre());
   EXPECT_EQ(run_program({"export", "--in", out_, "--format", "psd"}).exit_code, 2);
 }
 

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "common/errors.h"
@@ -13,6 +14,8 @@
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/zip_writer.h"
+#include "results/archive_report.h"
+#include "results/file_content.h"
 #include "results/finished_run.h"
 #include "runtime/plan/plan_json.h"
 #include "tests/launch/program.h"
@@ -66,7 +69,8 @@ class WrittenResult : public ::testing::Test {
 
   std::vector<std::size_t> write(std::vector<Format> formats) { return write_results(std::move(formats), 1); }
   // Result `index` of each is the same; the empty layers of the last one.
-  std::vector<std::size_t> write_results(std::vector<Format> formats, std::size_t results) {
+  std::vector<std::size_t> write_results(
+      std::vector<Format> formats, std::size_t results, const std::function<void()>& meanwhile = [] {}) {
     options_.formats = std::move(formats);
     RunRecord record;
     record.options = {{.name = "prompt", .values = {"sky, sun and a house"}, .source = "command line"},
@@ -83,10 +87,28 @@ class WrittenResult : public ::testing::Test {
     set_plan(record, runtime::plan_json(plan));
     runtime::Result result;
     result.decoded = decoded_;
-    const ResultWriter writer(options_, results);
+    ResultWriter writer(options_, results, 3);
+    meanwhile();
     std::vector<std::size_t> empty_layers;
-    for (std::size_t i = 0; i < results; ++i) empty_layers = writer.write(i, record, result);
+    for (std::size_t i = 0; i < results; ++i) {
+      if (i != failed_) empty_layers = writer.write(i, record, result);
+    }
+    writer.finish();
     return empty_layers;
+  }
+  // The message of the OutputError that `call` throws, with OUT for the folder.
+  template <typename Call>
+  std::string refused_output(Call&& call) const {
+    try {
+      call();
+    } catch (const common::OutputError& error) {
+      std::string text = error.what();
+      const std::string out = options_.out;
+      for (auto at = text.find(out); at != std::string::npos; at = text.find(out, at))
+        text.replace(at, out.size(), "OUT");
+      return text;
+    }
+    return "accepted";
   }
   std::vector<std::string> files() const { return layerpipe::testing::files_below(options_.out); }
   nlohmann::json report() const {
@@ -101,6 +123,7 @@ class WrittenResult : public ::testing::Test {
   layerpipe::testing::TemporaryFolder folder_;
   OutputOptions options_;
   at::Tensor decoded_;
+  std::size_t failed_ = 100;  // the result that is not made
 };
 
 using ::testing::ElementsAre;
@@ -161,7 +184,8 @@ class ResultsOfAnEarlierRun : public WrittenResult {
   // The numbers of the results that `layerpipe export` and others find.
   std::vector<std::string> found() const {
     std::vector<std::string> numbers;
-    for (const ResultFolder& result : result_folders(options_.out)) numbers.push_back(result.number.string());
+    for (const FinishedResult& result : result_folders(options_.out))
+      numbers.push_back(result.number.string());
     return numbers;
   }
   void leave(const std::string& name) const { common::write_file_atomically(options_.out / name, "kept"); }
@@ -174,22 +198,23 @@ TEST_F(ResultsOfAnEarlierRun, OneGoesForSeveral) {
   leave("layer_1 (copy).png");
   write_results({Format::kPsd}, 3);
   EXPECT_THAT(files(), ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "2/layers.psd",
-                                   "2/run.json", "layer_1 (copy).png", "notes.txt"));
+                                   "2/run.json", "layer_1 (copy).png", "notes.txt", "report.html"));
   EXPECT_THAT(found(), ElementsAre("0", "1", "2"));
 }
 
-TEST_F(ResultsOfAnEarlierRun, SeveralAreNoneAfterOne) {
+TEST_F(ResultsOfAnEarlierRun, SeveralGoForOne) {
   write_results({Format::kPsd}, 3);
+  leave("1/notes.txt");
   write({Format::kPsd});
-  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "1/layers.psd", "2/layers.psd", "layers.psd", "run.json"));
+  EXPECT_THAT(files(), ElementsAre("1/notes.txt", "layers.psd", "run.json"));
+  EXPECT_FALSE(std::filesystem::exists(options_.out / "0"));
   EXPECT_THAT(found(), ElementsAre(""));
 }
 
 TEST_F(ResultsOfAnEarlierRun, FewerAreNotMixedWithThem) {
   write_results({Format::kPsd}, 3);
   write_results({Format::kPsd}, 2);
-  EXPECT_THAT(files(),
-              ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json", "2/layers.psd"));
+  EXPECT_THAT(files(), ElementsAre("0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json"));
   EXPECT_THAT(found(), ElementsAre("0", "1"));
   std::filesystem::remove(options_.out / "1" / "run.json");
   EXPECT_THROW(found(), common::InputError);
@@ -212,11 +237,83 @@ TEST_F(ResultsOfAnEarlierRun, WithoutARunJsonNothingIsTakenForOne) {
                                    "composite.png", "layer_0.png", "report.html"));
 }
 
-TEST_F(ResultsOfAnEarlierRun, AreForgottenWithTheirPage) {
+TEST_F(ResultsOfAnEarlierRun, GoWithTheirPage) {
   write({Format::kPsd});
   leave("report.html");
+  const WrittenFile page{"report.html", content_of(options_.out / "report.html").value()};
+  const auto report = options_.out / "run.json";
+  common::write_file_atomically(report,
+                                with_files(common::read_text_file(report), {&page, 1}, Listed::kAsWritten));
   write({Format::kPsd});
   EXPECT_THAT(files(), ElementsAre("layers.psd", "run.json"));
+}
+
+// Results of another --out lie in a folder that happens to be called "1".
+TEST_F(ResultsOfAnEarlierRun, StayWhereTheyAreOfARunOfTheirOwn) {
+  const std::filesystem::path out = options_.out;
+  options_.out = out / "1";
+  write({Format::kPsd});
+  options_.out = out;
+  write({Format::kPsd});
+  EXPECT_THAT(files(), ElementsAre("1/layers.psd", "1/run.json", "layers.psd", "run.json"));
+}
+
+TEST_F(ResultsOfAnEarlierRun, AreWholeUntilAllNewOnesAre) {
+  write_results({Format::kPsd}, 2);
+  const std::string before = common::read_text_file(options_.out / "0" / "run.json");
+  options_.formats = {Format::kPsd};
+  ResultWriter writer(options_, 2, 3);
+  EXPECT_EQ(common::read_text_file(options_.out / "0" / "run.json"), before);
+  writer.finish();  // of a run that has made none
+  EXPECT_THAT(files(),
+              ElementsAre(".layerpipe.lock", "0/layers.psd", "0/run.json", "1/layers.psd", "1/run.json"));
+}
+
+// The run came to its end, so what it made counts.
+TEST_F(ResultsOfAnEarlierRun, GoForThoseThatDidNotFail) {
+  write_results({Format::kPsd, Format::kOra}, 2);
+  failed_ = 0;
+  write_results({Format::kPsd}, 2);
+  EXPECT_THAT(files(), ElementsAre("1/layers.psd", "1/run.json"));
+}
+
+// What a person did while the run was at work is not lost, nor is the work.
+TEST_F(ResultsOfAnEarlierRun, AreNotReplacedWhenTheyAreEditedMeanwhile) {
+  write({Format::kPsd});
+  const auto edit = [&] { leave("layers.psd"); };
+  EXPECT_EQ(refused_output([&] { write_results({Format::kPsd}, 1, edit); }),
+            "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+            "OUT/unplaced");
+  EXPECT_EQ(common::read_text_file(options_.out / "layers.psd"), "kept");
+  EXPECT_THAT(files(), ElementsAre("layers.psd", "run.json", "unplaced/layers.psd", "unplaced/run.json"));
+  options_.overwrite = Overwrite::kReplace;
+  write({Format::kPsd});
+  EXPECT_EQ(refused_output([&] {
+              options_.overwrite = Overwrite::kRefuse;
+              write_results({Format::kPsd}, 1, edit);
+            }),
+            "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+            "OUT/unplaced-2");
+}
+
+TEST_F(WrittenResult, IsNotPutOverWhatCameMeanwhile) {
+  const auto come = [&] { common::write_file_atomically(options_.out / "layers.psd", "kept"); };
+  EXPECT_EQ(refused_output([&] { write_results({Format::kPsd}, 1, come); }),
+            "--out OUT: in the way of the results lies layers.psd by now; the results lie in OUT/unplaced");
+  EXPECT_THAT(files(), ElementsAre("layers.psd", "unplaced/layers.psd", "unplaced/run.json"));
+}
+
+TEST_F(WrittenResult, ListsItsFilesWithTheirContent) {
+  write({Format::kPng, Format::kPsd});
+  const RunRecord record = read_run_record(options_.out / "run.json");
+  std::vector<std::string> names;
+  for (const WrittenFile& file : record.written) {
+    names.push_back(file.name);
+    EXPECT_EQ(content_of(options_.out / file.name), file.content) << file.name;
+  }
+  EXPECT_EQ(names, record.files);
+  EXPECT_EQ(record.number, 0U);
+  EXPECT_EQ(record.results, 1U);
 }
 
 TEST_F(WrittenResult, IsNotWrittenOverADocumentThatTheRunIsMadeFrom) {

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
+#include "results/archive_report.h"
+#include "results/file_content.h"
 #include "results/trace_record.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
@@ -105,6 +107,8 @@ TEST(RunRecord, IsWrittenAsItIsRead) {
   json["job"] = {{"image", "a.png"}, {"steps", 50}};
   json["run_id"] = "1789";
   json["empty_layers"] = {1};
+  json["written"] = {{{"name", "layer_0.png"}, {"bytes", 7}, {"hash", "00ff"}}};
+  json["result"] = {{"number", 1}, {"of", 3}};
   json["memory"] = {{"weight_bytes", {{"transformer", 7}, {"vae_decoder", 8}}},
                     {"peak_bytes", {{"encode", 1}, {"denoise", 2}, {"decode", 3}}},
                     {"host_peak_bytes", 9}};
@@ -112,13 +116,54 @@ TEST(RunRecord, IsWrittenAsItIsRead) {
   EXPECT_EQ(run_json(parse_run_record(text, "FILE")), text);
   const Json written = Json::parse(text);
   for (const char* key :
-       {"versions", "command",      "job",          "options",      "model",        "device", "dtype",
-        "picture",  "picture_size", "working_size", "layer_size",   "seed",         "run_id", "seconds",
-        "memory",   "plan",         "picture_hash", "layer_hashes", "empty_layers", "files"})
+       {"versions",     "command",      "job",          "options", "model",   "device",  "dtype",  "picture",
+        "picture_size", "working_size", "layer_size",   "seed",    "run_id",  "seconds", "memory", "plan",
+        "picture_hash", "layer_hashes", "empty_layers", "files",   "written", "result"})
     EXPECT_EQ(written.at(key), json.at(key)) << key;
   for (const char* key : {"predicted_peak_bytes", "peak_bytes", "denoise", "edge"})
     EXPECT_EQ(written.at("ranks")[1].at(key), json.at("ranks")[1].at(key)) << key;
   EXPECT_EQ(written.at("ranks")[1].at("seconds"), json.at("ranks")[1].at("seconds"));
+}
+
+TEST(RunRecord, IsSealed) {
+  const std::string text = run_json(parsed(valid()));
+  EXPECT_TRUE(is_sealed(text));
+  for (std::size_t i = 0; i < text.size(); i += 7) {
+    std::string edited = text;
+    edited[i] = edited[i] == ' ' ? '\n' : ' ';
+    EXPECT_FALSE(is_sealed(edited)) << i;
+  }
+  for (const std::string& other : {std::string(), text + " ", " " + text, valid().dump(2) + "\n"})
+    EXPECT_FALSE(is_sealed(other));
+}
+
+TEST(RunRecord, HoldsFilesThatComeLater) {
+  const WrittenFile document{"layers.psd", {.bytes = 5, .hash = "aa"}};
+  const WrittenFile page{"report.html", {.bytes = 6, .hash = "bb"}};
+  std::string text = run_json(parsed(valid()));
+  text = with_files(text, {&document, 1}, Listed::kAsFiles);
+  text = with_files(text, {&page, 1}, Listed::kAsWritten);
+  const WrittenFile again{"layers.psd", {.bytes = 7, .hash = "cc"}};
+  text = with_files(text, {&again, 1}, Listed::kAsFiles);
+  EXPECT_TRUE(is_sealed(text));
+  const RunRecord record = parse_run_record(text, "FILE");
+  EXPECT_EQ(record.files, (std::vector<std::string>{"layer_0.png", "layers.psd"}));
+  ASSERT_EQ(record.written.size(), 2U);
+  EXPECT_EQ(record.written[0].name, "report.html");
+  EXPECT_EQ(record.written[1].content, again.content);
+  EXPECT_EQ(run_json(record), text);
+  // What a person changed stays changed.
+  text.replace(text.find("a fox"), 5, "a dog");
+  EXPECT_FALSE(is_sealed(with_files(text, {&document, 1}, Listed::kAsFiles)));
+}
+
+TEST(RunRecord, RefusesAResultBeyondItsSet) {
+  EXPECT_EQ(refused("/result", {{"number", 3}, {"of", 3}}),
+            "FILE: \"result.number\" is 3, not a number below \"of\"");
+  EXPECT_EQ(refused("/result", {{"number", 0}, {"of", 0}}),
+            "FILE: \"result.of\" is 0, not a whole number from 1 to 1000000000");
+  EXPECT_EQ(refused("/written", Json::parse(R"([{"name": "a", "bytes": -1, "hash": ""}])")),
+            "FILE: \"written[0].bytes\" is -1, not a whole number from 0");
 }
 
 TEST(RunRecord, TellsPicturesNothingThatAnotherFolderWouldChange) {

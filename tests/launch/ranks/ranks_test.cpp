@@ -277,6 +277,18 @@ TEST_F(Ranks, SayOnceThatAnInputIsWrong) {
   EXPECT_THAT(outcome.err, ::testing::HasSubstr("none.png"));
 }
 
+TEST_F(Ranks, SayOnceWhatStandsInTheWay) {
+  ASSERT_EQ(run_ranks(3, decompose("out")).exit_code, 0);
+  ASSERT_EQ(run_ranks(2, decompose("out", {"--seed", "2"})).exit_code, 0);  // over what a run wrote
+  const std::string edited = write("out/layer_1.png", "edited for hours");
+  const Outcome outcome = run_ranks(3, decompose("out"));
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+  EXPECT_THAT(outcome.err, ::testing::HasSubstr("in the way of the results lies layer_1.png (edited)\n"));
+  EXPECT_EQ(common::read_text_file(edited), "edited for hours");
+  EXPECT_EQ(files_below(folder_.path() / "out").size(), 4U);  // no part, no lock
+}
+
 TEST_F(Ranks, MoreThanBlocksAreRefused) {
   const Outcome outcome = run_ranks(8, decompose("out"));
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;

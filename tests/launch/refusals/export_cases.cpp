@@ -86,7 +86,18 @@ std::vector<RefusalCase> exports() {
           "Run layerpipe decompose again, or give the folder of one result."),
       of_export(
           "ExportToAFile", "`--out` is a file", [](Workplace& w) { w.write("out", "kept"); },
-          "--out OUT cannot be made a folder", "Choose another folder."),
+          "--out OUT cannot be made a folder: Not a directory", "Choose another folder."),
+      of_export(
+          "ExportOverADocumentOfAnother", "a document in `--out` that no run wrote",
+          [](Workplace& w) { w.write("out/layers.psd", "edited for hours"); },
+          "--out OUT: in the way of the documents lies layers.psd",
+          "Choose another folder, or give --overwrite: files that are written anew are replaced then, and "
+          "others stay."),
+      of_export(
+          "ExportIntoARunAtWork", "`--out` of a run that is still at work",
+          [](Workplace& w) { w.hold("out", "process 7 on elsewhere"); },
+          "another run writes into OUT: process 7 on elsewhere",
+          "Wait until it has ended, or choose another folder."),
       of_export(
           "ExportWhereNothingMayBeWritten", "`--out` may not be written",
           [](Workplace& w) {

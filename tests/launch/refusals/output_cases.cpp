@@ -1,6 +1,7 @@
 // Where results go, and disks that are full. The disks are those of small_machine.cpp.
 #include <string>
 
+#include "tests/launch/refusals/finished_run.h"
 #include "tests/launch/refusals/refusal_case.h"
 
 namespace layerpipe::testing {
@@ -53,11 +54,94 @@ std::vector<RefusalCase> places() {
          w.set("--image", w.out() / "layer_7.png");
        },
        "the result would be written over OUT/layer_7.png", "Choose another --out."},
+      {"DumpOverAResult", section, "`--dump-latents` where a layer will lie",
+       [](Workplace& w) {
+         std::filesystem::create_directories(w.out());
+         w.add({"--dump-latents", w.out() / "layer_1.png"});
+       },
+       "--dump-latents OUT/layer_1.png is where a result will lie",
+       "Choose another file for --dump-latents."},
       {"DumpOverThePicture", section, "a picture as the file of `--dump-latents`",
        [](Workplace& w) {
          w.add({"--dump-latents", w.picture()});
        },
        "the result would be written over PICTURE", "Choose another file for --dump-latents."},
+  };
+}
+
+// Files that are not an earlier run's own, or are not as it wrote them.
+std::vector<RefusalCase> files_in_the_way() {
+  const std::string section = "Files that nobody should lose";
+  const std::string overwrite =
+      "Choose another folder, or give --overwrite: files that are written anew are replaced then, and others "
+      "stay.";
+  return {
+      {"OutHasFilesOfAnother", section, "`--out` with layers that no run wrote",
+       [](Workplace& w) {
+         w.write("out/layer_0.png", "drawn for hours");
+         w.write("out/layer_1.png", "drawn for hours");
+         w.write("out/layer_2.png", "not in the way");
+         w.write("out/layers.psd", "not in the way");
+       },
+       "--out OUT: in the way of the results lie layer_0.png and layer_1.png", overwrite},
+      {"OutHasANumberedFileOfAnother", section, "a file in the place of one of several results",
+       [](Workplace& w) {
+         w.write("out/1/composite.png", "drawn for hours");
+         w.add({"--num-images", "2"});
+       },
+       "--out OUT: in the way of the results lies 1/composite.png", overwrite},
+      {"OutHasResultsOfAnEarlierVersion", section, "`--out` with results that were written without hashes",
+       [](Workplace& w) {
+         w.write("out/run.json", kFinishedRun);
+         w.copy_here("out/layer_0.png", "parity/plain/input.png");
+       },
+       "--out OUT: in the way of the results lie layer_0.png (of a run that noted no hashes) and run.json "
+       "(of "
+       "a run that noted no hashes)",
+       overwrite},
+      {"OutHasAnEditedFile", section, "`--out` with a document that was edited since a run wrote it",
+       [](Workplace& w) {
+         w.add({"--format", "psd"});
+         w.run();
+         w.write("out/layers.psd", "edited for hours");
+       },
+       "--out OUT: in the way of the results lies layers.psd (edited)", overwrite},
+      {"FolderInThePlaceOfALayer", section, "a folder in the place of a layer",
+       [](Workplace& w) { w.write("out/layer_0.png/notes.txt", "kept"); },
+       "--out OUT: in the way of the results lies layer_0.png (a folder)",
+       "Choose another folder, or move what is in the way."},
+      {"OutIsWrittenByAnother", section, "`--out` of a run that is still at work",
+       [](Workplace& w) { w.hold("out", "process 7 on elsewhere"); },
+       "another run writes into OUT: process 7 on elsewhere",
+       "Wait until it has ended, or choose another folder."},
+      {"ResultIsWrittenByAnother", section, "one of several results is the `--out` of another run",
+       [](Workplace& w) {
+         w.hold("out/1", "process 7 on elsewhere");
+         w.add({"--num-images", "2"});
+       },
+       "another run writes into OUT/1: process 7 on elsewhere",
+       "Wait until it has ended, or choose another folder."},
+      {.name = "OutChangesMeanwhile",
+       .section = section,
+       .deed = "a result that is edited while a run is at work that replaces it",
+       .prepare = {},
+       .message = "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+                  "OUT/unplaced",
+       .cure = "Move them to their places by hand.",
+       .exit_code = 6,
+       .found = Found::kWhileWorking,
+       .tested_by = "results/result_writer_test.cpp: TEST_F(ResultsOfAnEarlierRun, "
+                    "AreNotReplacedWhenTheyAreEditedMeanwhile)"},
+      {.name = "OutChangesAfterADeath",
+       .section = section,
+       .deed = "a file that came into the way of results which a killed run was putting in their places",
+       .prepare = {},
+       .message = "composite.png has changed since",
+       .cure =
+           "A run was killed while it put its results in their places; they lie in OUT/.layerpipe-…. Move "
+           "them, or what is in their way.",
+       .tested_by = "results/result_folder_test.cpp: TEST_F(ResultFolderTest, "
+                    "SaysWhatCameBetweenTheDeathAndTheNextRun)"},
   };
 }
 
@@ -83,8 +167,7 @@ std::vector<RefusalCase> full_disks() {
                         "cannot write FOLDER/latents.safetensors: No space left on device (errno 28)",
                         free_some,
                         6,
-                        Found::kWhileWorking,
-                        {"composite.png", "layer_0.png", "layer_1.png"}};
+                        Found::kWhileWorking};
   return {
       {"DiskTooSmall", section, "a disk with too little room for the results",
        with("LAYERPIPE_TEST_FREE_BYTES=100000", {}),
@@ -114,15 +197,10 @@ std::vector<RefusalCase> full_disks() {
        "there "
        "may need 348.0 KiB",
        "Free some space on it, or choose another --dump-latents."},
-      {"DiskFillsUp",
-       section,
-       "a disk that fills up while a picture is written",
+      {"DiskFillsUp", section, "a disk that fills up while a picture is written",
        with("LAYERPIPE_TEST_WRITABLE_BYTES=20000", {}),
-       "cannot write OUT/layer_1.png: No space left on device (errno 28)",
-       free_some,
-       6,
-       Found::kWhileWorking,
-       {"layer_0.png"}},
+       "cannot write OUT/layer_1.png: No space left on device (errno 28)", free_some, 6,
+       Found::kWhileWorking},
       {"DiskFillsUpInTheSecondResult",
        section,
        "a disk that fills up after one result",
@@ -140,7 +218,8 @@ std::vector<RefusalCase> full_disks() {
 
 std::vector<RefusalCase> output_cases() {
   std::vector<RefusalCase> all = places();
-  for (const RefusalCase& refusal : full_disks()) all.push_back(refusal);
+  for (const auto& cases : {files_in_the_way(), full_disks()})
+    all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
 

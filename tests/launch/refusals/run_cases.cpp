@@ -85,6 +85,11 @@ std::vector<RefusalCase> pages() {
       of_report("PageOfARankTooFew", "a rank of the plan without figures", patch(R"({"ranks": []})"),
                 "FOLDER/run/run.json: \"ranks\" has not a rank for each stage of the plan"),
       of_report(
+          "PageBesideARunAtWork", "a folder that another run writes into",
+          [](Workplace& w) { w.hold("run", "process 7 on elsewhere"); },
+          "another run writes into FOLDER/run: process 7 on elsewhere",
+          "Wait until it has ended, or choose another folder."),
+      of_report(
           "PageOverTheRun", "`--out` over the run.json",
           [](Workplace& w) {
             w.add({"--out", w.folder() / "run" / "run.json"});

@@ -10,9 +10,12 @@
 //
 // LAYERPIPE_TEST_FORBIDDEN=PATH: what access() says may not be written.
 //
+// LAYERPIPE_TEST_NO_LOCKS=1: flock() finds a file system without locks.
+//
 // LAYERPIPE_TEST_LARGEST_TENSOR=N: the most bytes that posix_memalign() gives, from which LibTorch takes the
 // memory of tensors.
 #include <dlfcn.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -83,6 +86,14 @@ int posix_memalign(void** memory, size_t alignment, size_t bytes) {
   const long long largest = number_in("LAYERPIPE_TEST_LARGEST_TENSOR");
   if (largest >= 0 && bytes > static_cast<size_t>(largest)) return ENOMEM;
   return next<int (*)(void**, size_t, size_t)>("posix_memalign")(memory, alignment, bytes);
+}
+
+int flock(int descriptor, int operation) {
+  if (number_in("LAYERPIPE_TEST_NO_LOCKS") == 1) {
+    errno = ENOLCK;
+    return -1;
+  }
+  return next<int (*)(int, int)>("flock")(descriptor, operation);
 }
 
 int access(const char* path, int mode) {

@@ -1,5 +1,9 @@
 #include "tests/launch/refusals/workplace.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -66,6 +70,15 @@ void Workplace::patch_json(const std::string& name, const std::string& patch) co
   auto json = nlohmann::json::parse(common::read_text_file(folder() / name));
   json.merge_patch(nlohmann::json::parse(patch));
   write(name, json.dump(2));
+}
+
+void Workplace::hold(const std::string& name, const std::string& holder) {
+  const std::string file = name + "/.layerpipe.lock";
+  write(file, holder + "\n");
+  const int descriptor = ::open((folder() / file).c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+    throw std::logic_error(file + " cannot be locked");
+  held_.emplace_back(nullptr, [descriptor](void*) { ::close(descriptor); });
 }
 
 std::map<std::string, std::string> Workplace::files() const {

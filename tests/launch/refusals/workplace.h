@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ class Workplace {
   void set(const std::string& option, const std::string& value);  // in place of its value, or added
   void remove(const std::string& option);                         // with its value
   void set_environment(const std::string& entry) { environment_.push_back(entry); }  // "NAME=value"
+  // Another process that writes results into a folder, as long as the workplace is there.
+  void hold(const std::string& name, const std::string& holder);
 
   // Changes of files; names are relative to the workplace ("model/vae/config.json").
   void write(const std::string& name, std::string_view content) const;
@@ -52,6 +55,7 @@ class Workplace {
   TemporaryFolder folder_;
   std::vector<std::string> arguments_;
   std::vector<std::string> environment_;
+  std::vector<std::shared_ptr<void>> held_;
 };
 
 }  // namespace layerpipe::testing

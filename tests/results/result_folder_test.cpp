@@ -1,0 +1,448 @@
+// A folder for results: who may write there, what is an earlier run's own, and what is left when a process is
+// killed anywhere while it puts results in their places.
+#include "results/result_folder.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "common/errors.h"
+#include "common/files.h"
+#include "common/part_folder.h"
+#include "results/documents.h"
+#include "results/placement.h"
+#include "results/run_record.h"
+#include "tests/support/refusal.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+// So many changes of names until this process is killed; never where it is below zero.
+int changes_until_killed = -1;
+
+void count_change() {
+  if (changes_until_killed == 0) ::raise(SIGKILL);
+  if (changes_until_killed > 0) --changes_until_killed;
+}
+
+template <typename Function>
+Function next(const char* name) {
+  return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+// In place of the C library's, for all of this program.
+extern "C" int rename(const char* from, const char* to) noexcept {
+  count_change();
+  return next<int (*)(const char*, const char*)>("rename")(from, to);
+}
+extern "C" int unlink(const char* path) noexcept {
+  count_change();
+  return next<int (*)(const char*)>("unlink")(path);
+}
+
+namespace layerpipe::results {
+namespace {
+
+using layerpipe::testing::refusal;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+namespace fs = std::filesystem;
+
+pid_t in_another_process(const std::function<void()>& body) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  try {
+    body();
+  } catch (...) {
+    ::_exit(1);
+  }
+  ::_exit(0);
+}
+
+class ResultFolderTest : public ::testing::Test {
+ protected:
+  static std::string text_of(const fs::path& file) { return common::read_text_file(file); }
+  // Every file below the folder, with its content.
+  std::map<std::string, std::string> files() const {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(out_)) {
+      if (entry.is_regular_file()) all[entry.path().lexically_relative(out_)] = text_of(entry.path());
+    }
+    return all;
+  }
+  // Without the marks that a process leaves when it is killed.
+  std::map<std::string, std::string> results_there() const {
+    auto all = files();
+    std::erase_if(all, [](const auto& file) { return file.first.find(".layerpipe") != std::string::npos; });
+    return all;
+  }
+  void leave(const std::string& name, const std::string& text = "another's") const {
+    fs::create_directories((out_ / name).parent_path());
+    common::write_file_atomically(out_ / name, text);
+  }
+  ResultFolder::Request request(std::size_t results, const std::vector<std::string>& names = kNames,
+                                Overwrite overwrite = Overwrite::kRefuse) const {
+    FolderQuestion question{.folder = out_, .names = {}, .inputs = inputs_, .older = Older::kReplaced};
+    for (std::size_t i = 0; i < results; ++i) {
+      for (const std::string& name : names) question.names.push_back(part_of(i, results) / name);
+      question.names.push_back(part_of(i, results) / kReportName);
+    }
+    return {.question = question, .option = "--out", .what = "results", .overwrite = overwrite};
+  }
+  // Results whose files say `text`, put in their places.
+  void write(std::size_t results, const std::string& text, const std::vector<std::string>& names = kNames,
+             Overwrite overwrite = Overwrite::kRefuse) const {
+    ResultFolder folder(request(results, names, overwrite));
+    stage(folder, results, text, names);
+    folder.commit(Unplaced::kKeep);
+  }
+  void stage(ResultFolder& folder, std::size_t results, const std::string& text,
+             const std::vector<std::string>& names = kNames) const {
+    for (std::size_t i = 0; i < results; ++i) {
+      RunRecord record = empty_record();
+      record.number = i;
+      record.results = results;
+      for (const std::string& name : names) {
+        const fs::path file = folder.staged(part_of(i, results) / name);
+        common::write_file_atomically(file, text + std::to_string(i));
+        record.files.push_back(name);
+        record.written.push_back({name, content_of(file).value()});
+      }
+      record.run_id = text;
+      common::write_file_atomically(folder.staged(part_of(i, results) / kReportName), run_json(record));
+    }
+  }
+  // What is said when results are to be written.
+  std::string refused(std::size_t results = 1, const std::vector<std::string>& names = kNames,
+                      Overwrite overwrite = Overwrite::kRefuse) const {
+    return refusal(out_, [&] { const ResultFolder folder(request(results, names, overwrite)); });
+  }
+  static fs::path part_of(std::size_t index, std::size_t results) {
+    return results == 1 ? fs::path() : fs::path(std::to_string(index));
+  }
+  // One that parse_run_record() takes.
+  static RunRecord empty_record() {
+    RunRecord record;
+    record.options = {{.name = "prompt", .values = {"a fox"}, .source = "default"}};
+    record.picture_size = record.working_size = record.layer_size = {1, 1};
+    set_plan(record, R"({"strategy": "balanced", "stages": [{"stage": 0, "rank": 0, "host": "a",
+                         "blocks": [0, 1], "text_layers": [0, 1], "vae_percent": 100,
+                         "residency": "resident"}]})");
+    record.ranks.resize(1);
+    return record;
+  }
+  static std::vector<std::string> names_of(const std::map<std::string, std::string>& files) {
+    std::vector<std::string> names;
+    for (const auto& [name, content] : files) names.push_back(name);
+    return names;
+  }
+
+  inline static const std::vector<std::string> kNames{"layer_0.png", "composite.png", "layers.psd"};
+  layerpipe::testing::TemporaryFolder folder_;
+  fs::path out_ = folder_.path() / "out";
+  std::vector<fs::path> inputs_;
+};
+
+TEST_F(ResultFolderTest, ReplacesWhatARunWroteAndNobodyChanged) {
+  write(1, "first");
+  leave("notes.txt");
+  write(1, "second", {"layer_0.png"});
+  EXPECT_THAT(names_of(files()), ElementsAre("layer_0.png", "notes.txt", "run.json"));
+  EXPECT_EQ(text_of(out_ / "layer_0.png"), "second0");
+}
+
+// Whatever it is, and whatever run.json says of it.
+TEST_F(ResultFolderTest, RefusesToReplaceWhatIsNoRunsOwn) {
+  leave("layers.psd");
+  EXPECT_EQ(refused(), "--out FILE: in the way of the results lies layers.psd");
+  fs::remove(out_ / "layers.psd");
+  fs::create_symlink("notes.txt", out_ / "layers.psd");
+  fs::create_directory(out_ / "composite.png");
+  leave("run.json", "{}");
+  EXPECT_EQ(refused(),
+            "--out FILE: in the way of the results lie composite.png (a folder), layers.psd and run.json");
+  EXPECT_EQ(refused(1, {"layers.psd"}, Overwrite::kReplace), "accepted");
+  EXPECT_EQ(refused(1, kNames, Overwrite::kReplace),
+            "--out FILE: in the way of the results lies composite.png (a folder)");
+  EXPECT_TRUE(fs::is_symlink(out_ / "layers.psd"));
+}
+
+TEST_F(ResultFolderTest, RefusesToReplaceOrTakeAwayWhatWasEdited) {
+  write(1, "first");
+  const auto before = files();
+  for (const std::string& name : {std::string("layer_0.png"), std::string("layers.psd")}) {
+    leave(name, before.at(name) + "!");
+    EXPECT_EQ(refused(), "--out FILE: in the way of the results lies " + name + " (edited)");
+    EXPECT_EQ(refused(2), "--out FILE: in the way of the results lies " + name + " (edited)");
+    EXPECT_EQ(refused(1, {"composite.png"}),
+              "--out FILE: in the way of the results lies " + name + " (edited)");
+    leave(name, before.at(name));
+  }
+  std::string report = before.at("run.json");
+  report.replace(report.find("a fox"), 5, "a dog");
+  leave("run.json", report);
+  EXPECT_EQ(refused(), "--out FILE: in the way of the results lies run.json (edited)");
+  leave("run.json", before.at("run.json"));
+  EXPECT_EQ(refused(), "accepted");
+  EXPECT_EQ(files(), before);
+}
+
+TEST_F(ResultFolderTest, TellsEditsOfANumberedResult) {
+  write(3, "first");
+  leave("1/layers.psd", "edited for hours");
+  const std::string message = "--out FILE: in the way of the results lies 1/layers.psd (edited)";
+  EXPECT_EQ(refused(1), message);
+  EXPECT_EQ(refused(2), message);
+  EXPECT_EQ(refused(3, {"layer_0.png"}), message);
+}
+
+// A run.json as it was before files had hashes.
+TEST_F(ResultFolderTest, CannotProveAnythingOfAnOlderRun) {
+  write(1, "first");
+  auto json = nlohmann::json::parse(text_of(out_ / "run.json"));
+  json.erase("written");
+  json["files"].push_back("dumps/latents.safetensors");
+  leave("run.json", json.dump());
+  EXPECT_EQ(refused(1, {"layer_0.png"}),
+            "--out FILE: in the way of the results lie composite.png (of a run that noted no hashes), "
+            "layer_0.png (of a run that noted no hashes), layers.psd (of a run that noted no hashes) and "
+            "run.json (of a run that noted no hashes)");
+  write(1, "second", {"layer_0.png"}, Overwrite::kReplace);
+  EXPECT_EQ(text_of(out_ / "layer_0.png"), "second0");
+  EXPECT_EQ(text_of(out_ / "layers.psd"), "first0");
+}
+
+TEST_F(ResultFolderTest, NamesTheFirstOfVeryMany) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 33; ++i) names.push_back("layer_" + std::to_string(i) + ".png");
+  for (const std::string& name : names) leave(name);
+  EXPECT_THAT(refused(1, names), ::testing::EndsWith("layer_25.png, layer_26.png and 13 more"));
+}
+
+TEST_F(ResultFolderTest, OverwritesByNameAlone) {
+  write(1, "first");
+  leave("layers.psd", "edited for hours");
+  leave("layer_0.png", "edited for hours");
+  leave("notes.txt");
+  write(1, "second", {"layer_0.png"}, Overwrite::kReplace);
+  EXPECT_THAT(names_of(files()), ElementsAre("layer_0.png", "layers.psd", "notes.txt", "run.json"));
+  EXPECT_EQ(text_of(out_ / "layer_0.png"), "second0");
+  EXPECT_EQ(text_of(out_ / "layers.psd"), "edited for hours");
+}
+
+// A run.json comes from anywhere: with names that lead out of the folder, and right hashes.
+TEST_F(ResultFolderTest, TakesNothingAwayThatLiesElsewhere) {
+  const fs::path elsewhere = folder_.path() / "elsewhere.txt";
+  common::write_file_atomically(elsewhere, std::string_view("another's"));
+  RunRecord record = empty_record();
+  leave("below/notes.txt");
+  for (const std::string& name : {std::string("../elsewhere.txt"), elsewhere.string(),
+                                  std::string("below/notes.txt"), std::string(".."), std::string(".")})
+    record.written.push_back({name, content_of(elsewhere).value()});
+  leave("run.json", run_json(record));
+  write(1, "second");
+  EXPECT_TRUE(fs::exists(elsewhere));
+  EXPECT_TRUE(fs::exists(out_ / "below" / "notes.txt"));
+}
+
+TEST_F(ResultFolderTest, LeavesNothingOfWhatWasNotPutInItsPlace) {
+  write(1, "first");
+  const auto before = files();
+  {
+    ResultFolder folder(request(1));
+    stage(folder, 1, "second");
+  }
+  EXPECT_EQ(files(), before);
+}
+
+TEST_F(ResultFolderTest, SaysWhereAFileWouldLie) {
+  ResultFolder folder(request(1));
+  const fs::path file = folder.staged("layers.psd");
+  const std::string said = refusal(out_, [&] {
+    folder.write([&] { throw common::InputError("too many layers for " + file.string(), "Take fewer."); });
+  });
+  EXPECT_EQ(said, "too many layers for FILE/layers.psd");
+}
+
+// Every moment of putting results in their places, with other results there before.
+TEST_F(ResultFolderTest, AKilledProcessLosesNeitherOldNorNewResults) {
+  struct Change {
+    std::size_t before;
+    std::size_t after;
+  };
+  for (const auto [before, after] : {Change{1, 1}, Change{2, 1}, Change{1, 2}, Change{3, 2}}) {
+    fs::remove_all(out_);
+    write(after, "second", {"layer_0.png"});
+    const auto new_files = files();
+    fs::remove_all(out_);
+    write(before, "first");
+    const auto old_files = files();
+    bool is_replaced = false;
+    bool was_mended = false;
+    int changes = 0;
+    for (;; ++changes) {
+      const pid_t child = in_another_process([&] {
+        changes_until_killed = changes;
+        write(after, "second", {"layer_0.png"});
+      });
+      int status = 0;
+      ASSERT_EQ(::waitpid(child, &status, 0), child);
+      const auto left = begun_placements(out_);
+      if (left.empty() && !is_replaced) {
+        // Before the note: the old files lie there, beside parts without a name.
+        const auto found = results_there();
+        is_replaced = found == new_files;
+        EXPECT_TRUE(is_replaced || found == old_files) << changes << " changes, then killed";
+      } else if (!left.empty()) {
+        was_mended = true;
+        mend(out_);
+        const auto found = results_there();
+        EXPECT_EQ(found, new_files) << changes << " changes, then killed";
+      }
+      if (WIFEXITED(status)) break;
+      if (is_replaced || !left.empty()) {  // again from the beginning
+        fs::remove_all(out_);
+        write(before, "first");
+        is_replaced = false;
+      }
+    }
+    EXPECT_TRUE(was_mended);
+    EXPECT_GT(changes, 8);
+    EXPECT_EQ(files(), new_files);  // and no part, no lock
+  }
+}
+
+// Nothing is taken away blindly by the one that comes after.
+TEST_F(ResultFolderTest, SaysWhatCameBetweenTheDeathAndTheNextRun) {
+  write(1, "first");
+  const pid_t child = in_another_process([&] {
+    changes_until_killed = 6;
+    write(1, "second");
+  });
+  ::waitpid(child, nullptr, 0);
+  const auto left = begun_placements(out_);
+  ASSERT_EQ(left.size(), 1U);
+  for (const char* name : {"layer_0.png", "composite.png", "layers.psd"}) leave(name, "mine by now");
+  fs::remove(out_ / FolderLock::kFileName);
+  const auto before = files();
+  try {
+    const ResultFolder folder(request(1));
+    ADD_FAILURE() << "nothing was refused";
+  } catch (const common::InputError& error) {
+    EXPECT_THAT(error.what(), ::testing::EndsWith("/out/composite.png has changed since"));
+    EXPECT_EQ(error.remedy(), "A run was killed while it put its results in their places; they lie in " +
+                                  left[0].string() + ". Move them, or what is in their way.");
+  }
+  EXPECT_EQ(files(), before);
+  for (const char* name : {"layer_0.png", "composite.png", "layers.psd"}) fs::remove(out_ / name);
+  EXPECT_EQ(refused(), "accepted");
+  EXPECT_EQ(text_of(out_ / "layers.psd"), "second0");
+}
+
+TEST_F(ResultFolderTest, IsHeldByOneAtATime) {
+  write(2, "first");
+  const ResultFolder folder(request(2));
+  EXPECT_EQ(refused(2).find("another run writes into FILE: process " + std::to_string(::getpid()) + " on "),
+            0U)
+      << refused(2);
+  // Another folder beside, as those of a batch are.
+  out_ = folder_.path() / "beside";
+  write(2, "first");
+  EXPECT_EQ(refused(2), "accepted");
+  // And a result of a set is the --out of another run.
+  const FolderLock lock(out_ / "1");
+  EXPECT_EQ(refused(2).find("another run writes into FILE/1: process "), 0U) << refused(2);
+}
+
+TEST_F(ResultFolderTest, IsFreeWhenItsHolderIsKilled) {
+  fs::create_directories(out_);
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  const pid_t child = in_another_process([&] {
+    const ResultFolder folder(request(1));
+    [[maybe_unused]] const ssize_t told = ::write(ready[1], "x", 1);
+    ::pause();
+  });
+  char letter = 0;
+  ASSERT_EQ(::read(ready[0], &letter, 1), 1);
+  EXPECT_EQ(refused().find("another run writes into FILE: process " + std::to_string(child) + " on "), 0U);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  for (const int end : ready) ::close(end);
+  EXPECT_TRUE(fs::exists(out_ / FolderLock::kFileName));
+  EXPECT_EQ(refused(), "accepted");
+  EXPECT_THAT(names_of(files()), IsEmpty());
+}
+
+// Many that come and go, each of which removes the file of the lock.
+TEST_F(ResultFolderTest, IsHeldByOneOfManyThatCompete) {
+  fs::create_directories(out_);
+  const fs::path counter = folder_.path() / "counter";
+  common::write_file_atomically(counter, std::string_view("0"));
+  constexpr int kProcesses = 6;
+  constexpr int kTurns = 200;
+  std::vector<pid_t> children;
+  for (int i = 0; i < kProcesses; ++i) {
+    children.push_back(in_another_process([&] {
+      for (int turn = 0; turn < kTurns;) {
+        try {
+          const FolderLock lock(out_);
+          const int count = std::stoi(text_of(counter));
+          common::write_file_atomically(counter, std::to_string(count + 1));
+          ++turn;
+        } catch (const common::InputError&) {
+          ::usleep(10);
+        }
+      }
+    }));
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(text_of(counter), std::to_string(kProcesses * kTurns));
+}
+
+// Nothing of the file is shown that is no plain text.
+TEST_F(ResultFolderTest, TellsAHolderOnlyInPlainLetters) {
+  fs::create_directories(out_);
+  const fs::path file = out_ / FolderLock::kFileName;
+  common::write_file_atomically(file, std::string_view("process 7 \x1b[2J on elsewhere\n"));
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(descriptor, LOCK_EX | LOCK_NB), 0);
+  EXPECT_EQ(refused(), "another run writes into FILE");
+  ::close(descriptor);
+}
+
+// A note comes from anywhere, too.
+TEST_F(ResultFolderTest, EndsNoPlacementThatLeadsElsewhere) {
+  const fs::path elsewhere = folder_.path() / "elsewhere.txt";
+  for (const std::string& name :
+       {std::string("../elsewhere.txt"), elsewhere.string(), std::string("a/../../b")}) {
+    fs::remove_all(out_);
+    fs::create_directories(out_);
+    const fs::path part = common::make_part_folder(out_);
+    const nlohmann::json note{{"place", {{{"name", name}}}}, {"remove", nlohmann::json::array()}};
+    common::write_file_atomically(part / "placement.json", note.dump());
+    EXPECT_THAT(refused(),
+                ::testing::HasSubstr("\"place[0].name\" is \"" + name + "\", not the name of a file"));
+  }
+}
+
+}  // namespace
+}  // namespace layerpipe::results
