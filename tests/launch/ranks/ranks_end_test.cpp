@@ -88,7 +88,7 @@ TEST(RanksEnd, WhenOneOfThemIsTerminated) {
   run.expect_end(143, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) .*terminated");
 }
 
-// launch/rank.sh tells the others, so nobody has to wait for the timeout.
+// Its keeper tells the others, so nobody has to wait for the timeout.
 TEST(RanksEnd, WhenOneOfThemIsKilledIsToldAtOnce) {
   for (const int rank : {0, 1}) {
     LongRun run("comm: {timeout: 60s}\n");
