@@ -53,12 +53,10 @@ fi
 command=("$PROGRAM" "$@")
 if [[ "$ranks" != 1 || -n "$hostfile" ]]; then
   command -v mpirun >/dev/null || fail 2 "mpirun is missing; launch/setup.sh installs it"
-  # These options are of Open MPI 4 and 5. A daemon of mpirun that has lost the others ends by itself after two minutes; a keeper gets
-  # two seconds from SIGTERM on. Each version reads the settings of its own name.
-  options=(--bind-to none -x LAYERPIPE_ENDS --mca odls_base_sigkill_timeout 2
+  # Open MPI 4 and 5 both know these options. A daemon of mpirun that has lost the others ends by itself after two minutes; a keeper
+  # gets two seconds from SIGTERM on.
+  options=(--bind-to none --oversubscribe -x LAYERPIPE_ENDS --mca odls_base_sigkill_timeout 2
     --mca oob_tcp_keepalive_time 60 --mca oob_tcp_keepalive_intvl 10 --mca oob_tcp_keepalive_probes 6)
-  export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
-  export PRTE_MCA_odls_base_sigkill_timeout=2
   ((EUID != 0)) || options+=(--allow-run-as-root)
   [[ -z "$ranks" ]] || options+=(-n "$ranks")
   [[ -z "$hostfile" ]] || options+=(--hostfile "$hostfile")

@@ -36,8 +36,11 @@ std::optional<std::string> reason_against(const fs::path& folder, std::uintmax_t
   std::error_code error;
   if (!fs::exists(folder, error)) return "is not there";
   if (!fs::is_directory(folder, error)) return "is not a folder";
+  // Permissions do not tell what a network's file system, or /proc, allows.
+  std::string probe = folder / "layerpipe.XXXXXX";
   struct statvfs system {};
-  if (::access(folder.c_str(), W_OK | X_OK) != 0 || ::statvfs(folder.c_str(), &system) != 0)
+  if (::mkdtemp(probe.data()) == nullptr || ::rmdir(probe.c_str()) != 0 ||
+      ::statvfs(folder.c_str(), &system) != 0)
     return "cannot be written to: " + std::generic_category().message(errno);
   const std::uintmax_t available = static_cast<std::uintmax_t>(system.f_bavail) * system.f_frsize;
   if (available < space) {
