@@ -76,9 +76,9 @@ class Communicator {
   virtual void end_idle() noexcept = 0;
 
   // Tells all ranks why this one stops (rank, host and, where it is empty, `doing` are filled in; the blame
-  // is kStopped or kTold); their waits, and all later calls of this one, throw PeerFailedError with it. The
-  // first failure that is told counts. Comes back when the others have been told, after half a second at
-  // most: the caller may end the process.
+  // is kStopped, kAllStopped or kTold); their waits, and all later calls of this one, throw PeerFailedError
+  // with it. The first failure that is told counts. Comes back when the others have been told, after half a
+  // second at most: the caller may end the process.
   virtual void abort(Failure failure) noexcept = 0;
   // The failure that counts, once there is one. Its speaker() is the rank that prints it.
   virtual std::optional<Failure> failure() const = 0;

@@ -10,6 +10,7 @@ std::string message(const Failure& failure) {
     case Blame::kTold:
       return text + " failed: " + failure.reason;
     case Blame::kStopped:
+    case Blame::kAllStopped:
       return text + " was asked to stop: " + failure.reason;
     case Blame::kConnection:
       return "the connection to " + text + " failed: " + failure.reason;
@@ -40,6 +41,7 @@ std::string remedy(const Failure& failure) {
              "then "
              "start again.";
     case Blame::kStopped:
+    case Blame::kAllStopped:
       return "Start again when you like.";
     case Blame::kLeft:
       return "Start all ranks with the same options and the same build of layerpipe.";
@@ -52,8 +54,8 @@ common::PeerFailedError to_error(const Failure& failure) {
 }
 
 int speaker(const Failure& failure) {
-  if (failure.blame == Blame::kTold) return failure.rank;
-  return failure.rank == 0 && failure.blame != Blame::kStopped ? 1 : 0;
+  if (failure.blame == Blame::kTold || failure.blame == Blame::kStopped) return failure.rank;
+  return failure.rank == 0 && failure.blame != Blame::kAllStopped ? 1 : 0;
 }
 
 }  // namespace layerpipe::comm

@@ -15,8 +15,9 @@ enum class Blame : std::int32_t {
   kNothingMoves = 3,  // ranks wait for each other: a message was lost
   kLeft = 4,          // it ended its work while it was still awaited
   kConnection = 5,    // a transfer failed, or what came cannot be used
-  kStopped = 6,       // the rank was asked to stop: a signal
-  kKilled = 7,        // its process ended without a word, as launch/rank.sh saw
+  kStopped = 6,       // this rank alone was asked to stop: a signal
+  kKilled = 7,        // its process ended without a word, as its keeper saw (launch/keeper)
+  kAllStopped = 8,    // all ranks were asked to stop: Ctrl-C, or the end of a job
 };
 
 // Why a rank stopped, as it is told to the others. A rank that tells of itself fills in reason and remedy;
@@ -24,10 +25,12 @@ enum class Blame : std::int32_t {
 struct Failure {
   int rank = -1;
   std::string host;
-  std::string doing;   // "stage 1: denoise, step 3, request 0": what the rank was at
-  std::string reason;  // kTold, kStopped: a sentence without its full stop; else what follows the rank's name
+  std::string doing;  // "stage 1: denoise, step 3, request 0": what the rank was at
+  std::string
+      reason;  // kTold, kStopped, kAllStopped: a sentence without its full stop; else what follows the name
   std::string remedy;  // what to do next
   Blame blame = Blame::kTold;
+  std::int32_t signal = 0;  // kStopped, kAllStopped: the signal that asked
 };
 
 // "rank 2 on host h (stage 2: denoise, step 3, request 0) has been silent for 5.0 s"
@@ -36,8 +39,8 @@ std::string message(const Failure& failure);
 std::string remedy(const Failure& failure);
 common::PeerFailedError to_error(const Failure& failure);
 
-// Which rank is to print the message, so that people read it once: the one that told of itself, for a rank
-// that was asked to stop the first one, otherwise the lowest one that is not blamed.
+// Which rank is to print the message, so that people read it once: the one that told of itself, for ranks
+// that were all asked to stop the first one, otherwise the lowest one that is not blamed.
 int speaker(const Failure& failure);
 
 }  // namespace layerpipe::comm

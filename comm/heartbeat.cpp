@@ -30,6 +30,7 @@ std::vector<std::byte> write(const Pulse& pulse, const std::optional<Failure>& f
   if (failure) {
     writer.number(failure->rank);
     writer.number(failure->blame);
+    writer.number(failure->signal);
     for (const std::string* text : {&failure->doing, &failure->reason, &failure->remedy}) {
       writer.text(shortened(*text));
     }
@@ -53,6 +54,7 @@ Told read(std::span<const std::byte> bytes, int ranks) {
                       "a pulse with an unknown state");
   if (reader.number<std::uint8_t>() != 0) {
     Failure failure{.rank = reader.number<int>(), .blame = reader.number<Blame>()};
+    failure.signal = reader.number<std::int32_t>();
     WireReader::require(failure.rank >= 0 && failure.rank < ranks, "a failure of an unknown rank");
     for (std::string* text : {&failure.doing, &failure.reason, &failure.remedy}) *text = reader.text();
     told.failure = std::move(failure);

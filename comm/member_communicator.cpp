@@ -178,7 +178,8 @@ std::unique_ptr<Communicator> MemberCommunicator::subset(std::span<const int> ra
 void MemberCommunicator::abort(Failure failure) noexcept {
   failure.rank = link_.monitor->rank();
   if (failure.doing.empty()) failure.doing = link_.monitor->doing();
-  if (failure.blame != Blame::kStopped) failure.blame = Blame::kTold;
+  const bool was_stopped = failure.blame == Blame::kStopped || failure.blame == Blame::kAllStopped;
+  if (!was_stopped) failure.blame = Blame::kTold;
   link_.monitor->fail(std::move(failure));
   link_.monitor->wait_until_told();
 }

@@ -45,7 +45,7 @@ class RankMonitor {
   void fail(Failure failure, Known known = Known::kHereOnly) noexcept;
   // A transfer with `peer` failed; adds the peer's name.
   void connection_failed(int peer, const std::exception_ptr& error) noexcept;
-  // The process of another rank has ended, and `how`: "was killed by signal 9", as its launch/rank.sh says.
+  // The process of another rank has ended, and `how`: "was killed by signal 9", as its keeper says.
   void rank_died(int rank, const std::string& how) noexcept;
   // This rank's device failed, on a thread that nobody waits for.
   void device_failed(const std::exception_ptr& error) noexcept;

@@ -13,7 +13,7 @@ namespace layerpipe::comm {
 
 class TransportCommunicator : public MemberCommunicator {
  public:
-  // `folder`: of ranks that are processes, where launch/rank.sh tells of those that died.
+  // `folder`: of ranks that are processes, where keepers tell of those that died.
   TransportCommunicator(std::shared_ptr<Transport> transport, std::chrono::milliseconds timeout,
                         std::optional<RankFolder> folder = {});
   ~TransportCommunicator() override;

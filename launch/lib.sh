@@ -43,9 +43,6 @@ step() {
   return "$code"
 }
 
-# Waits so many seconds, without a process that could be left behind.
-pause() { read -rt "$1" <> <(:) || true; }
-
 # The comment at the top of a script is its help.
 print_help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 

@@ -9,7 +9,7 @@
 #include <exception>
 #include <iostream>
 
-#include "comm/mpi/session.h"
+#include "comm/mpi/launch_environment.h"
 #include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "launch/commands/commands.h"
@@ -25,13 +25,58 @@ using layerpipe::common::ExitCode;
 
 // What a signal handler can reach: globals are all there is.
 std::atomic<bool> stop_requested{false};
-std::atomic<int> stop_signal{0};
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+session::StopRequest stop;
+std::atomic<pid_t> keeper{0};  // the process of launch/keeper that started this one; 0: none did
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+              std::atomic<session::Asked>::is_always_lock_free && std::atomic<pid_t>::is_always_lock_free);
 
-void request_stop(int signal_number) {
-  stop_signal.store(signal_number);
+// How long a rank may tidy up when its keeper has gone, and with it who would end the rank.
+constexpr unsigned kTidyingSeconds = 5;
+
+sigset_t stopping_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals, signal_number);
+  return signals;
+}
+
+session::Asked whom_it_asks(int signal_number, const siginfo_t& info) {
+  const pid_t parent = ::getppid();
+  if (keeper.load() != 0) {
+    const bool is_keeper_gone = parent != keeper.load();
+    if (signal_number == SIGHUP && (is_keeper_gone || info.si_pid == parent))
+      return session::Asked::kSilently;
+    // A keeper hands on what one rank was sent by sigqueue(), and what is for all by kill().
+    return info.si_code == SI_USER && info.si_pid == parent ? session::Asked::kAllRanks
+                                                            : session::Asked::kThisRank;
+  }
+  // From the terminal, or from the launcher.
+  return info.si_code > 0 || info.si_pid == parent ? session::Asked::kAllRanks : session::Asked::kThisRank;
+}
+
+void request_stop(int signal_number, siginfo_t* info, void*) {
+  const session::Asked asked = whom_it_asks(signal_number, *info);
+  if (asked == session::Asked::kSilently) ::alarm(kTidyingSeconds);
+  stop.asked.store(asked);
+  stop.signal.store(signal_number == SIGINT ? SIGINT : SIGTERM);
   stop_requested.store(true);
-  std::signal(signal_number, SIG_DFL);  // a second Ctrl-C ends the program at once
+}
+
+// Stops at SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP. A second one ends the program at once.
+void take_signals() {
+  if (const char* parent = std::getenv("LAYERPIPE_KEEPER");
+      parent != nullptr && std::atoi(parent) == ::getppid())
+    keeper.store(::getppid());
+  struct sigaction action {};
+  action.sa_sigaction = request_stop;
+  action.sa_flags = SA_SIGINFO | SA_RESTART | SA_RESETHAND;
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    ::sigaction(signal_number, nullptr, &before);
+    if (signal_number != SIGHUP || before.sa_handler != SIG_IGN) ::sigaction(signal_number, &action, nullptr);
+  }
+  const sigset_t stopping = stopping_signals();
+  ::sigprocmask(SIG_UNBLOCK, &stopping, nullptr);  // prefer_sleeping_threads() holds them back
 }
 
 // Makes OpenMP's threads sleep while they wait instead of spinning: beside other busy processes, spinning
@@ -40,7 +85,13 @@ void request_stop(int signal_number) {
 void prefer_sleeping_threads(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/1);
-  ::execv("/proc/self/exe", argv);  // comes back only when it failed; then spinning is all that is lost
+  // A signal that comes between here and there waits for the handlers there.
+  const sigset_t stopping = stopping_signals();
+  ::sigprocmask(SIG_BLOCK, &stopping, nullptr);
+  if (!stop_requested.load())
+    ::execv("/proc/self/exe", argv);  // comes back only when it failed: spinning is all that is lost
+  ::sigprocmask(SIG_UNBLOCK, &stopping, nullptr);
+  if (stop_requested.load()) throw layerpipe::common::InterruptedError();
 }
 
 void flush_stdout() {
@@ -69,7 +120,7 @@ launch::PreparedCommand parse(int argc, char** argv, const std::string& doing) {
     return launch::parse_command_line(argc, argv, launch::all_commands());
   } catch (const layerpipe::common::InputError&) {
     const std::exception_ptr wrong = std::current_exception();
-    session::on_all_ranks(kAgreeing, doing, stop_signal, [&](layerpipe::comm::Communicator& communicator) {
+    session::on_all_ranks(kAgreeing, doing, stop, [&](layerpipe::comm::Communicator& communicator) {
       agree_on_the_command_line(communicator, wrong);
     });
     throw;
@@ -85,26 +136,27 @@ void run(int argc, char** argv, std::string& doing) {
   };
   if (command.load == launch::Load::kComputing) prefer_sleeping_threads(argv);
   if (command.timeout_of_ranks) {
-    session::on_all_ranks(*command.timeout_of_ranks, doing, stop_signal,
+    session::on_all_ranks(*command.timeout_of_ranks, doing, stop,
                           [&](layerpipe::comm::Communicator& communicator) {
                             agree_on_the_command_line(communicator, nullptr);
                             run_with(&communicator);
                           });
-  } else if (layerpipe::comm::mpi::rank_from_mpirun() == 0) {  // the others have nothing to do
-    run_with(nullptr);
+  } else if (const auto started = layerpipe::comm::mpi::find_launch(); !started || started->rank == 0) {
+    run_with(nullptr);  // the others have nothing to do
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
+  take_signals();
   std::string doing;
   try {
     run(argc, argv, doing);
   } catch (const layerpipe::common::InterruptedError&) {
-    return end_with(session::interrupted(stop_signal.load()));
+    const session::Failure stopped = session::interrupted(stop.signal.load());
+    return stop.asked.load() == session::Asked::kSilently ? static_cast<int>(stopped.code)
+                                                          : end_with(stopped);
   } catch (...) {
     return end_with(session::explain(std::current_exception(), doing));
   }

@@ -11,13 +11,24 @@
 
 namespace layerpipe::session {
 
-// Runs `body` with the communicator of the ranks that mpirun started. When it throws and there are several
-// ranks, the others are told why, one message is printed, and the process ends with the contract's exit code
-// without coming back, since leaving MPI would wait for ranks that are dead. On a rank that is alone what
-// `body` throws passes. `doing` says what the program is at, for messages; `stop_signal` is the signal that
-// asked to stop, or 0.
-void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing,
-                  const std::atomic<int>& stop_signal, const std::function<void(comm::Communicator&)>& body);
+// Whom a signal asked to stop. kSilently: this rank, since the run is being ended; who ends it says why.
+enum class Asked : int { kAllRanks, kThisRank, kSilently };
+
+// What a signal handler notes: lock-free, so that it can.
+struct StopRequest {
+  std::atomic<int> signal{0};  // SIGINT or SIGTERM; 0: nobody asked. Set last
+  std::atomic<Asked> asked{Asked::kAllRanks};
+};
+
+// Runs `body` with the communicator of the ranks that a launcher started. When it throws and there are
+// several ranks, the others are told why, one message is printed, and the process ends with the contract's
+// exit code without coming back, since leaving MPI would wait for ranks that are dead. On a rank that is
+// alone what `body` throws passes. `doing` says what the program is at, for messages.
+//
+// Throws InputError where several processes were started together and MPI does not know of it: on one of
+// them, while the others end with its exit code.
+void on_all_ranks(std::chrono::milliseconds timeout, const std::string& doing, const StopRequest& stop,
+                  const std::function<void(comm::Communicator&)>& body);
 
 // This rank's place among those of its host.
 runtime::HostPlace host_place(const comm::Communicator& communicator);

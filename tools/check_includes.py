@@ -41,6 +41,7 @@ ALLOWED = {
     **RUNTIME,
     "results": BELOW_RESULTS,
     "session": BELOW_SESSION,
+    "launch/keeper": {"comm"},
     "launch/options": BELOW_LAUNCH,
     "launch/terminal": BELOW_LAUNCH,
     "launch/report_page": BELOW_LAUNCH,

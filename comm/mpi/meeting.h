@@ -14,7 +14,7 @@
 namespace layerpipe::comm::mpi {
 
 // How long ranks may take to come to the meeting beyond the timeout: for a program to start once
-// launch/rank.sh has, and for mpirun to start all of them.
+// its keeper has, and for mpirun to start all of them.
 inline constexpr std::chrono::seconds kStarting{15};
 inline constexpr std::chrono::seconds kMeeting{60};
 

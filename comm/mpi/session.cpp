@@ -6,10 +6,10 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 
 #include "comm/mpi/engine.h"
+#include "comm/mpi/launch_environment.h"
 #include "comm/tags.h"
 #include "comm/transport_communicator.h"
 #include "common/errors.h"
@@ -74,14 +74,6 @@ bool all_are_here(Transport& transport, std::chrono::milliseconds limit) {
   return meeting->changed.wait_for(lock, limit, [&] { return meeting->open == 0; });
 }
 
-// Of the first of these environment variables that is set, or else `otherwise`.
-int first_number_of(std::initializer_list<const char*> names, int otherwise) {
-  for (const char* name : names) {
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  }
-  return otherwise;
-}
-
 int int_of(int (*function)(MPI_Comm, int*), const char* name) {
   int value = 0;
   require(function(MPI_COMM_WORLD, &value), name);
@@ -96,7 +88,8 @@ Session::Session() {
 
 Session::Session(std::chrono::milliseconds timeout, const std::function<void(const Absence&)>& missing) {
   std::optional<Meeting> meeting;
-  if (auto folder = RankFolder::from_environment(rank_from_mpirun(), size_from_mpirun()))
+  const auto launch = find_launch();
+  if (auto folder = launch ? RankFolder::from_environment(launch->rank, launch->size) : std::nullopt)
     meeting.emplace(std::move(*folder), timeout, missing);
   join();
 }
@@ -140,19 +133,6 @@ std::unique_ptr<Communicator> Session::connect(std::chrono::milliseconds timeout
   if (on_failure) communicator->on_failure(std::move(on_failure));
   communicator->exchange_hosts(host.data());
   return communicator;
-}
-
-// Open MPI's, then that of MPICH and its relatives.
-bool started_by_mpirun() {
-  return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_SIZE") != nullptr;
-}
-
-int rank_from_mpirun() {
-  return first_number_of({"OMPI_COMM_WORLD_RANK", "PMI_RANK"}, 0);
-}
-
-int size_from_mpirun() {
-  return first_number_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1);
 }
 
 }  // namespace layerpipe::comm::mpi

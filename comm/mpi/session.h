@@ -19,11 +19,12 @@ class Engine;
 // to do.
 class Session {
  public:
-  // Joins the ranks that mpirun started, or is alone. Throws PeerFailedError when MPI does not start, and
-  // InputError when it cannot be called from a thread. MPI waits for all ranks without a deadline.
+  // Joins the ranks that a launcher started, or is alone. Throws PeerFailedError when MPI does not start, and
+  // InputError when it cannot be called from a thread. It may find this process alone although a launcher
+  // started several (launch_environment.h). MPI waits for all ranks without a deadline.
   Session();
-  // The same with a deadline, where launch/rank.sh started the ranks: when one does not come (meeting.h),
-  // calls `missing` on another thread, which is to end the process.
+  // The same with a deadline, where a keeper started the ranks (launch/keeper): when one does not come
+  // (meeting.h), calls `missing` on another thread, which is to end the process.
   Session(std::chrono::milliseconds timeout, const std::function<void(const Absence&)>& missing);
   // Leaves MPI together with the other ranks. When they do not come within ten seconds, does not leave:
   // MPI_Finalize would wait for a dead rank for ever. A process that ends because of a failure is quicker
@@ -51,12 +52,5 @@ class Session {
   int transports_ = 0;       // made so far
   int most_transports_ = 0;  // each takes kTagLimit tags of MPI's
 };
-
-// Whether this process was started by mpirun, so that a session joins others; asks the environment.
-bool started_by_mpirun();
-// This process's rank, as mpirun gave it, without joining the others; 0 when it was not started by mpirun.
-int rank_from_mpirun();
-// How many ranks mpirun started; 1 when it was not mpirun.
-int size_from_mpirun();
 
 }  // namespace layerpipe::comm::mpi

@@ -18,6 +18,7 @@
 #include <string>
 #include <thread>
 
+#include "comm/mpi/launch_environment.h"
 #include "comm/mpi/session.h"
 #include "common/errors.h"
 
@@ -33,7 +34,7 @@ std::atomic<int> stop_signal{0};
   ::_exit(static_cast<int>(code));  // not by MPI_Finalize, which waits for dead ranks
 }
 
-// As session/ranks.cpp tells it to launch/rank.sh.
+// As session/ranks.cpp tells it to the rank's keeper.
 constexpr std::chrono::seconds kTimeout{1};
 void tell_timeout() {
   if (const char* file = std::getenv("LAYERPIPE_TIMEOUT_FILE"))
@@ -92,7 +93,7 @@ void meet_early(const std::string& action) {
   if (action == "start-kill") ::raise(SIGKILL);
   if (action == "start-stop") ::raise(SIGSTOP);
   if (action != "meet-stop") return;
-  const std::string rank = std::to_string(comm::mpi::rank_from_mpirun());
+  const std::string rank = std::to_string(comm::mpi::find_launch()->rank);
   const auto shown = std::filesystem::path(std::getenv("LAYERPIPE_RANKS")) / ("alive." + rank);
   std::thread([shown] {
     while (!std::filesystem::exists(shown)) std::this_thread::sleep_for(1ms);
@@ -109,7 +110,7 @@ int main(int argc, char** argv) {
   const std::string action = argc > 1 ? argv[1] : "none";
   const int who = argc > 2 ? std::atoi(argv[2]) : 0;
   tell_timeout();
-  if (comm::mpi::rank_from_mpirun() == who) meet_early(action);
+  if (comm::mpi::find_launch()->rank == who) meet_early(action);
   comm::mpi::Session session(kTimeout, [](const comm::mpi::Absence& absence) {
     if (absence.is_speaker) complain(absence.what, absence.remedy);
     leave(common::ExitCode::kPeerFailed);

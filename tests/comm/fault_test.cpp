@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "tests/launch/program.h"
@@ -123,6 +125,51 @@ TEST(RunScript, EndsWithZeroWhenAllIsWell) {
   const Outcome outcome = FaultRun({"-n", "3", "none", "0"}).program.wait();
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
+}
+
+// TMPDIR of a job as it was where the job was submitted, and one that nobody may write to.
+TEST(RunScript, TakesAnotherFolderWhereTmpdirWillNotDo) {
+  const TemporaryFolder scratch;
+  for (const auto& [folder, why] :
+       {std::pair{"/nonexistent", " is not there"}, {"/proc", " cannot be written to"}}) {
+    const Outcome outcome = Program({"-n", "2", "none", "0"}, scratch.path(),
+                                    {"LAYERPIPE_PROGRAM=" FAULT_RANK, std::string("TMPDIR=") + folder})
+                                .wait();
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, ::testing::StartsWith(std::string("==> ") + folder + why));
+    EXPECT_THAT(outcome.err, ::testing::EndsWith(", so mpirun's temporary files go to /tmp\n"));
+  }
+}
+
+// A stand-in for mpirun of an installation that does not work. It knows the options of Open MPI 4 and 5 that
+// both have.
+TEST(RunScript, ShowsWhyMpirunFails) {
+  const TemporaryFolder scratch;
+  const auto mpirun = scratch.path() / "mpirun";
+  std::ofstream(mpirun) << R"(#!/bin/bash
+while (($#)); do
+  case "$1" in
+    --bind-to | -x | -n) shift 2 ;;
+    --mca) shift 3 ;;
+    --oversubscribe | --allow-run-as-root) shift ;;
+    */keeper) break ;;
+    *) echo "unknown option $1" >&2; exit 213 ;;
+  esac
+done
+rule="--------------------------------------------------------------------------"
+printf '%s\n' "$rule" "mpirun was unable to launch the specified application" "$rule" >&2
+exit 132
+)";
+  std::filesystem::permissions(mpirun, std::filesystem::perms::owner_all);
+  const Outcome outcome = Program({"-n", "2", "none", "0"}, scratch.path(),
+                                  {"LAYERPIPE_PROGRAM=" FAULT_RANK,
+                                   "PATH=" + scratch.path().string() + ":" + std::getenv("PATH")})
+                              .wait();
+  EXPECT_EQ(outcome.exit_code, 4);
+  const std::string rule(74, '-');
+  EXPECT_EQ(outcome.err, rule + "\nmpirun was unable to launch the specified application\n" + rule +
+                             "\nlayerpipe: mpirun ended with code 132\n"
+                             "  It has said above why, if it has; start again when that is mended.\n");
 }
 
 TEST(RunScript, RefusesWhatItCannotUse) {

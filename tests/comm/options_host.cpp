@@ -1,4 +1,4 @@
-#include "comm/mpi/session.h"
+#include "comm/mpi/launch_environment.h"
 #include "tests/comm/ranks.h"
 
 namespace layerpipe::testing {
@@ -8,7 +8,7 @@ comm::ChannelOptions channel_options(int channel, int depth) {
 }
 
 int reopenings() {
-  return comm::mpi::started_by_mpirun() ? 700 : 2000;
+  return comm::mpi::find_launch() ? 700 : 2000;
 }
 
 std::string why_skipped(int) {

@@ -57,9 +57,9 @@ int main(int argc, char** argv) {
   const std::string phase = argv[3];
   const std::string model = argv[4];
   const std::string doing;
-  const std::atomic<int> signal{0};
+  const session::StopRequest nobody_asks;
   const std::atomic<bool> stop{false};
-  session::on_all_ranks(2s, doing, signal, [&](comm::Communicator& communicator) {
+  session::on_all_ranks(2s, doing, nobody_asks, [&](comm::Communicator& communicator) {
     runtime::Engine engine({.model_folder = model}, communicator);
     const runtime::Request one = request();
     engine.run({&one, 1},

@@ -88,7 +88,19 @@ TEST(RanksEnd, WhenOneOfThemIsTerminated) {
   run.expect_end(143, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) .*terminated");
 }
 
-// launch/rank.sh tells the others, so nobody has to wait for the timeout.
+TEST(RanksEnd, WhenTheFirstOfThemIsTerminated) {
+  LongRun run;
+  run.send_to_rank(0, SIGTERM);
+  run.expect_end(143, "rank 0 on host [^ ]+ \\(stage 0: [^)]*\\) was asked to stop: terminated");
+}
+
+TEST(RanksEnd, WhenOneOfThemIsInterrupted) {
+  LongRun run;
+  run.send_to_rank(1, SIGINT);
+  run.expect_end(130, "rank 1 on host [^ ]+ \\(stage 1: [^)]*\\) was asked to stop: interrupted");
+}
+
+// Its keeper tells the others, so nobody has to wait for the timeout.
 TEST(RanksEnd, WhenOneOfThemIsKilledIsToldAtOnce) {
   for (const int rank : {0, 1}) {
     LongRun run("comm: {timeout: 60s}\n");

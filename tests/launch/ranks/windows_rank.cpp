@@ -47,10 +47,10 @@ bool has_grown(const testing::Holdings& before, const testing::Holdings& after) 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::string doing;
-  const std::atomic<int> signal{0};
+  const session::StopRequest nobody_asks;
   const std::atomic<bool> stop{false};
   int code = EXIT_FAILURE;
-  session::on_all_ranks(60s, doing, signal, [&](comm::Communicator& communicator) {
+  session::on_all_ranks(60s, doing, nobody_asks, [&](comm::Communicator& communicator) {
     runtime::Engine engine({.model_folder = argv[1]}, communicator);
     const partition::Plan plan =
         testing::split_plan(testing::even_split(engine.model_config(), communicator.size()));

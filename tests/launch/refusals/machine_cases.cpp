@@ -33,6 +33,32 @@ RefusalCase judged(const std::string& test, const std::string& deed, const std::
           .tested_by = "runtime/device/device_test.cpp: TEST(JudgeGpu, " + test + ")"};
 }
 
+// One of several processes, of which each would do the whole job.
+RefusalCase one_of(const std::string& name, const std::string& deed,
+                   const std::vector<std::string>& variables, const std::string& message) {
+  return {
+      name,
+      kSection,
+      deed,
+      [variables](Workplace& w) {
+        for (const std::string& variable : variables) w.set_environment(variable);
+      },
+      message + ", but MPI finds none of the others: each would do the whole job",
+      "Start them with launch/run.sh -n 4, also within a job of Slurm or another batch system, or with the "
+      "mpirun "
+      "of the MPI that layerpipe was built with. Processes that are to work alone are started one by one."};
+}
+
+std::vector<RefusalCase> lone_processes() {
+  return {
+      one_of("StartedBySrunAlone", "four tasks of `srun`, without a PMIx that MPI finds",
+             {"SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=4", "SLURM_PROCID=0"},
+             "4 processes were started together (SLURM_STEP_NUM_TASKS=4)"),
+      one_of("StartedByAnotherMpi", "four processes of another MPI's `mpirun`", {"PMI_SIZE=4", "PMI_RANK=0"},
+             "4 processes were started together (PMI_SIZE=4)"),
+  };
+}
+
 std::vector<RefusalCase> gpus() {
   return {
       gpu("NoGpu", "`--device cuda` without a GPU", {"VERSION=13000", "GPUS=0", "CAPABILITY=80"},
@@ -119,6 +145,7 @@ std::vector<RefusalCase> memory() {
 std::vector<RefusalCase> machine_cases() {
   std::vector<RefusalCase> all = gpus();
   for (const RefusalCase& refusal : memory()) all.push_back(refusal);
+  for (const RefusalCase& refusal : lone_processes()) all.push_back(refusal);
   return all;
 }
 
