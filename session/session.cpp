@@ -14,6 +14,7 @@
 #include "runtime/plan/plan_json.h"
 #include "runtime/plan/run_plan.h"
 #include "runtime/plan/windows.h"
+#include "session/cut_prompts.h"
 #include "session/dtype.h"
 #include "session/exit_report.h"
 #include "session/failed_requests.h"
@@ -118,6 +119,8 @@ void make_results(const Job& job, const Settings& settings, ResultSink& sink,
   for (results::RunRecord& record : work.records) record_setup(settings, machinery, record);
   comm::run_collectively(communicator, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) engine.check(request);
+    if (!is_first) return;
+    for (const std::string& sentence : note_cut_prompts(engine.model(), work)) observer.notice(sentence);
   });
   const auto tell = [&](const Planning& planning) {
     if (is_first) observer.planned({planning.plan, planning.input, job, settings, device});
