@@ -9,12 +9,14 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/visible.h"
 #include "launch/options/job_options.h"
 #include "launch/options/option_values.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
 #include "results/finished_run.h"
 #include "results/formats.h"
+#include "results/nested_results.h"
 #include "session/option_text.h"
 
 namespace layerpipe::launch {
@@ -23,6 +25,7 @@ namespace {
 struct ExportOptions {
   std::filesystem::path in;
   std::filesystem::path out;  // --in unless it is given
+  std::vector<std::filesystem::path> nests;
   std::vector<results::Format> formats;
   results::EmptyLayers empty_layers = results::EmptyLayers::kKeep;
 };
@@ -44,9 +47,9 @@ void check_composite(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / results::kCompositeName;
   std::error_code error;
   if (std::filesystem::is_regular_file(file, error)) return;
-  throw common::InputError(
-      fmt::format("{}, which belongs into the ZIP, is not there", file.string()),
-      fmt::format("Make it again: layerpipe merge --in {} --out {}", folder.string(), file.string()));
+  throw common::InputError(fmt::format("{}, which belongs into the ZIP, is not there", file.string()),
+                           fmt::format("Make it again: layerpipe merge --in {} --out {}",
+                                       common::visible(folder.string()), common::visible(file.string())));
 }
 
 void add_export_options(CLI::App& command) {
@@ -58,6 +61,10 @@ void add_export_options(CLI::App& command) {
   const OptionGroup files(command, "Files");
   files.add("--out", "FOLDER", "Folder for the documents").default_text("that of --in");
   add_job_option(files, "drop_empty");
+  files.add_list(
+      "--nest", "FOLDER",
+      "Runs that took a layer of --in, or of another of these, apart again: each becomes a group in "
+      "the place of that layer");
   add_footer(command, "Example:\n  layerpipe export --in layers --format psd,html");
 }
 
@@ -68,6 +75,11 @@ ExportOptions read_export_options(const CLI::App& command) {
   values.read_path("--in", options.in);
   options.out = options.in;
   values.read_path("--out", options.out);
+  if (values.given("--nest")) {
+    const std::string option = "--nest";
+    for (const std::string& folder : values.texts(option))
+      options.nests.push_back(session::read_path({option, folder, values.remedy()}));
+  }
   const std::string option = "--format";
   options.formats = session::read_formats({option, values.texts(option).front(), values.remedy()},
                                           results::kDocumentFormats);
@@ -76,15 +88,26 @@ ExportOptions read_export_options(const CLI::App& command) {
   return options;
 }
 
+// What is to be exported, all of it read.
+std::vector<results::OpenedResult> open_results(const ExportOptions& options,
+                                                const std::atomic<bool>& stop_requested) {
+  std::vector<results::OpenedResult> opened;
+  for (const results::ResultFolder& from : results::result_folders(options.in)) {
+    if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
+    opened.push_back({from, results::read_result(from.folder, stop_requested)});
+  }
+  for (const std::string& sentence : results::nest_results(opened, options.nests, stop_requested))
+    say(sentence);
+  return opened;
+}
+
 // Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
 // the same bytes as decompose would have written, while the picture is where the run found it, seen from
 // here; without it the HTML page lacks the original, which is said. Where they lie beside a run.json that is
-// the result's own, it lists them afterwards. Says on stderr what it wrote. All of a result is read before
-// something of it is written. Throws InputError and OutputError; InterruptedError once `stop_requested`.
+// the result's own, it lists them afterwards. Says on stderr what it wrote. All results are read before
+// something is written. Throws InputError and OutputError; InterruptedError once `stop_requested`.
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
-  for (const results::ResultFolder& from : results::result_folders(options.in)) {
-    if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
-    const results::LayeredResult result = results::read_result(from.folder, stop_requested);
+  for (const auto& [from, result] : open_results(options, stop_requested)) {
     const std::filesystem::path out = from.number.empty() ? options.out : options.out / from.number;
     prepare_folder(out);
     const auto [names, remark] = results::write_documents(out, options.formats, result, options.empty_layers);
@@ -93,10 +116,13 @@ void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requ
       const std::filesystem::path report = out / results::kReportName;
       common::write_file_atomically(report, results::with_files(common::read_text_file(report), names));
     }
-    say(fmt::format("{}: {}\n", out.string(), fmt::join(names, ", ")));
-    if (!remark.empty()) say(fmt::format("{}: {}\n", out.string(), remark));
-    if (!result.empty_layers.empty())
-      say(fmt::format("{}: {}\n", out.string(), results::empty_layers_text(result.empty_layers)));
+    const auto say_of_it = [&](const std::string& text) {
+      if (!text.empty()) say(fmt::format("{}: {}", out.string(), text));
+    };
+    say_of_it(fmt::format("{}", fmt::join(names, ", ")));
+    say_of_it(remark);
+    if (!result.empty_layers.empty()) say_of_it(results::empty_layers_text(result.empty_layers));
+    say_of_it(results::added_layers_text(result));
   }
 }
 
