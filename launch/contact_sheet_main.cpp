@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "common/visible.h"
 #include "media/contact_sheet.h"
 #include "media/picture_reader.h"
 #include "media/png_reader.h"
@@ -46,11 +47,11 @@ int main(int argc, char** argv) {
     run({argv + 1, argv + argc});
     return 0;
   } catch (const common::Error& error) {
-    std::cerr << "contact_sheet: " << error.what() << '\n';
+    std::cerr << "contact_sheet: " << common::visible(error.what()) << '\n';
     if (!error.remedy().empty()) std::cerr << "  " << error.remedy() << '\n';
     return static_cast<int>(error.exit_code());
   } catch (const std::exception& error) {
-    std::cerr << "contact_sheet: " << error.what() << '\n';
+    std::cerr << "contact_sheet: " << common::visible(error.what()) << '\n';
     return static_cast<int>(common::ExitCode::kInternal);
   }
 }

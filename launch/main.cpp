@@ -14,6 +14,7 @@
 #include "common/errors.h"
 #include "launch/commands/commands.h"
 #include "launch/options/command_line.h"
+#include "launch/terminal/visible_output.h"
 #include "session/exit_report.h"
 #include "session/ranks.h"
 
@@ -131,7 +132,10 @@ launch::PreparedCommand parse(int argc, char** argv, const std::string& doing) {
 void run(int argc, char** argv, std::string& doing) {
   const launch::PreparedCommand command = parse(argc, argv, doing);
   const auto run_with = [&](layerpipe::comm::Communicator* communicator) {
-    command.run({communicator, stop_requested, std::cout, doing});
+    {
+      launch::VisibleOutput out(std::cout);
+      command.run({communicator, stop_requested, out.stream(), doing});
+    }
     flush_stdout();
   };
   if (command.load == launch::Load::kComputing) prefer_sleeping_threads(argv);

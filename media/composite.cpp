@@ -9,7 +9,7 @@ namespace layerpipe::media {
 namespace {
 
 std::string size_text(int width, int height) {
-  return std::to_string(width) + " x " + std::to_string(height);
+  return std::to_string(width) + " × " + std::to_string(height);
 }
 
 // std::lrint rounds in the current mode, which is half to even unless somebody changed it.

@@ -61,7 +61,7 @@ Image contact_sheet(std::span<const ContactRow> rows) {
   }
   if (std::max(width, height) > kMaxSide) {
     throw common::InputError(
-        "the contact sheet would have " + std::to_string(width) + " x " + std::to_string(height) + " pixels",
+        "the contact sheet would have " + std::to_string(width) + " × " + std::to_string(height) + " pixels",
         "Put fewer pictures on it.");
   }
   Image sheet = make_image(static_cast<int>(width), static_cast<int>(height));

@@ -101,7 +101,7 @@ Image read_picture_of(const Document& document, const std::string& name, const s
   common::ensure(is_valid(picture), "a picture of a document has no valid size");
   if (picture.width != document.width || picture.height != document.height) {
     const auto size = [](int width, int height) {
-      return std::to_string(width) + " x " + std::to_string(height);
+      return std::to_string(width) + " × " + std::to_string(height);
     };
     throw common::InputError(name + " has " + size(picture.width, picture.height) +
                                  " pixels, but the document has " + size(document.width, document.height),
@@ -119,7 +119,7 @@ nlohmann::ordered_json write_layer(Page& page, const Document& document, std::si
     if (box.width != picture.width || box.height != picture.height) picture = crop(picture, box);
     write_picture(page, "png-layer-" + std::to_string(index), picture);
   }
-  return {{"name", layer.name},
+  return {{"name", full_name(document, index)},
           {"left", box.left},
           {"top", box.top},
           {"width", box.width},

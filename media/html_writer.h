@@ -13,9 +13,9 @@ namespace layerpipe::media {
 // The page's Content-Security-Policy lets nothing be loaded, and no script run but its own, whatever texts
 // the document has.
 //
-// Each layer is embedded once, as the PNG of its content_box; a layer without content is only named. One
-// picture is in memory at a time, beside its PNG. The same document gives the same bytes (with the same
-// versions of libpng and zlib).
+// Each layer is embedded once, as the PNG of its content_box; a layer without content is only named. A layer
+// in a group stands there by its full_name(). One picture is in memory at a time, beside its PNG. The same
+// document gives the same bytes (with the same versions of libpng and zlib).
 //
 // The file appears under its name when it is complete. Throws OutputError when it cannot be written,
 // InputError when a layer or the original has another size than the document, InternalError when the document

@@ -65,7 +65,7 @@ class Parser {
 
   InputError bad_value(const pugi::xml_node& element, const pugi::xml_attribute& attribute) const {
     return InputError(file_.name + ": its stack.xml has " + attribute.name() + "=\"" +
-                          shown(attribute.value()) + "\" for a " + shown(element.name()),
+                          shown(attribute.value()) + "\" in <" + shown(element.name()) + ">",
                       kFetchAgain);
   }
 
@@ -152,7 +152,7 @@ class Parser {
       } else if (kind == "layer") {
         add_layer(element, inside);
       } else if (!is_hidden(element)) {
-        throw InputError(file_.name + ": its stack.xml has a " + shown(kind) + "; only layers are read",
+        throw InputError(file_.name + ": its stack.xml has <" + shown(kind) + ">; only layers are read",
                          kFlatten);
       }
     }

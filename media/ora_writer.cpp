@@ -35,6 +35,26 @@ Image thumbnail(const Image& image) {
   return resize_lanczos(image, scaled(image.width), scaled(image.height));
 }
 
+void add_layer(pugi::xml_node stack, const Document& document, std::size_t index, const Box& box) {
+  pugi::xml_node layer = stack.append_child("layer");
+  layer.append_attribute("name") = safe_text(document.layers[index].name, kMaxNameBytes).c_str();
+  layer.append_attribute("src") = source_of(index).c_str();
+  layer.append_attribute("x") = box.left;
+  layer.append_attribute("y") = box.top;
+  layer.append_attribute("opacity") = "1.0";
+  layer.append_attribute("visibility") = "visible";
+  layer.append_attribute("composite-op") = "svg:src-over";
+}
+
+pugi::xml_node add_group(pugi::xml_node stack, const DocumentGroup& group) {
+  pugi::xml_node inner = stack.append_child("stack");
+  inner.append_attribute("name") = safe_text(group.name, kMaxNameBytes).c_str();
+  inner.append_attribute("opacity") = "1.0";
+  inner.append_attribute("visibility") = "visible";
+  inner.append_attribute("composite-op") = "svg:src-over";
+  return inner;
+}
+
 // stack.xml, which lists the uppermost layer first. `boxes`: where each layer lies, from the back.
 std::string stack_xml(const Document& document, std::span<const Box> boxes) {
   pugi::xml_document xml;
@@ -46,15 +66,19 @@ std::string stack_xml(const Document& document, std::span<const Box> boxes) {
   image.append_attribute("xres") = kPixelsPerInch;
   image.append_attribute("yres") = kPixelsPerInch;
   pugi::xml_node stack = image.append_child("stack");
-  for (std::size_t i = document.layers.size(); i-- > 0;) {
-    pugi::xml_node layer = stack.append_child("layer");
-    layer.append_attribute("name") = safe_text(document.layers[i].name, kMaxNameBytes).c_str();
-    layer.append_attribute("src") = source_of(i).c_str();
-    layer.append_attribute("x") = boxes[i].left;
-    layer.append_attribute("y") = boxes[i].top;
-    layer.append_attribute("opacity") = "1.0";
-    layer.append_attribute("visibility") = "visible";
-    layer.append_attribute("composite-op") = "svg:src-over";
+  const std::vector<DocumentStep> steps = document_steps(document);
+  for (std::size_t i = steps.size(); i-- > 0;) {
+    switch (steps[i].kind) {
+      case DocumentStep::Kind::kEndGroup:  // seen from the top it begins there
+        stack = add_group(stack, document.groups[steps[i].index]);
+        break;
+      case DocumentStep::Kind::kBeginGroup:
+        stack = stack.parent();
+        break;
+      case DocumentStep::Kind::kLayer:
+        add_layer(stack, document, steps[i].index, boxes[steps[i].index]);
+        break;
+    }
   }
   return xml_text(xml);
 }

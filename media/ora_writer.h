@@ -8,8 +8,9 @@
 namespace layerpipe::media {
 
 // Writes `document` as OpenRaster (openraster.org, version 0.0.3 of the specification): each layer as a PNG
-// cut to its content, at its offset; the picture of all layers, and one of at most 256 pixels a side. Names
-// are cut to 255 bytes of one line. Each layer is read twice: for itself, and for the picture of all.
+// cut to its content, at its offset; a group as a stack; the picture of all layers, and one of at most 256
+// pixels a side. Names are cut to 255 bytes of one line. Each layer is read twice: for itself, and for the
+// picture of all.
 //
 // The same document gives the same bytes (with the same versions of the libraries). The file appears under
 // its name when it is complete; nothing is left otherwise. Memory: 20 bytes a pixel of the document, or one

@@ -21,11 +21,11 @@ InputError damaged(const PictureFile& file, std::string_view format, std::string
 }
 
 void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint32_t height) {
-  const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
+  const std::string size = std::to_string(width) + " × " + std::to_string(height) + " pixels";
   if (width == 0 || height == 0) throw InputError(file.name + " declares a size of " + size, kFetchAgain);
   if (width > kMaxSide || height > kMaxSide) {
     const std::string most = std::to_string(kMaxSide);
-    throw InputError(file.name + " has " + size + "; at most " + most + " x " + most + " are read",
+    throw InputError(file.name + " has " + size + "; at most " + most + " × " + most + " are read",
                      kMakeSmaller);
   }
   const std::uint64_t pixels = std::uint64_t{width} * height;

@@ -67,15 +67,18 @@ std::uint32_t big_endian(std::string_view bytes) {
   return value;
 }
 
-// What can be told before libpng is asked: that it is a PNG, and that its size is allowed.
-void check_start(const PictureFile& file, std::string_view content) {
+// What can be told before libpng is asked: that it is a PNG, and that its size is allowed. Gives the size.
+common::Size check_start(const PictureFile& file, std::string_view content) {
   if (!content.starts_with(kSignature)) {
     if (kSignature.starts_with(content)) throw cut_short(file, "PNG");
     throw InputError(file.name + " is not a PNG picture", kSaveAsPng);
   }
   if (content.size() < kHeaderBytes) throw cut_short(file, "PNG");
-  if (content.substr(12, 4) != "IHDR") return;  // libpng says what is wrong
-  check_declared_size(file, big_endian(content.substr(16)), big_endian(content.substr(20)));
+  if (content.substr(12, 4) != "IHDR") return {};  // libpng says what is wrong
+  const std::uint32_t width = big_endian(content.substr(16));
+  const std::uint32_t height = big_endian(content.substr(20));
+  check_declared_size(file, width, height);
+  return {width, height};
 }
 
 // Asks libpng for RGBA of 8 bits whatever the file holds.
@@ -123,10 +126,18 @@ void convert_from(std::span<const std::byte> chunk, ColorModel stored, Picture& 
   }
 }
 
+std::string_view content_of(const PictureFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
+}
+
 }  // namespace
 
+common::Size declared_png_size(const PictureFile& file) {
+  return check_start(file, content_of(file));
+}
+
 Picture read_png(const PictureFile& file) {
-  const std::string_view content(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  const std::string_view content = content_of(file);
   check_start(file, content);
 
   Source source{content.data(), content.size(), false};

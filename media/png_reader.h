@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "common/size.h"
 #include "media/picture.h"
 
 namespace layerpipe::media {
@@ -21,8 +22,14 @@ namespace layerpipe::media {
 // (check_declared_size).
 Picture read_png(const PictureFile& file);
 
-// The same for a file that must be a PNG, such as a layer that layerpipe wrote; remarks are dropped. What a
-// user gives is read by read_picture. Also throws InputError when the file is missing or may not be read.
+// The size that a PNG's header declares, before it is turned; 0 × 0 where the header is not in its place, for
+// which read_png has words. Throws InputError as read_png does for what is no PNG, ends before that, or is
+// too large.
+common::Size declared_png_size(const PictureFile& file);
+
+// The same as read_png() for a file that must be a PNG, such as a layer that layerpipe wrote; remarks are
+// dropped. What a user gives is read by read_picture. Also throws InputError when the file is missing or may
+// not be read.
 Image read_png(const std::filesystem::path& path);
 
 }  // namespace layerpipe::media

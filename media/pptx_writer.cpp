@@ -113,6 +113,55 @@ std::string presentation_xml(const Slide& slide) {
   return xml_text(xml);
 }
 
+std::string group_name(const Document& document, std::size_t group) {
+  const std::string name = safe_text(document.groups[group].name, kMaxNameBytes);
+  return name.empty() ? "Group " + number(group + 1) : name;
+}
+
+// Edges are rounded, not lengths, so that neighbours meet.
+std::int64_t edge(const Slide& slide, int pixels) {
+  return std::llround(slide.pixel * pixels);
+}
+
+void add_place(pugi::xml_node place, const Slide& slide, const Box& box, const char* corner,
+               const char* size) {
+  add_point(place, corner, slide.left + edge(slide, box.left), slide.top + edge(slide, box.top));
+  add_extent(place, size, edge(slide, box.left + box.width) - edge(slide, box.left),
+             edge(slide, box.top + box.height) - edge(slide, box.top));
+}
+
+// The smallest box that holds all of these.
+Box around(std::span<const Box> boxes) {
+  Box all = boxes.front();
+  for (const Box& box : boxes) {
+    const int right = std::max(all.left + all.width, box.left + box.width);
+    const int bottom = std::max(all.top + all.height, box.top + box.height);
+    all.left = std::min(all.left, box.left);
+    all.top = std::min(all.top, box.top);
+    all.width = right - all.left;
+    all.height = bottom - all.top;
+  }
+  return all;
+}
+
+// A group of shapes, whose inner coordinates are those of the slide. `boxes`: where each layer lies.
+pugi::xml_node add_group(pugi::xml_node tree, const Document& document, std::size_t index, const Slide& slide,
+                         std::span<const Box> boxes) {
+  const DocumentGroup& group = document.groups[index];
+  pugi::xml_node shape = tree.append_child("p:grpSp");
+  pugi::xml_node about = shape.append_child("p:nvGrpSpPr");
+  pugi::xml_node properties = about.append_child("p:cNvPr");
+  properties.append_attribute("id") = number(document.layers.size() + index + 2).c_str();
+  properties.append_attribute("name") = group_name(document, index).c_str();
+  about.append_child("p:cNvGrpSpPr");
+  about.append_child("p:nvPr");
+  pugi::xml_node place = shape.append_child("p:grpSpPr").append_child("a:xfrm");
+  const Box box = around(boxes.subspan(group.begin, group.end - group.begin));
+  add_place(place, slide, box, "a:off", "a:ext");
+  add_place(place, slide, box, "a:chOff", "a:chExt");
+  return shape;
+}
+
 void add_picture(pugi::xml_node tree, const Document& document, std::size_t index, const Slide& slide,
                  const Box& box) {
   pugi::xml_node picture = tree.append_child("p:pic");
@@ -127,12 +176,7 @@ void add_picture(pugi::xml_node tree, const Document& document, std::size_t inde
   fill.append_child("a:blip").append_attribute("r:embed") = picture_relation(index).c_str();
   fill.append_child("a:stretch").append_child("a:fillRect");
   pugi::xml_node shape = picture.append_child("p:spPr");
-  // Edges are rounded, not lengths, so that neighbours meet.
-  const auto edge = [&slide](int pixels) { return std::llround(slide.pixel * pixels); };
-  pugi::xml_node place = shape.append_child("a:xfrm");
-  add_point(place, "a:off", slide.left + edge(box.left), slide.top + edge(box.top));
-  add_extent(place, "a:ext", edge(box.left + box.width) - edge(box.left),
-             edge(box.top + box.height) - edge(box.top));
+  add_place(shape.append_child("a:xfrm"), slide, box, "a:off", "a:ext");
   pugi::xml_node geometry = shape.append_child("a:prstGeom");
   geometry.append_attribute("prst") = "rect";
   geometry.append_child("a:avLst");
@@ -156,7 +200,19 @@ std::string slide_xml(const Document& document, const Slide& slide, std::span<co
   add_extent(place, "a:ext", 0, 0);
   add_point(place, "a:chOff", 0, 0);
   add_extent(place, "a:chExt", 0, 0);
-  for (std::size_t i = 0; i < boxes.size(); ++i) add_picture(tree, document, i, slide, boxes[i]);
+  for (const DocumentStep& step : document_steps(document)) {
+    switch (step.kind) {
+      case DocumentStep::Kind::kBeginGroup:
+        tree = add_group(tree, document, step.index, slide, boxes);
+        break;
+      case DocumentStep::Kind::kEndGroup:
+        tree = tree.parent();
+        break;
+      case DocumentStep::Kind::kLayer:
+        add_picture(tree, document, step.index, slide, boxes[step.index]);
+        break;
+    }
+  }
   root.append_child("p:clrMapOvr").append_child("a:masterClrMapping");
   return xml_text(xml);
 }

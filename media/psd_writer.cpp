@@ -41,13 +41,14 @@ void check_limits(const Document& document) {
   common::ensure(!document.layers.empty(), "a document to be written as PSD has no layer");
   if (document.width > kMaxPsdSide || document.height > kMaxPsdSide) {
     throw common::InputError("PSD holds at most 30,000 pixels a side; the picture has " +
-                                 std::to_string(document.width) + " x " + std::to_string(document.height),
+                                 std::to_string(document.width) + " × " + std::to_string(document.height),
                              "Make the picture smaller, or write the layers as OpenRaster (.ora).");
   }
-  if (document.layers.size() > kMaxPsdLayers) {
-    throw common::InputError(
-        "PSD holds at most 32,767 layers; there are " + std::to_string(document.layers.size()),
-        "Write the layers as OpenRaster (.ora), or fewer of them.");
+  // A group takes the places of two layers.
+  const std::size_t layers = document.layers.size() + 2 * document.groups.size();
+  if (layers > kMaxPsdLayers) {
+    throw common::InputError("PSD holds at most 32,767 layers; there are " + std::to_string(layers),
+                             "Write the layers as OpenRaster (.ora), or fewer of them.");
   }
 }
 
@@ -77,10 +78,11 @@ void put_header(PsdOutput& out, const Document& document) {
   out.put_u32(0);  // bytes of a palette
 }
 
-std::u16string name_of_layer(const Document& document, std::size_t index) {
-  std::u16string name = psd_unicode_name(document.layers[index].name);
+// `kind` and number where the name is blank.
+std::u16string name_or(const std::string& text, const std::string& kind, std::size_t index) {
+  std::u16string name = psd_unicode_name(text);
   if (name.find_first_not_of(u' ') != std::u16string::npos) return name;
-  return psd_unicode_name("Layer " + std::to_string(index + 1));
+  return psd_unicode_name(kind + ' ' + std::to_string(index + 1));
 }
 
 // Both names, in the part of a layer's record that has room for more.
@@ -95,11 +97,26 @@ void put_names(PsdOutput& out, std::u16string_view name) {
   out.end_section(start, 4);
 }
 
+// What a record stands for, by PSD's numbers for it. A group is a record without pixels above its layers, and
+// another one, whose name nobody sees, that ends it below them.
+enum class Section : std::uint32_t { kLayer = 0, kGroup = 1, kGroupsEnd = 3 };
+constexpr std::u16string_view kNameOfGroupsEnd = u"</Layer group>";
+
+void put_section(PsdOutput& out, Section section) {
+  if (section == Section::kLayer) return;
+  out.put_text("8BIMlsct");
+  const std::uint64_t start = out.begin_section();
+  out.put_u32(static_cast<std::uint32_t>(section));
+  if (section == Section::kGroup) out.put_text("8BIMpass");
+  out.end_section(start, 4);
+}
+
 // Returns where the lengths of the layer's channels are to be filled in.
 std::array<std::uint64_t, kChannels> put_layer_record(PsdOutput& out, const Box& box,
-                                                      std::u16string_view name) {
+                                                      std::u16string_view name, Section section) {
   constexpr std::uint8_t kOpaque = 255;
-  constexpr std::uint8_t kVisible = 0x08;  // not hidden (0x02), and of a version that says so
+  constexpr std::uint8_t kVisible = 0x08;   // not hidden (0x02), and of a version that says so
+  constexpr std::uint8_t kNoPixels = 0x10;  // they do not matter
   for (const int edge : {box.top, box.left, box.top + box.height, box.left + box.width}) {
     out.put_u32(static_cast<std::uint32_t>(edge));
   }
@@ -109,15 +126,16 @@ std::array<std::uint64_t, kChannels> put_layer_record(PsdOutput& out, const Box&
     out.put_u16(static_cast<std::uint16_t>(kLayerChannels[i].id));
     lengths[i] = out.begin_section();
   }
-  out.put_text("8BIMnorm");
+  out.put_text(section == Section::kGroup ? "8BIMpass" : "8BIMnorm");
   out.put_u8(kOpaque);
   out.put_u8(0);  // not clipped by the layer below
-  out.put_u8(kVisible);
+  out.put_u8(section == Section::kLayer ? kVisible : kVisible | kNoPixels);
   out.put_u8(0);
   const std::uint64_t extra = out.begin_section();
   out.put_u32(0);  // bytes of a mask
   out.put_u32(0);  // bytes of blending ranges
   put_names(out, name);
+  put_section(out, section);
   out.end_section(extra);
   return lengths;
 }
@@ -147,30 +165,55 @@ void put_rle(PsdOutput& out, const Image& image, const Box& box, std::span<const
   out.replace_u16s(table, counts);
 }
 
+// Of a channel without rows.
+void put_no_pixels(PsdOutput& out, const std::array<std::uint64_t, kChannels>& lengths) {
+  for (const std::uint64_t length : lengths) {
+    out.put_u16(kRaw);  // a channel says how it is compressed all the same
+    out.replace_u32(length, sizeof kRaw);
+  }
+}
+
 void put_layer_pixels(PsdOutput& out, const Image& image, const Box& box,
                       const std::array<std::uint64_t, kChannels>& lengths) {
   common::ensure(content_box(image) == box, "a layer is not the same when it is read again");
+  if (box.empty()) return put_no_pixels(out, lengths);
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     const std::uint64_t start = out.size();
-    if (box.empty()) {
-      out.put_u16(kRaw);  // a channel says how it is compressed even when it has no row
-    } else {
-      put_rle(out, image, box, std::span(&kLayerChannels[i].place, 1));
-    }
+    put_rle(out, image, box, std::span(&kLayerChannels[i].place, 1));
     out.replace_u32(lengths[i], static_cast<std::uint32_t>(out.size() - start));
   }
 }
 
+std::array<std::uint64_t, kChannels> put_record(PsdOutput& out, const Document& document,
+                                                const DocumentStep& step, const std::vector<Box>& boxes) {
+  using Kind = DocumentStep::Kind;
+  switch (step.kind) {
+    case Kind::kBeginGroup:
+      return put_layer_record(out, {}, kNameOfGroupsEnd, Section::kGroupsEnd);
+    case Kind::kEndGroup:
+      return put_layer_record(out, {}, name_or(document.groups[step.index].name, "Group", step.index),
+                              Section::kGroup);
+    case Kind::kLayer:
+      break;
+  }
+  return put_layer_record(out, boxes[step.index],
+                          name_or(document.layers[step.index].name, "Layer", step.index), Section::kLayer);
+}
+
 void put_layers(PsdOutput& out, const Document& document, const std::vector<Box>& boxes) {
+  const std::vector<DocumentStep> steps = document_steps(document);
   const std::uint64_t layers_and_masks = out.begin_section();
   const std::uint64_t layers = out.begin_section();
-  out.put_u16(static_cast<std::uint16_t>(-static_cast<int>(boxes.size())));
+  out.put_u16(static_cast<std::uint16_t>(-static_cast<int>(steps.size())));
   std::vector<std::array<std::uint64_t, kChannels>> lengths;
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    lengths.push_back(put_layer_record(out, boxes[i], name_of_layer(document, i)));
-  }
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    put_layer_pixels(out, document.layers[i].read(), boxes[i], lengths[i]);
+  for (const DocumentStep& step : steps) lengths.push_back(put_record(out, document, step, boxes));
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].kind == DocumentStep::Kind::kLayer) {
+      const std::size_t layer = steps[i].index;
+      put_layer_pixels(out, document.layers[layer].read(), boxes[layer], lengths[i]);
+    } else {
+      put_no_pixels(out, lengths[i]);
+    }
   }
   out.end_section(layers, 2);
   out.put_u32(0);  // bytes of a mask for all layers

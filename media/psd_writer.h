@@ -17,9 +17,10 @@ inline constexpr std::size_t kMaxPsdLayers = 32'767;
 //  - Each layer becomes a pixel layer, from the back to the front, cut to its content_box(): straight alpha,
 //    mode "normal", opaque, visible. A layer without content becomes one without pixels. Colours that lie
 //    under alpha 0 within the box are kept.
+//  - A group becomes an open group in the mode "pass through" (lsct), around its layers.
 //  - A name is written in Unicode and, for readers that know no better, in ASCII: psd_names.h says what
 //    becomes of long ones and of line ends. A layer whose name is empty or blank is called "Layer 1", counted
-//    from the back.
+//    from the back, a group "Group 1".
 //  - The merged picture, for readers that know no layers, is composite(document) with its alpha as a fourth
 //    channel; the layer count is negative, which marks that channel as transparency and not as a saved
 //    selection. Its colours lie on white as lay_on_white() says, because that is what Photoshop writes there

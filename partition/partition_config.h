@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/range.h"
@@ -39,12 +40,21 @@ const char* to_string(Strategy strategy);
 enum class Residency { kResident, kPhased };
 const char* to_string(Residency residency);
 
+// Where a file has the parts of a stage, for messages: "FILE:LINE:COLUMN"; empty where it is from no file.
+struct StagePlaces {
+  std::string rank{};
+  std::string blocks{};
+  std::string text_layers{};  // of the stage itself where the file has none
+  std::string vae{};          // the same
+};
+
 // A stage of an explicit partition.
 struct ExplicitStage {
   int rank = 0;
   common::Range blocks;
   common::Range text_layers;  // may be empty
   double vae_percent = 0;
+  StagePlaces places{};
 };
 
 struct PartitionConfig {

@@ -24,8 +24,8 @@ void shorten(Json& path) {
 // What is the same whenever and wherever the run is made again.
 std::string portable_part(const Json& report) {
   Json portable = Json::object();
-  for (const char* key : {"versions", "command", "options", "model", "device", "dtype", "picture",
-                          "picture_size", "working_size", "layer_size", "seed"}) {
+  for (const char* key : {"versions", "command", "options", "cut_prompts", "model", "device", "dtype",
+                          "picture", "picture_size", "working_size", "layer_size", "seed"}) {
     if (report.contains(key)) portable[key] = report.at(key);
   }
   shorten(portable.at("picture"));

@@ -62,7 +62,8 @@ std::uint64_t most_result_bytes(const runtime::Request& request, const common::S
       kEscapedByte * (request.prompt.size() + request.negative_prompt.value_or("").size());
   const std::uint64_t picture = pixel_bytes + pixel_bytes / 100 + kHeaderBytes + texts;
   const auto layers = static_cast<std::uint64_t>(request.layers);
-  std::uint64_t bytes = kReportBytes + 2 * texts;  // the prompts are among its options and in its job
+  // The prompts are among its options and in its job, and what is cut off of them stands there again.
+  std::uint64_t bytes = kReportBytes + 3 * texts;
   for (const Format format : formats) {
     switch (format) {
       case Format::kPng:

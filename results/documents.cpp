@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <system_error>
 
 #include "common/errors.h"
+#include "media/bleed.h"
 #include "media/content_box.h"
 #include "media/html_writer.h"
 #include "media/ora_writer.h"
@@ -31,7 +33,8 @@ std::vector<std::size_t> kept_layers(const LayeredResult& result, EmptyLayers em
   const bool all_are_empty = result.empty_layers.size() == result.layers.size();
   std::vector<std::size_t> kept;
   for (std::size_t i = 0; i < result.layers.size(); ++i) {
-    const bool is_dropped = empty_layers == EmptyLayers::kDrop && is_among(result.empty_layers, i);
+    const bool is_dropped =
+        empty_layers == EmptyLayers::kDrop && is_among(result.empty_layers, i) && !result.nested.contains(i);
     if (!is_dropped || all_are_empty) kept.push_back(i);
   }
   return kept;
@@ -103,25 +106,81 @@ std::string write_page(const std::filesystem::path& path, const media::Document&
   return original.picture ? "" : "the page is without the original picture: " + original.missing;
 }
 
-void write_layers(const std::filesystem::path& path, const LayeredResult& result,
-                  std::span<const std::size_t> kept) {
+// Adds the files of a result, below `folder` ("layer_2/"; nothing for the archive itself).
+void add_files(std::vector<media::ZipEntry>& entries, const std::string& folder, const LayeredResult& result,
+               EmptyLayers empty_layers) {
   std::vector<std::string> files;
-  std::vector<media::ZipEntry> entries;
   const auto add = [&](const std::string& name, const media::ZipContent& content) {
-    entries.push_back({name, media::ZipMethod::kStored, content});
+    entries.push_back({folder + name, media::ZipMethod::kStored, content});
     files.push_back(name);
   };
-  for (const std::size_t index : kept) add(layer_name(index), result.pngs.at(index));
+  for (const std::size_t index : kept_layers(result, empty_layers))
+    add(layer_name(index), result.pngs.at(index));
   add(kCompositeName, result.pngs.back());
-  entries.push_back({kReportName, media::ZipMethod::kDeflated,
+  entries.push_back({folder + kReportName, media::ZipMethod::kDeflated,
                      media::text_content(archive_report(result.report, result.empty_layers, files))});
+  for (const auto& [index, nested] : result.nested)
+    add_files(entries, fmt::format("{}layer_{}/", folder, index), *nested, empty_layers);
+}
+
+void write_layers(const std::filesystem::path& path, const LayeredResult& result, EmptyLayers empty_layers) {
+  std::vector<media::ZipEntry> entries;
+  add_files(entries, "", result, empty_layers);
   media::write_zip(path, entries);
+}
+
+// Those of layers that somebody added have no words in the prompt.
+std::vector<std::string> names_of(const LayeredResult& result) {
+  std::vector<std::string> names =
+      layer_names(result.record.prompt(), result.layers.size() - result.added_layers);
+  while (names.size() < result.layers.size()) names.push_back("Layer " + std::to_string(names.size()));
+  return names;
+}
+
+// `read`'s picture at a size, with colours in what cannot be seen.
+std::function<media::Image()> scaled(const std::function<media::Image()>& read, int width, int height) {
+  return [read, width, height] {
+    media::Image image = read();
+    if (image.width == width && image.height == height) return image;
+    image = media::resize_lanczos(image, width, height);
+    media::bleed_colors(image);
+    return image;
+  };
+}
+
+void add_layers(media::Document& document, const LayeredResult& result, EmptyLayers empty_layers) {
+  const std::vector<std::string> names = names_of(result);
+  for (const std::size_t index : kept_layers(result, empty_layers)) {
+    if (const auto nested = result.nested.find(index); nested != result.nested.end()) {
+      const std::size_t group = document.groups.size();
+      document.groups.push_back({names[index], document.layers.size(), 0});
+      add_layers(document, *nested->second, empty_layers);
+      document.groups[group].end = document.layers.size();
+      continue;
+    }
+    const bool is_empty = is_among(result.empty_layers, index);
+    document.layers.push_back({names[index] + (is_empty ? " (empty)" : ""),
+                               scaled(result.layers[index], document.width, document.height)});
+  }
 }
 
 }  // namespace
 
 std::string layer_name(std::size_t index) {
   return fmt::format("layer_{}.png", index);
+}
+
+std::optional<std::size_t> layer_number(std::string_view name) {
+  constexpr std::string_view kBefore = "layer_";
+  constexpr std::string_view kBehind = ".png";
+  if (!name.starts_with(kBefore) || !name.ends_with(kBehind) ||
+      name.size() <= kBefore.size() + kBehind.size())
+    return std::nullopt;
+  const std::string_view digits = name.substr(kBefore.size(), name.size() - kBefore.size() - kBehind.size());
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || layer_name(number) != name) return std::nullopt;
+  return number;
 }
 
 bool is_empty(const media::Image& image) {
@@ -137,6 +196,17 @@ std::string empty_layers_text(std::span<const std::size_t> empty_layers) {
   return text + (empty_layers.size() == 1 ? " is empty" : " are empty");
 }
 
+std::string added_layers_text(const LayeredResult& result) {
+  if (result.added_layers == 0) return {};
+  std::string text;
+  for (std::size_t i = result.layers.size() - result.added_layers; i < result.layers.size(); ++i) {
+    if (!text.empty()) text += i + 1 < result.layers.size() ? ", " : " and ";
+    text += layer_name(i);
+  }
+  return text + (result.added_layers == 1 ? " is not of the run, and lies in front"
+                                          : " are not of the run, and lie in front");
+}
+
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers) {
   const RunRecord& record = result.record;
   const std::string prompt = record.prompt();
@@ -148,11 +218,7 @@ media::Document make_document(const LayeredResult& result, EmptyLayers empty_lay
                            .layers = {},
                            .parameters = parameters_of(record),
                            .original = {}};
-  const std::vector<std::string> names = layer_names(prompt, result.layers.size());
-  for (const std::size_t index : kept_layers(result, empty_layers)) {
-    const bool is_empty = is_among(result.empty_layers, index);
-    document.layers.push_back({names[index] + (is_empty ? " (empty)" : ""), result.layers[index]});
-  }
+  add_layers(document, result, empty_layers);
   return document;
 }
 
@@ -175,7 +241,7 @@ WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<
         media::write_ora(path, document);
         break;
       case Format::kZip:
-        write_layers(path, result, kept_layers(result, empty_layers));
+        write_layers(path, result, empty_layers);
         break;
       case Format::kHtml:
         written.remark = write_page(path, document, result.record);

@@ -3,6 +3,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,10 +26,16 @@ struct LayeredResult {
   // The PNG of each layer and, behind them, of the composite; asked for in this order, and only for an
   // archive.
   std::vector<media::ZipContent> pngs;
+  // How many of the layers, those at the front, are no layers of the run: somebody put them there.
+  std::size_t added_layers = 0;
+  // Results that were made from a layer, by its number: they take its place in documents.
+  std::map<std::size_t, std::shared_ptr<const LayeredResult>> nested{};
 };
 
 // "layer_3.png"
 std::string layer_name(std::size_t index);
+// 3 for "layer_3.png"; nothing for any other name, also "layer_03.png".
+std::optional<std::size_t> layer_number(std::string_view name);
 inline constexpr const char* kCompositeName = "composite.png";
 inline constexpr const char* kReportName = "run.json";
 inline constexpr const char* kPageName = "report.html";  // what `layerpipe report` makes of it
@@ -37,9 +46,13 @@ bool is_empty(const media::Image& image);
 // "layer 3 is empty", "layers 0 and 3 are empty".
 std::string empty_layers_text(std::span<const std::size_t> empty_layers);
 
+// "layer_4.png and layer_5.png are not of the run, and lie in front"; empty where none was added.
+std::string added_layers_text(const LayeredResult& result);
+
 // The document of a result, without the original picture: names as layer_names gives them, with " (empty)"
-// behind those of empty layers, or without these layers. Where all are empty none is left out. `result` must
-// outlive it.
+// behind those of empty layers, or without these layers. Where all are empty none is left out. A nested
+// result is a group with the name of the layer that it takes the place of, at the size of the document.
+// `result` must outlive it.
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers);
 
 struct WrittenDocuments {
@@ -48,7 +61,8 @@ struct WrittenDocuments {
 };
 
 // Writes the documents among `formats` into `folder`, which is there, one after another. An archive holds the
-// PNGs under their own names and archive_report. Throws OutputError, InputError when a format cannot hold the
+// PNGs under their own names and archive_report, and each nested result beside them, in a folder with the
+// name of its layer ("layer_2/layer_0.png"). Throws OutputError, InputError when a format cannot hold the
 // document, and what reading a layer throws; the documents before it stay then.
 WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
                                  const LayeredResult& result, EmptyLayers empty_layers);

@@ -31,14 +31,17 @@ bool is_there(const fs::path& path) {
 // Nothing larger than the report says is unpacked.
 media::Image read_layer(const fs::path& file, const common::Size& size) {
   const common::MappedFile mapped(file);
-  const auto pixels = static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
-  media::Image image =
-      media::read_png({.bytes = mapped.bytes(), .name = file.string(), .max_pixels = pixels}).image;
-  if (image.width != size.width || image.height != size.height) {
+  const media::PictureFile png{mapped.bytes(), file.string()};
+  const auto check = [&](const common::Size& found) {
+    if (found == size) return;
     throw common::InputError(fmt::format("{} is {} × {} pixels, but run.json says that layers are {} × {}",
-                                         file.string(), image.width, image.height, size.width, size.height),
-                             "Save the layer at its own size again.");
-  }
+                                         png.name, found.width, found.height, size.width, size.height),
+                             fmt::format("Save it at {} × {} pixels again.", size.width, size.height));
+  };
+  const common::Size declared = media::declared_png_size(png);
+  if (declared.width * declared.height > size.width * size.height) check(declared);
+  media::Image image = media::read_png(png).image;
+  check({image.width, image.height});
   media::bleed_colors(image);
   return image;
 }
@@ -48,14 +51,7 @@ std::size_t count_layers(const std::vector<std::string>& listed_files, const std
   const std::set<std::string> files(listed_files.begin(), listed_files.end());
   std::size_t count = 0;
   while (files.contains(fmt::format("layer_{}.png", count))) ++count;
-  const auto is_layer = [](const std::string& file) {
-    constexpr std::string_view kBefore = "layer_";
-    constexpr std::string_view kBehind = ".png";
-    if (!file.starts_with(kBefore) || !file.ends_with(kBehind)) return false;
-    std::size_t number = 0;
-    const char* end = file.data() + file.size() - kBehind.size();
-    return std::from_chars(file.data() + kBefore.size(), end, number).ptr == end;
-  };
+  const auto is_layer = [](const std::string& file) { return layer_number(file).has_value(); };
   const auto listed = static_cast<std::size_t>(std::count_if(files.begin(), files.end(), is_layer));
   if (listed != count) {
     throw common::InputError(
@@ -82,8 +78,28 @@ std::optional<std::size_t> count_results(const fs::path& report) {
 
 }  // namespace
 
-std::vector<FinishedResult> result_folders(const fs::path& run) {
-  if (!is_folder(run)) throw common::InputError("--in " + run.string() + " is not a folder", kCure);
+std::size_t count_layer_files(const fs::path& folder, const std::string& spoken) {
+  std::set<std::size_t> numbers;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (const auto number = layer_number(entry->path().filename().string())) numbers.insert(*number);
+  }
+  if (error) throw common::InputError(spoken + " cannot be read: " + error.message(), "Check its rights.");
+  std::size_t count = 0;
+  for (const std::size_t number : numbers) {
+    if (number != count) {
+      throw common::InputError(
+          fmt::format("{} has {}, but no {}", spoken, layer_name(number), layer_name(count)),
+          "Put the missing layer back, or number the layers anew, from 0.");
+    }
+    ++count;
+  }
+  return count;
+}
+
+std::vector<FinishedResult> result_folders(const fs::path& run, const std::string& option) {
+  const std::string spoken = option + " " + run.string();
+  if (!is_folder(run)) throw common::InputError(spoken + " is not a folder", kCure);
   if (is_there(run / kReportName)) return {{run, {}}};
   std::vector<FinishedResult> folders;
   std::optional<std::size_t> count;
@@ -95,10 +111,10 @@ std::vector<FinishedResult> result_folders(const fs::path& run) {
       continue;
     }
     throw common::InputError(
-        "--in " + run.string() + ": result " + std::to_string(i) + " has no run.json, so it was not finished",
+        spoken + ": result " + std::to_string(i) + " has no run.json, so it was not finished",
         "Run layerpipe decompose again, or give the folder of one result.");
   }
-  if (folders.empty()) throw common::InputError("--in " + run.string() + " has no run.json", kCure);
+  if (folders.empty()) throw common::InputError(spoken + " has no run.json", kCure);
   return folders;
 }
 
@@ -111,11 +127,19 @@ LayeredResult read_result(const fs::path& folder, const std::atomic<bool>& stop_
                        .empty_layers = {},
                        .pngs = {}};
   const std::vector<std::string>& files = result.record.files;
-  const std::size_t layers = count_layers(files, report.string());
+  std::size_t layers = count_layers(files, report.string());
   if (layers == 0 || std::find(files.begin(), files.end(), kCompositeName) == files.end()) {
     throw common::InputError(
         report.string() + " lists no PNG files, from which documents are made",
         "Run layerpipe decompose again with --format png, or with the formats that you want.");
+  }
+  const std::size_t there = count_layer_files(folder, folder.string());
+  if (there > layers) result.added_layers = there - layers;
+  layers += result.added_layers;
+  if (layers > static_cast<std::size_t>(runtime::kMostLayers)) {
+    throw common::InputError(
+        fmt::format("{} has {} layers, more than {}", folder.string(), layers, runtime::kMostLayers),
+        "Take some away.");
   }
   for (std::size_t i = 0; i < layers; ++i) {
     const fs::path file = folder / layer_name(i);

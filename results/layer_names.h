@@ -13,9 +13,10 @@ namespace layerpipe::results {
 // back is the "Background". Otherwise "Layer 0", "Layer 1" …, with the numbers of layer_0.png, layer_1.png.
 //
 // A list has at least two entries, with commas, semicolons or line ends between them, or " and " before the
-// last one; each has 1 to 40 bytes in at most four words and no other punctuation. Anything else is a
-// description: the model does not promise which layer shows what, so a name is only taken from a prompt that
-// can hardly mean anything else.
+// last one, in English or in Chinese ("天空，远山和房子"); each has 1 to 40 bytes in at most four words, or
+// eight characters of Chinese or Japanese, and no other punctuation. Anything else is a description: the
+// model does not promise which layer shows what, so a name is only taken from a prompt that can hardly mean
+// anything else.
 std::vector<std::string> layer_names(std::string_view prompt, std::size_t count);
 
 }  // namespace layerpipe::results

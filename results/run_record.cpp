@@ -199,6 +199,14 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   record.command = json.at("command").text();
   record.options = read_options(json.at("options"));
   json.at("options").at("prompt").at("value").text();  // documents are named after it
+  if (const auto cuts = json.find("cut_prompts")) {
+    for (const auto& [option, cut] : cuts->members()) {
+      record.cut_prompts.push_back({.option = option,
+                                    .tokens = cut.at("tokens").whole(0, kLargestCount),
+                                    .read_tokens = cut.at("read_tokens").whole(0, kLargestCount),
+                                    .dropped = cut.at("dropped").text()});
+    }
+  }
   if (const auto job = json.find("job")) record.job = whole.at("job").dump();
   const JsonReader model = json.at("model");
   record.model_folder = model.at("folder").text();

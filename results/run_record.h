@@ -28,6 +28,14 @@ struct RecordedOption {
   std::string source;               // "command line", "config file" or "default"
 };
 
+// A prompt whose end the model did not read.
+struct RecordedCut {
+  std::string option;  // "prompt", "negative-prompt"
+  std::int64_t tokens = 0;
+  std::int64_t read_tokens = 0;  // the first ones
+  std::string dropped;           // the text of the others
+};
+
 // A stage of the plan.
 struct RecordedStage {
   std::int64_t stage = 0;
@@ -81,6 +89,7 @@ struct RunRecord {
   // The part of the job that decides the pixels, for the texts of pictures. It is not in run.json.
   std::string deciding_job;
   std::vector<RecordedOption> options;
+  std::vector<RecordedCut> cut_prompts;  // none in files of an earlier layerpipe
   std::string model_folder;
   std::string pipeline;     // the class in model_index.json
   std::string fingerprint;  // of the model (model/fingerprint.h)

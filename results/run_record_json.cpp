@@ -38,6 +38,14 @@ Json options_json(const std::vector<RecordedOption>& options) {
   return json;
 }
 
+Json cuts_json(const std::vector<RecordedCut>& cuts) {
+  Json json = Json::object();
+  for (const RecordedCut& cut : cuts) {
+    json[cut.option] = {{"tokens", cut.tokens}, {"read_tokens", cut.read_tokens}, {"dropped", cut.dropped}};
+  }
+  return json;
+}
+
 // Of the model, the device and the picture, behind what was asked for.
 void add_origin(Json& json, const RunRecord& record, Paths paths) {
   json["model"] = {{"folder", path_text(record.model_folder, paths)},
@@ -126,6 +134,7 @@ std::string picture_json(const RunRecord& record) {
 std::string run_json(const RunRecord& record) {
   Json json = begin(record, record.job);
   json["options"] = options_json(record.options);
+  if (!record.cut_prompts.empty()) json["cut_prompts"] = cuts_json(record.cut_prompts);
   add_origin(json, record, Paths::kWhole);
   if (!record.run_id.empty()) json["run_id"] = record.run_id;
   json["seconds"] = seconds_json(record.seconds, record.load_seconds);

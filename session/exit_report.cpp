@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "common/units.h"
+#include "common/visible.h"
 
 namespace layerpipe::session {
 namespace {
@@ -76,8 +77,8 @@ Failure interrupted(int signal_number) {
 
 void print(const Failure& failure) {
   // It is written in one piece, since other ranks write to the same terminal.
-  std::string text = "layerpipe: " + failure.what + '\n';
-  if (!failure.remedy.empty()) text += "  " + failure.remedy + '\n';
+  std::string text = "layerpipe: " + common::visible(failure.what) + '\n';
+  if (!failure.remedy.empty()) text += "  " + common::visible_lines(failure.remedy) + '\n';
   std::cerr << text << std::flush;
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/plan/plan_json.h"
 #include "runtime/plan/run_plan.h"
 #include "runtime/plan/windows.h"
+#include "session/cut_prompts.h"
 #include "session/dtype.h"
 #include "session/exit_report.h"
 #include "session/fit_advice.h"
@@ -116,6 +117,9 @@ void Session::make(const Job& job, ResultSink& sink) {
   for (results::RunRecord& record : work.records) record_setup(settings_, machinery_, record);
   comm::run_collectively(communicator_, "checking what is to be made", [&] {
     for (const runtime::Request& request : work.requests) machinery_.engine->check(request);
+    if (!is_first()) return;
+    for (const std::string& sentence : note_cut_prompts(machinery_.engine->model(), work))
+      observer.notice(sentence);
   });
   const Planning planning = plan(job, work);
   comm::run_collectively(communicator_, "preparing for the results", [&] {

@@ -9,6 +9,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/visible.h"
 #include "launch/options/job_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/overwrite_option.h"
@@ -18,6 +19,7 @@
 #include "results/finished_run.h"
 #include "results/folder_lock.h"
 #include "results/formats.h"
+#include "results/nested_results.h"
 #include "results/output_path.h"
 #include "results/result_folder.h"
 #include "session/option_text.h"
@@ -28,6 +30,7 @@ namespace {
 struct ExportOptions {
   std::filesystem::path in;
   std::filesystem::path out;  // --in unless it is given
+  std::vector<std::filesystem::path> nests;
   std::vector<results::Format> formats;
   results::EmptyLayers empty_layers = results::EmptyLayers::kKeep;
   results::Overwrite overwrite = results::Overwrite::kRefuse;
@@ -38,9 +41,9 @@ void check_composite(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / results::kCompositeName;
   std::error_code error;
   if (std::filesystem::is_regular_file(file, error)) return;
-  throw common::InputError(
-      fmt::format("{}, which belongs into the ZIP, is not there", file.string()),
-      fmt::format("Make it again: layerpipe merge --in {} --out {}", folder.string(), file.string()));
+  throw common::InputError(fmt::format("{}, which belongs into the ZIP, is not there", file.string()),
+                           fmt::format("Make it again: layerpipe merge --in {} --out {}",
+                                       common::visible(folder.string()), common::visible(file.string())));
 }
 
 void add_export_options(CLI::App& command) {
@@ -53,6 +56,10 @@ void add_export_options(CLI::App& command) {
   files.add("--out", "FOLDER", "Folder for the documents").default_text("that of --in");
   add_job_option(files, "drop_empty");
   add_overwrite_option(files);
+  files.add_list(
+      "--nest", "FOLDER",
+      "Runs that took a layer of --in, or of another of these, apart again: each becomes a group in "
+      "the place of that layer");
   add_footer(command, "Example:\n  layerpipe export --in layers --format psd,html");
 }
 
@@ -63,6 +70,11 @@ ExportOptions read_export_options(const CLI::App& command) {
   values.read_path("--in", options.in);
   options.out = options.in;
   values.read_path("--out", options.out);
+  if (values.given("--nest")) {
+    const std::string option = "--nest";
+    for (const std::string& folder : values.texts(option))
+      options.nests.push_back(session::read_path({option, folder, values.remedy()}));
+  }
   const std::string option = "--format";
   options.formats = session::read_formats({option, values.texts(option).front(), values.remedy()},
                                           results::kDocumentFormats);
@@ -99,26 +111,40 @@ void write_result(const ExportOptions& options, const results::LayeredResult& re
                                   results::with_files(report, written, results::Listed::kAsFiles));
   });
   folder.commit(results::Unplaced::kDrop);
-  say(fmt::format("{}: {}\n", out.string(), fmt::join(documents.names, ", ")));
-  if (!documents.remark.empty()) say(fmt::format("{}: {}\n", out.string(), documents.remark));
-  if (!result.empty_layers.empty())
-    say(fmt::format("{}: {}\n", out.string(), results::empty_layers_text(result.empty_layers)));
+  const auto say_of_it = [&](const std::string& text) {
+    if (!text.empty()) say(fmt::format("{}: {}", out.string(), text));
+  };
+  say_of_it(fmt::format("{}", fmt::join(documents.names, ", ")));
+  say_of_it(documents.remark);
+  if (!result.empty_layers.empty()) say_of_it(results::empty_layers_text(result.empty_layers));
+  say_of_it(results::added_layers_text(result));
+}
+
+// What is to be exported, all of it read.
+std::vector<results::OpenedResult> open_results(const ExportOptions& options,
+                                                const std::atomic<bool>& stop_requested) {
+  std::vector<results::OpenedResult> opened;
+  for (const results::FinishedResult& from : results::result_folders(options.in)) {
+    if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
+    opened.push_back({from, results::read_result(from.folder, stop_requested)});
+  }
+  for (const std::string& sentence : results::nest_results(opened, options.nests, stop_requested))
+    say(sentence);
+  return opened;
 }
 
 // Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
 // the same bytes as decompose would have written, while the picture is where the run found it, seen from
-// here, and still that picture; otherwise the HTML page lacks the original, which is said. All of a result is
-// read before something of it is written. A document that is there already is replaced when it is as it was
+// here, and still that picture; otherwise the HTML page lacks the original, which is said. All results are
+// read before something is written. A document that is there already is replaced when it is as it was
 // written, the same, or with --overwrite. Throws InputError and OutputError; InterruptedError once
 // `stop_requested`.
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
   results::mend(options.in);
-  const std::vector<results::FinishedResult> finished = results::result_folders(options.in);
+  const std::vector<results::OpenedResult> opened = open_results(options, stop_requested);
   std::optional<results::FolderLock> whole_run;
-  if (!finished.front().number.empty() && results::is_folder(options.out)) whole_run.emplace(options.out);
-  for (const results::FinishedResult& from : finished) {
-    if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
-    const results::LayeredResult result = results::read_result(from.folder, stop_requested);
+  if (!opened.front().from.number.empty() && results::is_folder(options.out)) whole_run.emplace(options.out);
+  for (const auto& [from, result] : opened) {
     write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number);
   }
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/units.h"
+#include "common/visible.h"
 #include "launch/options/option_values.h"
 #include "model/config.h"
 #include "model/weights/safetensors.h"
@@ -86,7 +87,7 @@ std::string joined(const std::set<std::string>& words) {
 
 void write_table(const std::filesystem::path& folder, const model::ModelConfig& config,
                  const std::vector<ComponentSummary>& components, std::ostream& out) {
-  out << fmt::format("{}: {}\n\n", folder.string(), model::to_string(config.pipeline));
+  out << fmt::format("{}: {}\n\n", common::visible(folder.string()), model::to_string(config.pipeline));
   out << fmt::format("{:<13} {:>11} {:>12} {:>7} {:>6}  {:<14} {}\n", "component", "bytes", "parameters",
                      "tensors", "files", "dtype", "shape");
   std::uint64_t bytes = 0;

@@ -23,6 +23,7 @@
 #include "media/png_reader.h"
 #include "media/png_writer.h"
 #include "results/documents.h"
+#include "results/finished_run.h"
 #include "results/output_path.h"
 
 namespace layerpipe::launch {
@@ -52,38 +53,12 @@ std::optional<std::size_t> whole_number(std::string_view text) {
   return number;
 }
 
-// The number in "layer_12.png"; nothing for any other name, also "layer_012.png".
-std::optional<std::size_t> layer_number(const std::string& name) {
-  constexpr std::string_view kBefore = "layer_";
-  constexpr std::string_view kBehind = ".png";
-  if (!name.starts_with(kBefore) || !name.ends_with(kBehind) || name.size() < kBefore.size() + kBehind.size())
-    return std::nullopt;
-  const auto number = whole_number(
-      std::string_view(name).substr(kBefore.size(), name.size() - kBefore.size() - kBehind.size()));
-  if (!number || results::layer_name(*number) != name) return std::nullopt;
-  return number;
-}
-
 Stack stack_of_folder(const fs::path& folder) {
-  std::set<std::size_t> numbers;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (const auto number = layer_number(entry->path().filename().string())) numbers.insert(*number);
-  }
-  if (error)
-    throw common::InputError("--in " + folder.string() + " cannot be read: " + error.message(),
-                             "Check its rights.");
-  if (numbers.empty()) {
-    throw common::InputError("--in " + folder.string() + " has no layer_0.png", kLayersForm);
-  }
+  const std::string spoken = "--in " + folder.string();
+  const std::size_t count = results::count_layer_files(folder, spoken);
+  if (count == 0) throw common::InputError(spoken + " has no layer_0.png", kLayersForm);
   Stack stack;
-  for (const std::size_t number : numbers) {
-    if (number != stack.layers.size()) {
-      throw common::InputError(
-          fmt::format("--in {} has {}, but no {}", folder.string(), results::layer_name(number),
-                      results::layer_name(stack.layers.size())),
-          "Put the missing layer back, or number the layers anew, from 0.");
-    }
+  for (std::size_t number = 0; number < count; ++number) {
     const fs::path file = folder / results::layer_name(number);
     stack.layers.emplace_back([file] { return media::read_png(file); });
     stack.names.push_back(file.string());

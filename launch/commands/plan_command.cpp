@@ -101,6 +101,8 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
   const bool is_first = communicator.rank() == 0;
   std::ostringstream unheard;  // of the others, who find the same
   if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
+  const std::string without_speed = missing_speeds(options.devices);
+  if (is_first && !without_speed.empty()) say(without_speed);
   comm::run_collectively(communicator, "planning",
                          [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
 }

@@ -12,6 +12,7 @@
 #include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/visible.h"
 #include "launch/options/decompose_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/run_options.h"
@@ -47,7 +48,8 @@ std::vector<std::string> changes_since(const results::RunRecord& record, const r
   std::vector<std::string> changes;
   const auto compare = [&](const std::string& what, const std::string& then, const std::string& is) {
     if (!then.empty() && then != is)
-      changes.push_back(fmt::format("{} was {}, now it is {}", what, then, is));
+      changes.push_back(
+          fmt::format("{} was {}, now it is {}", what, common::visible(then), common::visible(is)));
   };
   compare("the fingerprint of the model folder", record.fingerprint, now.fingerprint);
   compare("the picture's hash", record.picture_hash, now.picture_hash);
@@ -126,9 +128,10 @@ class ComparedResult : public session::ResultSink {
 
   // Says how it is, and throws InputError when a layer differs.
   void conclude(std::ostream& out) const {
-    for (const std::string& line : lines_) out << line << '\n';
+    for (const std::string& line : lines_) out << common::visible(line) << '\n';
     if (different_.empty()) {
-      out << fmt::format("{}: made again, with the same bits in all layers\n", options_.run.string());
+      out << fmt::format("{}: made again, with the same bits in all layers\n",
+                         common::visible(options_.run.string()));
       return;
     }
     const bool is_one = different_.size() == 1;
@@ -170,11 +173,11 @@ results::RunRecord read_record(const RerunOptions& options, comm::Communicator& 
 [[noreturn]] void refuse(const results::RunRecord& record, const RerunOptions& options,
                          const std::string& what) {
   const std::string version = record.version("layerpipe");
-  throw common::InputError(
-      fmt::format("{}: {}", options.run.string(), what),
-      version.empty() || version == LAYERPIPE_VERSION
-          ? kGiveARun
-          : fmt::format("layerpipe {} wrote it, this is {}: take that one.", version, LAYERPIPE_VERSION));
+  throw common::InputError(fmt::format("{}: {}", options.run.string(), what),
+                           version.empty() || version == LAYERPIPE_VERSION
+                               ? kGiveARun
+                               : fmt::format("layerpipe {} wrote it, this is {}: take that one.",
+                                             common::visible(version), LAYERPIPE_VERSION));
 }
 
 // Refuses what another layerpipe wrote: another command, options that this one does not know, no hashes of

@@ -1,6 +1,6 @@
 #include "launch/options/plan_options.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/errors.h"
 #include "common/units.h"
@@ -13,6 +13,9 @@ namespace layerpipe::launch {
 namespace {
 
 constexpr std::size_t kMostDevices = 10000;
+// What no device comes near: a typing error.
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
+constexpr double kMostOperations = 1e17;
 
 partition::DeviceInfo parse_device(std::string_view entry, int rank) {
   const std::size_t at = entry.find('@');
@@ -23,6 +26,11 @@ partition::DeviceInfo parse_device(std::string_view entry, int rank) {
         fmt::format("--devices: \"{}\" is not a size", size),
         fmt::format("Give {}; behind an @, if it is known, {}.", common::kSizeForm, common::kSpeedForm));
   }
+  if (*bytes > kMostBytes) {
+    throw common::InputError(
+        fmt::format("--devices: {} is out of range: 0GiB to {}GiB", size, kMostBytes >> 30),
+        "Give what is free on each device.");
+  }
   partition::DeviceInfo device{
       .rank = rank, .host = "localhost", .name = "imagined", .total_bytes = *bytes, .free_bytes = *bytes};
   if (at == entry.npos) return device;
@@ -30,6 +38,11 @@ partition::DeviceInfo parse_device(std::string_view entry, int rank) {
   if (!speed || *speed == 0) {
     throw common::InputError(fmt::format("--devices: \"{}\" is not a speed", entry.substr(at + 1)),
                              fmt::format("Give {}.", common::kSpeedForm));
+  }
+  if (*speed > kMostOperations) {
+    throw common::InputError(fmt::format("--devices: {} is out of range: up to {:.0f}TFLOPS",
+                                         entry.substr(at + 1), kMostOperations / 1e12),
+                             "Give what each device does in a second.");
   }
   device.operations_per_second = *speed;
   return device;
@@ -48,6 +61,17 @@ std::vector<partition::DeviceInfo> parse_devices(std::string_view text) {
     begin = end + 1;
   }
   return devices;
+}
+
+std::string missing_speeds(std::span<const partition::DeviceInfo> devices) {
+  std::vector<int> without;
+  for (const partition::DeviceInfo& device : devices) {
+    if (device.operations_per_second == 0) without.push_back(device.rank);
+  }
+  if (without.empty() || without.size() == devices.size()) return {};
+  return fmt::format(
+      "--devices gives no speed for device{} {}, so the others' are not used, and times are not predicted",
+      without.size() == 1 ? "" : "s", fmt::join(without, ", "));
 }
 
 void add_plan_options(CLI::App& command) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,5 +35,8 @@ PlanOptions read_plan_options(const CLI::App& command);
 
 // "24GiB,24GiB@165TFLOPS,12GiB": ranks 0, 1, 2 of one host. Throws InputError naming the entry.
 std::vector<partition::DeviceInfo> parse_devices(std::string_view text);
+
+// A sentence about imagined devices of which some have a speed and others do not; empty for any others.
+std::string missing_speeds(std::span<const partition::DeviceInfo> devices);
 
 }  // namespace layerpipe::launch

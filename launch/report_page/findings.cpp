@@ -39,6 +39,15 @@ std::string where_the_time_went(const RunRecord& record) {
   return text;
 }
 
+std::string cut_prompts(const RunRecord& record) {
+  std::string text;
+  for (const results::RecordedCut& cut : record.cut_prompts) {
+    text += fmt::format("{}Of the {} tokens of --{} the model read the first {}; the rest had no effect.",
+                        text.empty() ? "" : " ", cut.tokens, cut.option, cut.read_tokens);
+  }
+  return text;
+}
+
 std::string steps(const RunRecord& record) {
   const double typical = median(record.step_seconds);
   if (typical <= 0) return {};
@@ -137,7 +146,7 @@ std::string traffic(const RunRecord& record) {
 }  // namespace
 
 std::vector<std::string> findings(const RunRecord& record) {
-  std::vector<std::string> all{where_the_time_went(record), steps(record)};
+  std::vector<std::string> all{cut_prompts(record), where_the_time_went(record), steps(record)};
   if (record.ranks.size() > 1) {
     all.push_back(waiting(record));
     all.push_back(room_in_the_pipe(record));

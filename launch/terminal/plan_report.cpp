@@ -1,6 +1,6 @@
 #include "launch/terminal/plan_report.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/units.h"
+#include "common/visible.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -48,8 +49,13 @@ std::string short_device(std::string name) {
   return name;
 }
 
+// On one line, cut between two characters.
 std::string shortened(const std::string& text, std::size_t width) {
-  return text.size() <= width ? text : text.substr(0, width - 1) + "~";
+  std::string shown = common::visible(text);
+  if (shown.size() <= width) return shown;
+  std::size_t end = width - 1;
+  while (end > 0 && (static_cast<unsigned char>(shown[end]) & 0xC0) == 0x80) --end;
+  return shown.substr(0, end) + "~";
 }
 
 const char* residency_word(const partition::PerComponent<Residency>& residency) {
@@ -63,9 +69,9 @@ std::string heading(const partition::Plan& plan, const PlanSubject& subject) {
   const auto& residency = plan.residency;
   return fmt::format(
       "{}: {}\n{}; transformer {}, text encoder {}, VAE {}; {} {} in the pipeline at a time\n\n",
-      subject.model, subject.work, to_string(plan.strategy), to_string(residency.transformer),
-      to_string(residency.text_encoder), to_string(residency.vae), plan.in_flight,
-      plan.in_flight == 1 ? "picture" : "pictures");
+      common::visible(subject.model), subject.work, to_string(plan.strategy),
+      to_string(residency.transformer), to_string(residency.text_encoder), to_string(residency.vae),
+      plan.in_flight, plan.in_flight == 1 ? "picture" : "pictures");
 }
 
 struct Row {
@@ -190,7 +196,7 @@ std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) 
       "\nGiB. encode, denoise, decode: the most that is taken in that phase; spare: what is left of what may "
       "be used\n";
   for (const partition::HostPlan& one : plan.hosts) {
-    text += fmt::format("host memory{}: {}\n", one.host.empty() ? "" : " of " + one.host,
+    text += fmt::format("host memory{}: {}\n", one.host.empty() ? "" : " of " + common::visible(one.host),
                         common::format_bytes(one.predicted_bytes));
   }
   if (plan.predicted_step_seconds && plan.predicted_seconds) {
@@ -199,7 +205,8 @@ std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) 
                         common::format_duration(Seconds(*plan.predicted_seconds)));
   }
   text += subject.notes;
-  if (!plan.remarks.empty()) text += fmt::format("\n{}\n", fmt::join(plan.remarks, "\n"));
+  if (!plan.remarks.empty()) text += '\n';
+  for (const std::string& remark : plan.remarks) text += common::visible(remark) + '\n';
   return text;
 }
 

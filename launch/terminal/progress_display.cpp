@@ -149,7 +149,7 @@ void ProgressDisplay::draw_block() {
     text += "\033[2K" + fit(line, columns - 1) + "\n";
     ++drawn_lines_;
   }
-  say(text);
+  draw(text);
   last_drawn_ = Clock::now();
 }
 

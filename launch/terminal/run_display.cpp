@@ -9,22 +9,22 @@
 namespace layerpipe::launch {
 
 void RunDisplay::notice(const std::string& line) {
-  if (loudness_ == Loudness::kUsual) say(line + "\n");
+  if (loudness_ == Loudness::kUsual) say(line);
 }
 
 void RunDisplay::failed(const std::string& line) {
-  say(line + "\n");
+  say(line);
 }
 
 void RunDisplay::planned(const session::PlannedRun& run) {
   if (loudness_ == Loudness::kQuiet) return;
-  say(plan_table(run.plan, {.model = run.settings.model.string(),
-                            .work = work_text({.layers = run.job.layers,
-                                               .resolution = run.job.resolution,
-                                               .branches = run.input.work.branches,
-                                               .pictures = run.input.work.requests,
-                                               .dtype = session::word_of(run.input.workload.dtype)}),
-                            .notes = device_notes(run.input.devices, run.device.device)}));
+  say_lines(plan_table(run.plan, {.model = run.settings.model.string(),
+                                  .work = work_text({.layers = run.job.layers,
+                                                     .resolution = run.job.resolution,
+                                                     .branches = run.input.work.branches,
+                                                     .pictures = run.input.work.requests,
+                                                     .dtype = session::word_of(run.input.workload.dtype)}),
+                                  .notes = device_notes(run.input.devices, run.device.device)}));
 }
 
 void RunDisplay::work_begins(std::function<runtime::MemoryUse()> read_memory) {

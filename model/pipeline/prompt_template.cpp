@@ -1,5 +1,7 @@
 #include "model/pipeline/prompt_template.h"
 
+#include <algorithm>
+#include <span>
 #include <string>
 
 namespace layerpipe::model {
@@ -21,6 +23,21 @@ std::vector<std::int64_t> PromptTemplate::encoder_token_ids(const Tokenizer& tok
   const auto needed = static_cast<std::size_t>(dropped_tokens + kLongestPrompt);
   if (ids.size() > needed) ids.resize(needed);
   return ids;
+}
+
+std::optional<CutPrompt> PromptTemplate::cut(const Tokenizer& tokenizer, std::string_view prompt) const {
+  const std::vector<std::int64_t> kept = encoder_token_ids(tokenizer, prompt);
+  std::string text(before);
+  text.append(prompt).append(after);
+  const std::vector<std::int64_t> ids = tokenizer.encode(text);
+  const std::size_t begin = tokenizer.encode(before).size();
+  const std::size_t end = ids.size() - std::min(ids.size(), tokenizer.encode(after).size());
+  if (kept.size() >= end || begin >= end) return std::nullopt;
+  const std::size_t first = std::max(kept.size(), begin);
+  return CutPrompt{
+      .tokens = static_cast<std::int64_t>(end - begin),
+      .read_tokens = static_cast<std::int64_t>(first - begin),
+      .dropped = tokenizer.decode(std::span(ids).subspan(first, end - first), SpecialTokens::kKeep)};
 }
 
 std::int64_t PromptTemplate::prompt_length(std::size_t encoder_tokens) const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,13 @@ namespace layerpipe::model {
 
 // The most tokens of a prompt that the transformer reads.
 inline constexpr std::int64_t kLongestPrompt = 512;
+
+// The end of a prompt that is not read.
+struct CutPrompt {
+  std::int64_t tokens = 0;       // of the prompt
+  std::int64_t read_tokens = 0;  // its first ones, which are read
+  std::string dropped;           // the text of the others; U+FFFD where the cut goes through a character
+};
 
 // The instruction around the user's words that a pipeline's models were trained with.
 struct PromptTemplate {
@@ -28,6 +36,10 @@ struct PromptTemplate {
   // The same, without the tokens behind the last one that is kept: attention is causal, so they have no
   // effect. There are at most dropped_tokens + kLongestPrompt.
   std::vector<std::int64_t> encoder_token_ids(const Tokenizer& tokenizer, std::string_view prompt) const;
+
+  // What encoder_token_ids() leaves out of the prompt itself; nothing when that is all there, even when the
+  // template behind it is cut.
+  std::optional<CutPrompt> cut(const Tokenizer& tokenizer, std::string_view prompt) const;
 
   // How many rows prompt_rows() gives for so many of the encoder's tokens.
   std::int64_t prompt_length(std::size_t encoder_tokens) const;

@@ -32,6 +32,11 @@ const char* kind_name(YamlNode::Kind kind) {
 
 }  // namespace
 
+bool is_whole_number(std::string_view text) {
+  if (text.empty() || text.find_first_not_of("0123456789") != text.npos) return false;
+  return text.size() == 1 || text.front() != '0';
+}
+
 std::string listed(std::span<const std::string_view> words, const std::string& last_joint) {
   std::string result;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -72,9 +77,7 @@ std::size_t Field::find_word(std::span<const std::string_view> words) const {
 std::int64_t Field::whole_number(std::int64_t least, std::int64_t most) const {
   const std::string expected = fmt::format("Give a whole number from {} to {}.", least, most);
   const std::string& digits = text(expected);
-  if (digits.empty() || digits.find_first_not_of("0123456789") != digits.npos) {
-    refuse("is not a whole number", expected);
-  }
+  if (!is_whole_number(digits)) refuse("is not a whole number", expected);
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc() || number < least || number > most) {

@@ -14,6 +14,9 @@
 
 namespace layerpipe::runtime {
 
+// Digits without a zero in front: what YAML 1.1 takes 010 for is 8, what YAML 1.2 takes it for is 10.
+bool is_whole_number(std::string_view text);
+
 // "a, b or c"
 std::string listed(std::span<const std::string_view> words, const std::string& last_joint);
 

@@ -33,7 +33,7 @@ const Chain kTextLayers{
     &partition::ExplicitStage::text_layers};
 
 std::optional<std::int64_t> parse_unit(std::string_view digits) {
-  if (digits.empty() || digits.find_first_not_of("0123456789") != digits.npos) return std::nullopt;
+  if (!is_whole_number(digits)) return std::nullopt;
   std::int64_t unit = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), unit);
   return error == std::errc() ? unit : kLastUnit + 1;
@@ -76,18 +76,23 @@ class StageReader {
   void read(const YamlNode& node) {
     const Mapping mapping(file_, "a stage", node, kStageKeys);
     partition::ExplicitStage stage;
+    const std::string whole = place_text(node.place);
+    stage.places = {.rank = whole, .blocks = whole, .text_layers = whole, .vae = whole};
     read_rank(mapping, stage);
     const Field blocks = mapping.need(kBlocks.key);
     stage.blocks = read_range(blocks, kBlocks.expected);
+    stage.places.blocks = place_text(blocks.value().place);
     check_follows(kBlocks, blocks, stage);
     const auto text_layers = mapping.find(kTextLayers.key);
     if (text_layers && text_layers->text(kTextLayers.expected) != "none") {
       stage.text_layers = read_range(*text_layers, kTextLayers.expected);
+      stage.places.text_layers = place_text(text_layers->value().place);
       check_follows(kTextLayers, *text_layers, stage);
     }
     if (const auto vae = mapping.find("vae")) {
       const std::uint64_t share = read_share(*vae);
       stage.vae_percent = static_cast<double>(share) / 1e6;
+      stage.places.vae = place_text(vae->value().place);
       shares_ += share;
     }
     stages_.push_back(stage);
@@ -107,9 +112,14 @@ class StageReader {
   }
 
  private:
+  std::string place_text(const YamlPlace& place) const {
+    return fmt::format("{}:{}:{}", file_, place.line, place.column);
+  }
+
   void read_rank(const Mapping& mapping, partition::ExplicitStage& stage) {
     const Field rank = mapping.need("rank");
     stage.rank = static_cast<int>(rank.whole_number(0, kLastRank));
+    stage.places.rank = place_text(rank.value().place);
     const auto [first, is_new] = lines_.emplace(stage.rank, rank.value().place.line);
     if (is_new) return;
     rank.refuse(fmt::format("has a stage already, in line {}", first->second), "Give every rank one stage.");

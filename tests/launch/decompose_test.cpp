@@ -185,6 +185,39 @@ TEST_F(Decompose, SaysWhatItNoticedAboutAPicture) {
   EXPECT_EQ(run({"--image", padded, "--quiet"}).err, "");
 }
 
+// Two prompts that differ behind what is read give the same layers: so that is said.
+TEST_F(Decompose, SaysWhatOfAPromptIsNotRead) {
+  std::string start;
+  for (int i = 0; i < 300; ++i) start += "a red balloon and a blue kite ";
+  const auto said = [&](const std::string& end, const std::vector<std::string>& more) {
+    auto arguments = decompose_arguments(out_, more);
+    *(std::find(arguments.begin(), arguments.end(), "--prompt") + 1) = start + end;
+    const Outcome outcome = run_program(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.err;
+  };
+  const std::string negative = start + "and blur";
+  EXPECT_THAT(
+      said("with a dog", {"--negative-prompt", negative}),
+      ::testing::AllOf(::testing::ContainsRegex("(^|\n)the prompt has [0-9]+ tokens, of which the model "
+                                                "reads the first [0-9]+: shorten it, for what follows "
+                                                "has no effect: \".*…\"\n"),
+                       ::testing::ContainsRegex("\nthe negative prompt has [0-9]+ tokens, ")));
+  const Json first = report();
+  const Json cut = first.at("cut_prompts").at("prompt");
+  EXPECT_THAT(cut.at("dropped").get<std::string>(), ::testing::EndsWith("blue kite with a dog"));
+  EXPECT_THAT(first.at("cut_prompts").at("negative-prompt").at("dropped").get<std::string>(),
+              ::testing::EndsWith("and blur"));
+  EXPECT_LT(cut.at("read_tokens"), cut.at("tokens"));
+
+  EXPECT_EQ(said("with a green car", {"--negative-prompt", negative, "--quiet"}), "");
+  EXPECT_EQ(report().at("layer_hashes"), first.at("layer_hashes"));
+  // Without guidance nobody reads the negative prompt.
+  EXPECT_THAT(said("with a dog", {"--negative-prompt", negative, "--no-cfg"}),
+              ::testing::Not(::testing::HasSubstr("negative prompt has")));
+  EXPECT_FALSE(report().at("cut_prompts").contains("negative-prompt"));
+}
+
 TEST_F(Decompose, FileNamesNeedNotBeUtf8) {
   const auto picture = folder_.path() / "caf\xE9.png";
   std::filesystem::copy_file(layerpipe::testing::demo_picture(), picture);

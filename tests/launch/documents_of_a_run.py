@@ -171,6 +171,46 @@ def check_merge_of_edits(program, run):
     assert same_to_the_eye(pixels_of(edited / "merged.png"), composite(kept), 1)
 
 
+def check_nested(program, run):
+    """Two layers taken apart again, one of them twice over."""
+    def again(picture, out, *names):
+        program.run("decompose", "--model", DEMO / "model", "--image", picture, "--prompt", ", ".join(names), "--resolution", 128, "--any-resolution",
+                    "--layers", len(names), "--steps", 2, "--no-cfg", "--device", "cpu", "--out", out)
+        return out
+
+    first = again(run / "layer_1.png", run.parent / "first", "wall", "roof")
+    second = again(run / "layer_3.png", run.parent / "second", "ink", "paper", "字")
+    deep = again(first / "layer_0.png", run.parent / "deep", "brick", "door")
+    out = run.parent / "nested"
+    program.run("export", "--in", run, "--nest", second, deep, first, "--out", out, "--format", "psd,pptx,zip")
+    expected = [(NAMES[0], run / "layer_0.png"), (NAMES[1], [("wall", [("brick", deep / "layer_0.png"), ("door", deep / "layer_1.png")]),
+                                                             ("roof", first / "layer_1.png")]),
+                (NAMES[2], run / "layer_2.png"), (NAMES[3], [(name, second / f"layer_{k}.png") for k, name in enumerate(("ink", "paper", "字"))])]
+    document = PSDImage.open(out / "layers.psd")
+
+    def compare(layers, expected):
+        assert [layer.name.removesuffix(" (empty)") for layer in layers] == [name for name, _ in expected], [layer.name for layer in layers]
+        for layer, (name, content) in zip(layers, expected):
+            if isinstance(content, list):
+                assert layer.is_group() and layer.visible and layer.opacity == 255, name
+                compare(layer, content)
+                continue
+            whole = Image.new("RGBA", document.size)
+            if layer.width:
+                whole.paste(layer.topil().convert("RGBA"), (layer.left, layer.top))
+            assert same_to_the_eye(np.array(whole), pixels_of(content)), name
+
+    compare(document, expected)
+    slide = Presentation(out / "layers.pptx").slides[0]
+    assert [shape.name for shape in slide.shapes] == NAMES
+    assert [shape.name.removesuffix(" (empty)") for shape in slide.shapes[1].shapes] == ["wall", "roof"]
+    with zipfile.ZipFile(out / "layers.zip") as archive:
+        assert archive.read("layer_1/layer_0/layer_1.png") == (deep / "layer_1.png").read_bytes()
+        assert archive.read("layer_3/layer_2.png") == (second / "layer_2.png").read_bytes()
+        assert archive.read("layer_1.png") == (run / "layer_1.png").read_bytes()
+        assert json.loads(archive.read("layer_1/run.json"))["files"] == ["layer_0.png", "layer_1.png", "composite.png"]
+
+
 def check_memory(program, run):
     """Ten layers of 2048 x 2048, one of them noise, which does not pack."""
     side = 2048
@@ -196,7 +236,7 @@ def check_memory(program, run):
         assert most < MOST_MEMORY_BYTES, (kind, most)
 
 
-CHECKS = [check_edges, check_psd, check_pptx, check_ora, check_zip, check_html, check_merge, check_merge_of_edits, check_memory]
+CHECKS = [check_edges, check_psd, check_pptx, check_ora, check_zip, check_html, check_merge, check_merge_of_edits, check_nested, check_memory]
 
 
 def main():

@@ -7,12 +7,16 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "media/bleed.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
+#include "media/resize.h"
+#include "media/zip_reader.h"
 #include "media/zip_writer.h"
 #include "results/formats.h"
 #include "tests/launch/program.h"
@@ -236,6 +240,162 @@ TEST_F(Export, EmptyLayersAreNamedOrLeftOut) {
   EXPECT_THAT(names_in(out_ / "layers.ora"), ElementsAre("sun", "house (empty)"));
   run({"export", "--in", out_, "--format", "ora", "--drop-empty"});
   EXPECT_THAT(names_in(out_ / "layers.ora"), ElementsAre("sun"));
+}
+
+// What a person adds counts, as it does for `layerpipe merge`.
+TEST_F(Export, LayersThatWereAddedLieInFront) {
+  decompose("png");
+  const media::Image layer = media::read_png(out_ / "layer_0.png");
+  media::Image added = media::make_image(layer.width, layer.height);
+  added.pixels[3] = 255;
+  media::write_png(out_ / "layer_2.png", added);
+  EXPECT_EQ(run({"export", "--in", out_, "--format", "ora,zip"}).err,
+            out_.string() + ": layers.ora, layers.zip\n" + out_.string() +
+                ": layer_2.png is not of the run, and lies in front\n");
+  EXPECT_THAT(names_in(out_ / "layers.ora"), ElementsAre("sun", "house", "Layer 2"));
+  EXPECT_NE(content(out_ / "layers.zip").find(content(out_ / "layer_2.png")), std::string::npos);
+  const auto merged = folder_.path() / "merged.png";
+  run({"merge", "--in", out_, "--out", merged});
+  const auto of_document = folder_.path() / "of_document.png";
+  run({"merge", "--in", out_ / "layers.ora", "--out", of_document});
+  EXPECT_EQ(media::read_png(merged), media::read_png(of_document));
+
+  std::filesystem::rename(out_ / "layer_2.png", out_ / "layer_4.png");
+  const Outcome gap = run_program({"export", "--in", out_, "--format", "ora"});
+  EXPECT_EQ(gap.exit_code, 2);
+  EXPECT_THAT(gap.err, HasSubstr("has layer_4.png, but no layer_2.png\n"));
+}
+
+// Layers that are taken apart again.
+class Nest : public Export {
+ protected:
+  // A run of one picture, to `folder` below the test's own.
+  std::filesystem::path decompose_to(const std::string& folder, const std::filesystem::path& picture,
+                                     const std::string& prompt, const std::vector<std::string>& more = {}) {
+    const std::filesystem::path out = folder_.path() / folder;
+    auto arguments = decompose_arguments(out, more);
+    *(std::find(arguments.begin(), arguments.end(), "--prompt") + 1) = prompt;
+    *(std::find(arguments.begin(), arguments.end(), "--image") + 1) = picture;
+    run(arguments);
+    return out;
+  }
+  // The text of stack.xml with the names alone: "front (inner back) back", as a person reads it.
+  std::string groups_in(const std::filesystem::path& ora) const {
+    const common::MappedFile file(ora);
+    const auto bytes = media::ZipReader(file.bytes(), ora.string()).read("stack.xml", 1 << 20);
+    std::string xml(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    xml = xml.substr(xml.find("<stack>") + 7);
+    std::string text;
+    for (std::smatch found;
+         std::regex_search(xml, found, std::regex("<(/?)(layer|stack)( name=\"([^\"]*)\")?[^>]*>"));
+         xml = found.suffix()) {
+      const bool is_stack = found[2] == "stack";
+      if (found[1] == "/") {
+        text += ')';
+      } else {
+        text += (text.empty() || text.ends_with('(') ? "" : " ") + found[4].str() + (is_stack ? "(" : "");
+      }
+    }
+    return text.substr(0, text.size() - 1);  // the root
+  }
+};
+
+TEST_F(Nest, PutsAResultInThePlaceOfItsLayer) {
+  decompose("png");
+  const auto inner = decompose_to("inner", out_ / "layer_1.png", "wall, roof");
+  const Outcome outcome = run({"export", "--in", out_, "--nest", inner, "--format", "psd,ora,pptx,zip,html"});
+  EXPECT_THAT(outcome.err, ::testing::StartsWith(inner.string() + " takes the place of " +
+                                                 (out_ / "layer_1.png").string() + "\n"));
+  EXPECT_EQ(groups_in(out_ / "layers.ora"), "house(roof wall) sun");
+  const media::Document document = media::read_ora(out_ / "layers.ora");
+  EXPECT_EQ(document.layers[0].read(), media::read_png(out_ / "layer_0.png"));
+  for (const std::size_t i : {0, 1})
+    EXPECT_EQ(document.layers[i + 1].read(),
+              media::read_png(inner / ("layer_" + std::to_string(i) + ".png")));
+  EXPECT_NE(content(out_ / "layers.psd").find("house"), std::string::npos);
+  EXPECT_NE(content(out_ / "layers.html").find("house / wall"), std::string::npos);
+  const std::string zip = content(out_ / "layers.zip");
+  for (const char* name : {"layer_1/layer_0.png", "layer_1/layer_1.png", "layer_1/composite.png",
+                           "layer_1/run.json", "layer_1.png"})
+    EXPECT_NE(zip.find(name), std::string::npos) << name;
+  EXPECT_EQ(zip.find(folder_.path().string()), std::string::npos);
+}
+
+// Which layer it was is told by its pixels, not by names; runs of several results, and layers of layers.
+TEST_F(Nest, GoesAsDeepAsLayersWereTakenApart) {
+  decompose("png");
+  const auto copy = folder_.path() / "some layer.png";
+  std::filesystem::copy_file(out_ / "layer_1.png", copy);
+  const auto inner = decompose_to("inner", copy, "wall, roof");
+  const auto deep = decompose_to("deep", inner / "layer_0.png", "brick, door");
+  const auto ora = folder_.path() / "documents";
+  run({"export", "--in", out_, "--out", ora, "--nest", deep, inner, "--format", "ora"});
+  EXPECT_EQ(groups_in(ora / "layers.ora"), "house(roof wall(door brick)) sun");
+
+  auto arguments = decompose_arguments(folder_.path() / "both");
+  const auto image = std::find(arguments.begin(), arguments.end(), "--image") + 1;
+  *image = out_ / "layer_0.png";
+  arguments.insert(image + 1, out_ / "layer_1.png");
+  run(arguments);
+  run({"export", "--in", out_, "--out", ora, "--nest", folder_.path() / "both", "--format", "ora"});
+  EXPECT_EQ(groups_in(ora / "layers.ora"), "house(Layer 1 Layer 0) sun(Layer 1 Layer 0)");
+}
+
+// Taken apart at another resolution, the layers are brought to the document's size.
+TEST_F(Nest, ScalesToTheDocument) {
+  decompose("png");
+  const auto inner = decompose_to("inner", out_ / "layer_1.png", "wall, roof", {"--original-size"});
+  const auto larger = folder_.path() / "larger";
+  auto arguments = decompose_arguments(larger);
+  *(std::find(arguments.begin(), arguments.end(), "--image") + 1) = out_ / "layer_1.png";
+  *(std::find(arguments.begin(), arguments.end(), "--resolution") + 1) = "96";
+  run(arguments);
+  ASSERT_EQ(media::read_png(larger / "layer_0.png").width, 96);
+  for (const auto& nest : {inner, larger}) {
+    run({"export", "--in", out_, "--nest", nest, "--format", "ora,psd,pptx"});
+    const media::Document document = media::read_ora(out_ / "layers.ora");
+    ASSERT_EQ(document.layers.size(), 3U);
+    EXPECT_EQ(document.layers[2].read().width, document.width);
+    media::Image expected = media::resize_lanczos(media::read_png(nest / "layer_1.png"), 64, 64);
+    media::bleed_colors(expected);
+    const media::Image found = document.layers[2].read();
+    for (std::size_t i = 0; i < found.pixels.size(); i += 4) {
+      ASSERT_EQ(found.pixels[i + 3], expected.pixels[i + 3]);
+      if (found.pixels[i + 3] != 0) {
+        ASSERT_EQ(found.pixels[i], expected.pixels[i]);
+      }
+    }
+  }
+}
+
+TEST_F(Nest, RefusesWhatHasNoPlace) {
+  decompose("png");
+  const auto inner = decompose_to("inner", out_ / "layer_1.png", "wall, roof");
+  const auto again = decompose_to("again", out_ / "layer_1.png", "a, b", {"--seed", "5"});
+  const auto other = decompose_to("other", layerpipe::testing::demo_picture(), "a, b");
+  const auto refused = [&](const std::vector<std::string>& nests) {
+    std::vector<std::string> arguments{"export", "--in", out_, "--format", "ora", "--nest"};
+    arguments.insert(arguments.end(), nests.begin(), nests.end());
+    const Outcome outcome = run_program(arguments);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_FALSE(std::filesystem::exists(out_ / "layers.ora"));
+    return outcome.err;
+  };
+  EXPECT_EQ(refused({other}),
+            "layerpipe: --nest " + other.string() + ": its picture, " +
+                layerpipe::testing::demo_picture().string() +
+                ", is no layer of the run as it is now\n  Give the run of a layer of --in; a layer that has "
+                "changed since has to be taken apart again.\n");
+  EXPECT_EQ(refused({inner, again}), "layerpipe: --nest " + inner.string() + " and --nest " + again.string() +
+                                         " were both made from " + (out_ / "layer_1.png").string() +
+                                         "\n  Give one of them.\n");
+  EXPECT_THAT(refused({folder_.path() / "nowhere"}), HasSubstr("/nowhere is not a folder\n"));
+  EXPECT_THAT(refused({folder_.path()}), HasSubstr(" has no run.json\n"));
+  media::Image edited = media::read_png(out_ / "layer_1.png");
+  edited.pixels[0] ^= 255;
+  edited.pixels[3] ^= 255;
+  media::write_png(out_ / "layer_1.png", edited);
+  EXPECT_THAT(refused({inner}), HasSubstr("is no layer of the run as it is now\n"));
 }
 
 // Prompts end up in names, titles, XML, JSON and HTML.

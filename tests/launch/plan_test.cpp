@@ -53,7 +53,8 @@ TEST(Plan, TableGoesToStdout) {
 TEST(Plan, JsonHasTheKeysOfTheContract) {
   const Outcome outcome = plan({"--devices", "24GiB@165TFLOPS,12GiB", "--json"});
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.err,
+            "--devices gives no speed for device 1, so the others' are not used, and times are not predicted\n");
   const auto json = nlohmann::json::parse(outcome.out);
   const auto keys = [](const nlohmann::json& object) {
     std::vector<std::string> names;
@@ -75,6 +76,14 @@ TEST(Plan, JsonHasTheKeysOfTheContract) {
   EXPECT_EQ(stage.at("missing_bytes"), 0);
   EXPECT_THAT(keys(stage.at("predicted_peak_bytes")),
               ::testing::UnorderedElementsAre("encode", "denoise", "decode"));
+}
+
+TEST(Plan, SpeedsCountWhenAllDevicesHaveOne) {
+  const Outcome outcome = plan({"--devices", "24GiB@165TFLOPS,12GiB@80.5TFLOPS", "--json"});
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_GT(nlohmann::json::parse(outcome.out).at("predicted_seconds"), 0);
+  EXPECT_THAT(plan({"--devices", "24GiB,12GiB@80TFLOPS,12GiB", "--strategy", "fastest"}).err,
+              StartsWith("--devices gives no speed for devices 0, 2, so "));
 }
 
 TEST(Plan, ExitsWith3WhenItDoesNotFitAndSaysWhatWould) {

@@ -80,7 +80,7 @@ TEST(CompositeTest, RefusesNoLayersAndDifferentSizes) {
     compose({make_image(2, 3), make_image(2, 3), make_image(3, 2)});
     FAIL() << "layers of different sizes were put together";
   } catch (const common::InputError& error) {
-    EXPECT_STREQ(error.what(), "layer 2 has 3 x 2 pixels, but layer 0 has 2 x 3");
+    EXPECT_STREQ(error.what(), "layer 2 has 3 × 2 pixels, but layer 0 has 2 × 3");
     EXPECT_EQ(error.remedy(), "Layers must have one size.");
   }
   EXPECT_THROW(compose({Image{2, 2, {}}}), common::InternalError);

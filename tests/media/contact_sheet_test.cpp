@@ -59,7 +59,7 @@ TEST(ContactSheetTest, RefusesWhatIsNoResult) {
   EXPECT_EQ(refused([](ContactRow& row) { row.layers[1] = make_image(30, 21); }), sizes);
   EXPECT_EQ(refused([](ContactRow& row) { row.composite = make_image(31, 20); }), sizes);
   EXPECT_EQ(refused([](ContactRow& row) { row.layers.resize(500, row.layers[0]); }),
-            "the contact sheet would have 18078 x 32 pixels");
+            "the contact sheet would have 18078 × 32 pixels");
 }
 
 }  // namespace

@@ -43,6 +43,10 @@ Document read_document(Words& words) {
     if (kind == "layer") {
       const std::string name = words.next();
       document.layers.push_back({name, [file = words.next()] { return read_picture(file).image; }});
+    } else if (kind == "group") {
+      const std::string name = words.next();
+      const std::size_t begin = std::stoul(words.next());
+      document.groups.push_back({name, begin, std::stoul(words.next())});
     } else if (kind == "original") {
       document.original = [file = words.next()] { return read_picture(file).image; };
     } else if (kind == "title") {

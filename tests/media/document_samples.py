@@ -38,13 +38,14 @@ class Tool:
             raise RuntimeError(f"media_tool {words[0]}: {done.stderr.strip()}")
         return done.stdout
 
-    def write(self, kind, layers, title="a hill", name="document"):
-        """Writes `layers`, pairs of a name and an array; the path of the document."""
+    def write(self, kind, layers, title="a hill", name="document", groups=()):
+        """Writes `layers`, pairs of a name and an array, in `groups` (name, begin, end); the path of the document."""
         words = []
         for i, (layer_name, pixels) in enumerate(layers):
             file = self.folder / f"{name}-{i}.png"
             Image.fromarray(pixels).save(file, compress_level=1)
             words += ["layer", layer_name, file]
+        words += [word for group in groups for word in ("group", *group)]
         out = self.folder / f"{name}.{kind}"
         self.run(kind, out, "title", title, "generator", "layerpipe test", "parameter", "Seed", "777", *words)
         return out

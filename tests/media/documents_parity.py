@@ -189,6 +189,52 @@ def names_case(rng, tool):
     check_slide(path, layers, [name or f"Layer {i + 1}" for i, name in enumerate(expected)])
 
 
+GROUPS = [("house", 1, 4), ("door", 2, 3), ("front", 4, 5)]  # of five layers; the second lies in the first
+
+
+def grouped_layers(rng):
+    return [(name, noise(rng, 120, 110, random_box(rng, 120, 110))) for name in ("sky", "wall", "handle", "roof", "sun")]
+
+
+def tree_of(stack):
+    """Names from the back, those of a group behind its own."""
+    return [(e.get("name"), tree_of(e)) if e.tag == "stack" else e.get("name") for e in reversed(stack)]
+
+
+def groups_case(rng, tool):
+    layers = grouped_layers(rng)
+    path = tool.write("ora", layers, groups=GROUPS)
+    tree = ["sky", ("house", ["wall", ("door", ["handle"]), "roof"]), ("front", ["sun"])]
+    assert tree_of(ElementTree.fromstring(zipfile.ZipFile(path).read("stack.xml"))[0]) == tree
+    check_read_back(tool, path, layers)
+    presentation = Presentation(tool.write("pptx", layers, groups=GROUPS))
+
+    def tree_of_shapes(shapes):
+        return [(s.name, tree_of_shapes(s.shapes)) if hasattr(s, "shapes") else s.name for s in shapes]
+
+    shapes = presentation.slides[0].shapes
+    assert tree_of_shapes(shapes) == tree, tree_of_shapes(shapes)
+    ids, boxes = [], {}
+
+    def walk(shapes):
+        for shape in shapes:
+            ids.append(shape.shape_id)
+            boxes[shape.name] = (shape.left, shape.top, shape.left + shape.width, shape.top + shape.height)
+            if hasattr(shape, "shapes"):
+                walk(shape.shapes)
+                place = shape._element.grpSpPr.find(".//{*}xfrm")
+                off, ext, ch_off, ch_ext = place
+                assert (off.attrib, ext.attrib) == (ch_off.attrib, ch_ext.attrib), "a group that scales"
+
+    walk(shapes)
+    assert len(set(ids)) == len(ids)
+    for name, pixels in layers:
+        expected = tuple(edge * EMU_PER_PIXEL for edge in Image.fromarray(pixels[..., 3]).getbbox())
+        assert boxes[name] == expected, name
+    inside = [boxes[name] for name in ("wall", "handle", "roof")]
+    assert boxes["house"] == tuple(f(box[i] for box in inside) for i, f in enumerate((min, min, max, max)))
+
+
 def same_bytes_case(rng, tool):
     layers = random_layers(rng)
     for kind in ("ora", "pptx"):
@@ -234,7 +280,7 @@ def bleed_case(rng, tool):
         assert np.all(darkest[1] < (200, 190, 180)), ("the control has no rim", darkest[1])
 
 
-CASES = [ora_case, foreign_ora_case, pptx_case, names_case, same_bytes_case, memory_case, bleed_case]
+CASES = [ora_case, foreign_ora_case, pptx_case, names_case, groups_case, same_bytes_case, memory_case, bleed_case]
 ONCE = {names_case, memory_case, bleed_case}
 
 

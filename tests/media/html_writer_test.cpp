@@ -227,10 +227,10 @@ TEST_F(HtmlWriterTest, ReadsEveryLayerOnce) {
 TEST_F(HtmlWriterTest, RefusesPicturesOfAnotherSize) {
   const auto refused = [this] { return layerpipe::testing::refusal("no file", [this] { page(); }); };
   document_.layers[1].read = [] { return make_image(40, 31); };
-  EXPECT_EQ(refused(), "layer 1 has 40 x 31 pixels, but the document has 40 x 30");
+  EXPECT_EQ(refused(), "layer 1 has 40 × 31 pixels, but the document has 40 × 30");
   document_.layers[1].read = [] { return make_image(40, 30); };
   document_.original = [] { return make_image(39, 30); };
-  EXPECT_EQ(refused(), "the original has 39 x 30 pixels, but the document has 40 x 30");
+  EXPECT_EQ(refused(), "the original has 39 × 30 pixels, but the document has 40 × 30");
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 

@@ -42,6 +42,25 @@ TEST_F(OraWriter, IsReadBackBitForBit) {
   }
 }
 
+TEST_F(OraWriter, WritesGroupsAsStacks) {
+  Document document = three_layers();
+  document.groups = {{"house", 0, 2}, {"door", 1, 2}};
+  write_ora(folder_ / "a.ora", document);
+  const std::string bytes = file_bytes(folder_ / "a.ora");
+  std::string stack = text_in(ZipReader(as_bytes(bytes), "a.ora"), "stack.xml");
+  const std::string same = R"( opacity="1.0" visibility="visible" composite-op="svg:src-over")";
+  for (auto at = stack.find(same); at != stack.npos; at = stack.find(same)) stack.erase(at, same.size());
+  EXPECT_EQ(
+      stack.substr(stack.find("<stack>")),
+      R"(<stack><layer name="front" src="data/layer2.png" x="39" y="29"/>)"
+      R"(<stack name="house"><stack name="door"><layer name="middle" src="data/layer1.png" x="5" y="7"/></stack>)"
+      R"(<layer name="back" src="data/layer0.png" x="0" y="0"/></stack></stack></image>)");
+  const Document again = read_ora(folder_ / "a.ora");
+  ASSERT_EQ(again.layers.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_TRUE(images_equal(again.layers[i].read(), document.layers[i].read()));
+}
+
 TEST_F(OraWriter, ListsTheUppermostLayerFirst) {
   write_ora(folder_ / "a.ora", three_layers());
   const std::string bytes = file_bytes(folder_ / "a.ora");
@@ -120,7 +139,7 @@ TEST_F(OraWriter, RefusesALayerOfAnotherSizeAndLeavesNothing) {
     write_ora(folder_ / "a.ora", document);
     FAIL();
   } catch (const common::InputError& error) {
-    EXPECT_STREQ(error.what(), "layer 1 has 40 x 31 pixels, but the document has 40 x 30");
+    EXPECT_STREQ(error.what(), "layer 1 has 40 × 31 pixels, but the document has 40 × 30");
   }
   EXPECT_EQ(files(), 0);
 }

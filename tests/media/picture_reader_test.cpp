@@ -28,10 +28,10 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"few_rows.png", " is a damaged PNG picture (libpng: Not enough image data)", kExportAgain},
         Damage{"no_palette.png", " is a damaged PNG picture (libpng: IDAT: Missing PLTE before IDAT)",
                kExportAgain},
-        Damage{"zero_width.png", " declares a size of 0 x 5 pixels", kExportAgain},
-        Damage{"huge.png", " has 16385 x 100 pixels; at most 16384 x 16384 are read",
+        Damage{"zero_width.png", " declares a size of 0 × 5 pixels", kExportAgain},
+        Damage{"huge.png", " has 16385 × 100 pixels; at most 16384 × 16384 are read",
                "Make the picture smaller first."},
-        Damage{"bomb.png", " has 16384 x 16384 pixels, 268435456 in all; at most 178956970 are read",
+        Damage{"bomb.png", " has 16384 × 16384 pixels, 268435456 in all; at most 178956970 are read",
                "Make the picture smaller first."},
         Damage{"text_mode.png", " is a PNG picture whose line ends were changed by a transfer in text mode",
                kExportAgain},
@@ -75,7 +75,7 @@ TEST(PictureReaderTest, RefusesMorePixelsThanTheCallerAllows) {
     read_picture(PictureFile{bytes, "poster.png", 90});
     FAIL() << "91 pixels were read";
   } catch (const common::InputError& error) {
-    EXPECT_STREQ(error.what(), "poster.png has 13 x 7 pixels, 91 in all; at most 90 are read");
+    EXPECT_STREQ(error.what(), "poster.png has 13 × 7 pixels, 91 in all; at most 90 are read");
   }
 }
 

@@ -105,10 +105,39 @@ def off_white(stored):
     return (stored[..., :3] - (255 - alpha)) * 255 / np.maximum(alpha, 1)
 
 
+def random_groups(rng, layers):
+    """(name, begin, end): up to two apart, and up to one in each of them."""
+    groups, begin = [], int(rng.integers(2))
+    while begin < layers and len(groups) < 4 and rng.integers(3):
+        end = int(rng.integers(begin, layers)) + 1
+        groups.append((NAMES[rng.integers(3)], begin, end))
+        if rng.integers(2):
+            inner = int(rng.integers(begin, end))
+            groups.append(("in " + NAMES[rng.integers(3)], inner, int(rng.integers(inner, end)) + 1))
+        begin = end
+    return groups
+
+
+def tree(groups, begin, end, names):
+    """Names from the back, those of a group behind its own."""
+    result, groups = [], list(groups)
+    while begin < end:
+        if groups and groups[0][1] == begin:
+            (name, _, group_end), inner = groups[0], []
+            while len(groups) > len(inner) + 1 and groups[len(inner) + 1][1] < group_end:
+                inner.append(groups[len(inner) + 1])
+            result.append((name, tree(inner, begin, group_end, names)))
+            groups, begin = groups[len(inner) + 1:], group_end
+        else:
+            result.append(names[begin])
+            begin += 1
+    return result
+
+
 class Case:
     """A random document, written."""
 
-    def __init__(self, rng, tool, folder, number):
+    def __init__(self, rng, tool, folder, number, with_groups):
         self.file = folder / "out.psd"
         self.width, self.height = (int(v) for v in rng.integers(1, 400 if number % 8 == 0 else 90, 2))
         self.layers = [random_layer(rng, self.width, self.height) for _ in range(rng.integers(1, 7))]
@@ -119,6 +148,8 @@ class Case:
             files.append(folder / f"{i}.png")
             Image.fromarray(layer).save(files[-1])
         words = [word for name, file in zip(self.names, files) for word in ("layer", name, file)]
+        self.groups = random_groups(rng, len(self.layers)) if with_groups else []
+        words += [str(word) for group in self.groups for word in ("group", *group)]
         run(tool, "psd", self.file, "generator", "media_tool", *words)
         run(tool, "composite", folder / "composite.png", *words)
         with Image.open(folder / "composite.png") as picture:
@@ -153,12 +184,20 @@ def differences_by_psd_tools(case, _):
     psd = PSDImage.open(case.file)
     if (psd.width, psd.height, psd.channels, psd.depth) != (case.width, case.height, 4, 8):
         yield f"the picture is {psd}"
-    if [layer.name for layer in psd] != [safe_name(name, i) for i, name in enumerate(case.names)]:
-        yield f"names are {[layer.name for layer in psd]}"
-    if [tuple(layer.bbox) for layer in psd] != case.boxes():
-        yield f"boxes are {[layer.bbox for layer in psd]} instead of {case.boxes()}"
+    def tree_in(group):
+        return [(layer.name, tree_in(layer)) if layer.is_group() else layer.name for layer in group]
+
+    names = [safe_name(name, i) for i, name in enumerate(case.names)]
+    if tree_in(psd) != tree([(safe_name(name, 0), *ends) for name, *ends in case.groups], 0, len(names), names):
+        yield f"names are {tree_in(psd)}"
+    layers = [layer for layer in psd.descendants() if not layer.is_group()]
+    for group in (layer for layer in psd.descendants() if layer.is_group()):
+        if (group.visible, group.opacity, group.blend_mode) != (True, 255, BlendMode.PASS_THROUGH):
+            yield f"a group is {group}"
+    if [tuple(layer.bbox) for layer in layers] != case.boxes():
+        yield f"boxes are {[layer.bbox for layer in layers]} instead of {case.boxes()}"
         return
-    for i, layer in enumerate(psd):
+    for i, layer in enumerate(layers):
         if (layer.kind, layer.visible, layer.opacity, layer.blend_mode) != ("pixel", True, 255, BlendMode.NORMAL):
             yield f"layer {i} is {layer}"
         if len(layer._record.name) > 255 or any(ord(c) > 126 for c in layer._record.name):
@@ -299,7 +338,7 @@ def main():
     differing = 0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.cases):
-            case = Case(rng, options.tool, pathlib.Path(folder), number)
+            case = Case(rng, options.tool, pathlib.Path(folder), number, options.reader == "psd-tools")
             found = list(differences(case, program))
             differing += bool(found)
             for text in found:

@@ -42,6 +42,7 @@ struct PsdLayer {
   int flags = 0;
   std::string plain_name;
   std::u16string name;
+  int section = 0;  // 1 of a group, 3 of what ends it
   std::vector<int> channel_ids;                // in the file's order
   std::vector<std::uint32_t> channel_lengths;  // bytes
   Image pixels;                                // of the box
@@ -144,7 +145,14 @@ inline PsdLayer read_layer_record(PsdBytes& in) {
   if (name.size() % 4 != 0) throw std::runtime_error("a Unicode name that is not padded");
   layer.name = name.unicode();
   name.expect_zeros(name.size());
-  if (!extra.empty()) throw std::runtime_error("more about a layer than its names");
+  if (!extra.empty()) {
+    extra.expect("8BIMlsct");
+    PsdBytes section = extra.section();
+    layer.section = section.integer32();
+    if (layer.section == 1) section.expect("8BIM" + layer.blend_mode);
+    if (!section.empty()) throw std::runtime_error("more about a section than its kind");
+  }
+  if (!extra.empty()) throw std::runtime_error("more about a layer than its names and its section");
   return layer;
 }
 

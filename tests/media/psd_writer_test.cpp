@@ -77,6 +77,33 @@ TEST_F(PsdWriterTest, HoldsTheLayersFromTheBackCutToTheirContent) {
   }
 }
 
+// From the back: what ends the group, its layers, the group.
+TEST_F(PsdWriterTest, HoldsGroupsAroundTheirLayers) {
+  const std::vector<Image> layers = noise_layers();
+  Document document = document_of(layers);
+  document.groups = {{"house", 1, 3}, {"", 2, 3}};
+  const PsdFile file = written(document);
+  EXPECT_EQ(file.layer_count, -8);
+  std::vector<std::pair<int, std::string>> found;
+  for (const PsdLayer& layer : file.layers) found.emplace_back(layer.section, layer.plain_name);
+  EXPECT_EQ(found, (std::vector<std::pair<int, std::string>>{{0, "layer 0"},
+                                                             {3, "</Layer group>"},
+                                                             {0, "layer 1"},
+                                                             {3, "</Layer group>"},
+                                                             {0, "layer 2"},
+                                                             {1, "Group 2"},
+                                                             {1, "house"},
+                                                             {0, "layer 3"}}));
+  for (const PsdLayer& layer : file.layers) {
+    if (layer.section == 0) continue;
+    EXPECT_TRUE(layer.box.empty());
+    EXPECT_EQ(layer.blend_mode, layer.section == 1 ? "pass" : "norm");
+    EXPECT_EQ(layer.flags, 0x18);
+  }
+  EXPECT_TRUE(images_equal(file.layers[4].pixels, crop(layers[2], kBoxes[2])));
+  EXPECT_TRUE(images_equal(file.merged, written(document_of(layers)).merged));
+}
+
 TEST_F(PsdWriterTest, HoldsLayersThatAreVisibleAndNormal) {
   for (const PsdLayer& layer : written(document_of(noise_layers())).layers) {
     EXPECT_EQ(layer.blend_mode, "norm");
@@ -222,7 +249,7 @@ TEST_F(PsdWriterTest, RefusesMoreThanPsdHolds) {
     write_psd(file_, document);
     FAIL();
   } catch (const common::InputError& error) {
-    EXPECT_STREQ(error.what(), "PSD holds at most 30,000 pixels a side; the picture has 30001 x 1");
+    EXPECT_STREQ(error.what(), "PSD holds at most 30,000 pixels a side; the picture has 30001 × 1");
     EXPECT_EQ(error.remedy(), "Make the picture smaller, or write the layers as OpenRaster (.ora).");
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder_));

@@ -51,9 +51,9 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"empty_canvas.webp", kNoStructure, kExportAgain},
         Damage{"cut_in_start.webp", " is cut short: the WebP in it does not end within its 10 bytes",
                kExportAgain},
-        Damage{"bomb.webp", " has 16384 x 16384 pixels, 268435456 in all; at most 178956970 are read",
+        Damage{"bomb.webp", " has 16384 × 16384 pixels, 268435456 in all; at most 178956970 are read",
                "Make the picture smaller first."},
-        Damage{"huge.webp", " has 16385 x 100 pixels; at most 16384 x 16384 are read",
+        Damage{"huge.webp", " has 16385 × 100 pixels; at most 16384 × 16384 are read",
                "Make the picture smaller first."}),
     damage_name);
 

@@ -104,5 +104,43 @@ TEST_F(PromptLengths, TheEncoderGetsWhatTheTransformerReads) {
   }
 }
 
+// Of the real vocabulary, whose template has as many tokens in front as are dropped.
+TEST_F(PromptLengths, TellWhatOfThePromptIsCutOff) {
+  const PromptTemplate words = layered().prompt_template();
+  ASSERT_EQ(tokenizer_.encode(words.before).size(), static_cast<std::size_t>(kDropped));
+  const auto prompt_of = [](std::int64_t tokens) {
+    std::string prompt;
+    for (std::int64_t i = 0; i < tokens; ++i) prompt += i % 2 == 0 ? "7" : "!";
+    return prompt;
+  };
+  ASSERT_EQ(tokenizer_.encode(prompt_of(600)).size(), 600U);
+  EXPECT_FALSE(words.cut(tokenizer_, ""));
+  EXPECT_FALSE(words.cut(tokenizer_, prompt_of(508))) << "only the template's end is cut";
+  EXPECT_FALSE(words.cut(tokenizer_, prompt_of(kLongestPrompt)));
+  const auto one = words.cut(tokenizer_, prompt_of(kLongestPrompt + 1));
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->tokens, kLongestPrompt + 1);
+  EXPECT_EQ(one->read_tokens, kLongestPrompt);
+  EXPECT_EQ(one->dropped, "7");
+  const auto many = words.cut(tokenizer_, prompt_of(kLongestPrompt) + "7 \n!7<|im_end|>!");
+  ASSERT_TRUE(many);
+  EXPECT_EQ(many->dropped, "7 \n!7<|im_end|>!");
+}
+
+// What is told as cut off has no effect, and what is not has one.
+TEST_F(PromptLengths, TheRestOfAPromptIsAllThatCounts) {
+  const PromptTemplate words = layered().prompt_template();
+  const std::string whole = words_ + "the end";
+  const auto cut = words.cut(tokenizer_, whole);
+  ASSERT_TRUE(cut);
+  ASSERT_TRUE(whole.ends_with(cut->dropped));
+  std::string other = whole.substr(0, whole.size() - cut->dropped.size());
+  EXPECT_EQ(words.encoder_token_ids(tokenizer_, other + " 7 other words"),
+            words.encoder_token_ids(tokenizer_, whole));
+  EXPECT_EQ(words.encoder_token_ids(tokenizer_, other), words.encoder_token_ids(tokenizer_, whole));
+  other.pop_back();
+  EXPECT_NE(words.encoder_token_ids(tokenizer_, other), words.encoder_token_ids(tokenizer_, whole));
+}
+
 }  // namespace
 }  // namespace layerpipe::model

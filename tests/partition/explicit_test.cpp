@@ -54,7 +54,9 @@ constexpr common::Range kNone{};
 
 TEST(Explicit, RefusesInWords) {
   const std::string once = " | Stages take their units in order, each unit once.";
-  EXPECT_EQ(refusal({}), "an explicit partition needs stages, and there are none");
+  EXPECT_EQ(refusal({}),
+            "an explicit partition needs stages, and there are none | Give them in a file of --partition; "
+            "configs/ has examples.");
   EXPECT_EQ(
       refusal({{0, {0, 60}, {0, 28}, 100}, {2, {0, 0}, kNone, 0}}),
       "the partition has a stage for rank 2, but there are 2 ranks | Start as many ranks as the partition "
@@ -73,28 +75,57 @@ TEST(Explicit, RefusesInWords) {
             "the partition has no stage for rank 1 | Give each rank one stage, or start fewer ranks.");
   EXPECT_EQ(refusal({{0, {0, 60}, {0, 28}, 100}, {1, {60, 60}, kNone, 0}}),
             "rank 1 is given no block | Every stage needs at least one.");
-  EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 100}, {1, {20, 61}, kNone, 0}}),
-            "rank 1 is given blocks 20 to 60; the transformer has blocks 0 to 59");
-  EXPECT_EQ(refusal({{0, {-1, 20}, {0, 28}, 100}, {1, {20, 60}, kNone, 0}}),
-            "rank 0 is given blocks -1 to 19; the transformer has blocks 0 to 59");
+  EXPECT_EQ(
+      refusal({{0, {0, 20}, {0, 28}, 100}, {1, {20, 61}, kNone, 0}}),
+      "rank 1 is given blocks 20 to 60; the transformer has blocks 0 to 59 | Take a range within 0-59.");
+  EXPECT_EQ(
+      refusal({{0, {-1, 20}, {0, 28}, 100}, {1, {20, 60}, kNone, 0}}),
+      "rank 0 is given blocks -1 to 19; the transformer has blocks 0 to 59 | Take a range within 0-59.");
   EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 100}, {1, {19, 60}, kNone, 0}}),
             "rank 1 is given blocks 19 to 59 after rank 0 had blocks 0 to 19" + once);
   EXPECT_EQ(refusal({{0, {20, 60}, {0, 28}, 100}, {1, {0, 20}, kNone, 0}}),
             "no stage is given blocks 0 to 19" + once);
   EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 100}, {1, {21, 60}, kNone, 0}}),
             "no stage is given block 20" + once);
-  EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 100}, {1, {20, 59}, kNone, 0}}),
-            "no stage is given block 59" + once);
+  EXPECT_EQ(
+      refusal({{0, {0, 20}, {0, 28}, 100}, {1, {20, 59}, kNone, 0}}),
+      "no stage is given block 59; the transformer has blocks 0 to 59 | Let the last range end with 59.");
   EXPECT_EQ(refusal({{0, {0, 20}, {0, 10}, 100}, {1, {20, 60}, {12, 28}, 0}}),
             "no stage is given text layers 10 to 11" + once);
   EXPECT_EQ(refusal({{0, {0, 20}, kNone, 100}, {1, {20, 60}, kNone, 0}}),
-            "no stage is given text layers 0 to 27" + once);
+            "no stage is given text layers 0 to 27; the text encoder has text layers 0 to 27 | Let the last "
+            "range end with 27.");
   EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 50}, {1, {20, 60}, kNone, 49.5}}),
             "the stages' shares of the VAE add up to 99.5 % | Let them add up to 100 %.");
   EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 101}, {1, {20, 60}, kNone, -1}}),
             "rank 0 is given 101 % of the VAE | Shares are from 0 to 100 %.");
   EXPECT_EQ(refusal({{0, {0, 20}, {0, 28}, 100}, {1, {20, 60}, kNone, std::nan("")}}),
             "rank 1 is given nan % of the VAE | Shares are from 0 to 100 %.");
+}
+
+// Where a file has what is wrong stands in front.
+TEST(Explicit, NamesThePlaceInTheFile) {
+  const StagePlaces first{.rank = "a:4:9", .blocks = "a:4:30", .text_layers = "a:4:50", .vae = "a:4:60"};
+  const StagePlaces second{.rank = "a:5:9", .blocks = "a:5:30", .text_layers = "a:5:7", .vae = "a:5:7"};
+  const auto place_of = [&](ExplicitStage one, ExplicitStage two, std::size_t devices = 2) {
+    one.places = first;
+    two.places = second;
+    const std::string said = refusal({one, two}, devices);
+    return said.substr(0, said.find(": "));
+  };
+  const ExplicitStage good{0, {0, 20}, {0, 28}, 100};
+  EXPECT_EQ(place_of(good, {1, {20, 61}, kNone, 0}), "a:5:30");
+  EXPECT_EQ(place_of(good, {1, {20, 59}, kNone, 0}), "a:5:30");
+  EXPECT_EQ(place_of(good, {1, {19, 60}, kNone, 0}), "a:5:30");
+  EXPECT_EQ(place_of(good, {1, {21, 60}, kNone, 0}), "a:5:30");
+  EXPECT_EQ(place_of(good, {1, {20, 20}, kNone, 0}), "a:5:30");
+  EXPECT_EQ(place_of({0, {0, 20}, {0, 27}, 100}, {1, {20, 60}, kNone, 0}), "a:4:50");
+  EXPECT_EQ(place_of(good, {1, {20, 60}, kNone, 1}), "a:4:60");
+  EXPECT_EQ(place_of(good, {1, {20, 60}, kNone, 101}), "a:5:7");
+  EXPECT_EQ(place_of(good, {2, {20, 60}, kNone, 0}), "a:5:9");
+  EXPECT_EQ(place_of(good, {0, {20, 60}, kNone, 0}), "a:5:9");
+  EXPECT_EQ(place_of({1, {0, 20}, {0, 28}, 100}, {0, {20, 60}, kNone, 0}), "a:4:9");
+  EXPECT_EQ(place_of(good, {1, {20, 60}, kNone, 0}, 3), "a:5:9");
 }
 
 TEST(Explicit, TakesRoundedShares) {

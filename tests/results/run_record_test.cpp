@@ -102,10 +102,28 @@ TEST(RunRecord, HoldsWhatTheFileTells) {
   EXPECT_EQ(record.layer_hashes, (std::vector<std::string>{"22", "33"}));
 }
 
+TEST(RunRecord, HoldsPromptsThatWereCut) {
+  EXPECT_TRUE(parsed(valid()).cut_prompts.empty());
+  EXPECT_FALSE(Json::parse(run_json(parsed(valid()))).contains("cut_prompts"));
+  Json json = valid();
+  json["cut_prompts"] = {{"negative-prompt", {{"tokens", 603}, {"read_tokens", 512}, {"dropped", "x"}}}};
+  const RunRecord record = parsed(json);
+  ASSERT_EQ(record.cut_prompts.size(), 1U);
+  EXPECT_EQ(record.cut_prompts[0].option, "negative-prompt");
+  EXPECT_EQ(record.cut_prompts[0].tokens, 603);
+  EXPECT_EQ(record.cut_prompts[0].read_tokens, 512);
+  EXPECT_EQ(record.cut_prompts[0].dropped, "x");
+  json["cut_prompts"]["negative-prompt"]["tokens"] = "many";
+  EXPECT_EQ(refusal("FILE", [&] { parsed(json); }),
+            "\"cut_prompts.negative-prompt.tokens\" is \"many\", not a whole number from 0 to "
+            "9223372036854775807");
+}
+
 TEST(RunRecord, IsWrittenAsItIsRead) {
   Json json = valid();
   json["job"] = {{"image", "a.png"}, {"steps", 50}};
   json["run_id"] = "1789";
+  json["cut_prompts"] = {{"prompt", {{"tokens", 603}, {"read_tokens", 512}, {"dropped", "with a dog"}}}};
   json["empty_layers"] = {1};
   json["written"] = {{{"name", "layer_0.png"}, {"bytes", 7}, {"hash", "00ff"}}};
   json["result"] = {{"number", 1}, {"of", 3}};
@@ -116,9 +134,10 @@ TEST(RunRecord, IsWrittenAsItIsRead) {
   EXPECT_EQ(run_json(parse_run_record(text, "FILE")), text);
   const Json written = Json::parse(text);
   for (const char* key :
-       {"versions",     "command",      "job",          "options", "model",   "device",  "dtype",  "picture",
-        "picture_size", "working_size", "layer_size",   "seed",    "run_id",  "seconds", "memory", "plan",
-        "picture_hash", "layer_hashes", "empty_layers", "files",   "written", "result"})
+       {"versions",     "command",      "job",     "options",      "cut_prompts",  "model",
+        "device",       "dtype",        "picture", "picture_size", "working_size", "layer_size",
+        "seed",         "run_id",       "seconds", "memory",       "plan",         "picture_hash",
+        "layer_hashes", "empty_layers", "files",   "written",      "result"})
     EXPECT_EQ(written.at(key), json.at(key)) << key;
   for (const char* key : {"predicted_peak_bytes", "peak_bytes", "denoise", "edge"})
     EXPECT_EQ(written.at("ranks")[1].at(key), json.at("ranks")[1].at(key)) << key;

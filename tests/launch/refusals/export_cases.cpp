@@ -38,6 +38,20 @@ RefusalCase of_export(const std::string& name, const std::string& deed,
           cure};
 }
 
+// With another run in FOLDER/again, which is nested.
+RefusalCase of_nest(const std::string& name, const std::string& deed,
+                    const std::function<void(Workplace&)>& spoil, const std::string& message,
+                    const std::string& cure) {
+  return of_export(
+      name, deed,
+      [spoil](Workplace& w) {
+        make_run(w, "again");
+        w.set("--nest", w.folder() / "again");
+        spoil(w);
+      },
+      message, cure);
+}
+
 // `patch` (RFC 7386) of run.json.
 RefusalCase of_report(const std::string& name, const std::string& deed, const std::string& patch,
                       const std::string& message, const std::string& cure = kGiveARun) {
@@ -122,7 +136,32 @@ std::vector<RefusalCase> exports() {
           "ExportOfALayerOfAnotherSize", "a layer that was saved smaller",
           [](Workplace& w) { w.copy_here("run/layer_1.png", "media/kinds/rgba_8.png"); },
           "FOLDER/run/layer_1.png is 13 × 7 pixels, but run.json says that layers are 64 × 64",
-          "Save the layer at its own size again."),
+          "Save it at 64 × 64 pixels again."),
+      of_export(
+          "ExportOfALargerLayer", "a layer that was saved larger",
+          [](Workplace& w) {
+            fs::copy_file(demo_picture(), w.folder() / "run" / "layer_1.png",
+                          fs::copy_options::overwrite_existing);
+          },
+          "FOLDER/run/layer_1.png is 640 × 448 pixels, but run.json says that layers are 64 × 64",
+          "Save it at 64 × 64 pixels again."),
+      of_export(
+          "ExportWithAGapInTheNumbers", "a layer that was added, but not with the next number",
+          [](Workplace& w) { w.copy_here("run/layer_3.png", "parity/plain/input.png"); },
+          "FOLDER/run has layer_3.png, but no layer_2.png",
+          "Put the missing layer back, or number the layers anew, from 0."),
+      of_nest(
+          "NestOfAnotherPicture", "`--nest` with a run of another picture",
+          [](Workplace& w) { w.patch_json("again/run.json", R"({"picture_hash": "00"})"); },
+          "--nest FOLDER/again: its picture, picture.png, is no layer of the run as it is now",
+          "Give the run of a layer of --in; a layer that has changed since has to be taken apart again."),
+      of_nest(
+          "NestOfAnEarlierVersion", "`--nest` with a run of an earlier layerpipe", [](Workplace&) {},
+          "--nest FOLDER/again: its run.json does not tell the hash of its picture",
+          "An earlier layerpipe wrote it: take the layer apart again."),
+      of_nest(
+          "NestOfNoRun", "`--nest` with a folder that is no run",
+          [](Workplace& w) { w.set("--nest", w.model()); }, "--nest MODEL has no run.json", kFinished),
       of_export(
           "ExportOfADamagedLayer", "a layer that ends too early",
           [](Workplace& w) { w.cut("run/layer_1.png", 100); },
