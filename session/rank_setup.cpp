@@ -30,9 +30,9 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
 
 Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& communicator) {
   Machinery machinery;
+  share_cores(communicator);
   comm::run_collectively(communicator, "choosing devices", [&] {
     const runtime::HostPlace place = host_place(communicator);
-    share_cores(place);
     machinery.device = runtime::choose_device(device_choice(settings.device), place);
     if (job.seed_device == "cuda" && machinery.device.device.is_cpu())
       throw common::InputError("--seed-device cuda needs a GPU", "Take --seed-device cpu.");
