@@ -11,6 +11,8 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/host_memory.h"
+#include "common/input_file.h"
 #include "media/bleed.h"
 #include "media/png_reader.h"
 #include "results/output_path.h"
@@ -30,10 +32,13 @@ bool is_there(const fs::path& path) {
 
 // Nothing larger than the report says is unpacked.
 media::Image read_layer(const fs::path& file, const common::Size& size) {
-  const common::MappedFile mapped(file);
+  const common::FileContent content(file);
   const auto pixels = static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
-  media::Image image =
-      media::read_png({.bytes = mapped.bytes(), .name = file.string(), .max_pixels = pixels}).image;
+  media::Image image = media::read_png({.bytes = content.bytes(),
+                                        .name = file.string(),
+                                        .max_pixels = pixels,
+                                        .memory = common::memory_left()})
+                           .image;
   if (image.width != size.width || image.height != size.height) {
     throw common::InputError(fmt::format("{} is {} × {} pixels, but run.json says that layers are {} × {}",
                                          file.string(), image.width, image.height, size.width, size.height),
