@@ -1,8 +1,6 @@
 #include "common/files.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,12 +10,11 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "common/input_file.h"
 #include "common/part_folder.h"
 
 namespace layerpipe::common {
 namespace {
-
-constexpr const char* kCheckFile = "Check that the file exists and may be read.";
 
 // An open file descriptor, closed when it goes.
 class Descriptor {
@@ -34,26 +31,6 @@ class Descriptor {
  private:
   int value_;
 };
-
-std::uint64_t regular_file_size(int descriptor, const std::filesystem::path& path) {
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0) {
-    throw InputError("cannot read " + path.string() + ": " + system_error_text(errno), kCheckFile);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    throw InputError(path.string() + " is not a regular file", "Give the path of a file.");
-  }
-  return static_cast<std::uint64_t>(status.st_size);
-}
-
-Descriptor open_for_reading(const std::filesystem::path& path) {
-  // Opening a pipe would wait for its other end; it is refused as no regular file.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) {
-    throw InputError("cannot open " + path.string() + ": " + system_error_text(errno), kCheckFile);
-  }
-  return Descriptor(descriptor);
-}
 
 // Removes a partly written file unless told that it was renamed into place.
 class TemporaryFile {
@@ -112,54 +89,15 @@ OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const Descriptor descriptor = open_for_reading(path);
-  size_ = regular_file_size(descriptor.get(), path);
-  if (size_ == 0) return;  // mmap refuses an empty range; an empty span says the same
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);
-  if (address == MAP_FAILED)
-    throw InputError("cannot map " + path.string() + ": " + system_error_text(errno), kCheckFile);
-  data_ = static_cast<const std::byte*>(address);
-}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
-  const Descriptor descriptor = open_for_reading(path);
-  const std::uint64_t size = regular_file_size(descriptor.get(), path);
-  if (size > limit_bytes) {
-    throw InputError(path.string() + " has " + std::to_string(size) + " bytes; at most " +
+  const InputFile file(path);
+  if (file.size() > limit_bytes) {
+    throw InputError(path.string() + " has " + std::to_string(file.size()) + " bytes; at most " +
                          std::to_string(limit_bytes) + " are accepted",
                      "Check that this is the right file.");
   }
-  std::string content(size, '\0');
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t count = ::read(descriptor.get(), content.data() + done, content.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      throw InputError("cannot read " + path.string() + ": " + system_error_text(errno), kCheckFile);
-    }
-    if (count == 0) {
-      throw InputError(path.string() + " became shorter while it was read",
-                       "Try again when nothing else writes to it.");
-    }
-    done += static_cast<std::size_t>(count);
-  }
+  std::string content(file.size(), '\0');
+  file.read_all(std::as_writable_bytes(std::span(content)));
   return content;
 }
 

@@ -9,7 +9,8 @@
 #include <utility>
 
 #include "common/errors.h"
-#include "common/files.h"
+#include "common/host_memory.h"
+#include "common/input_file.h"
 #include "media/ora_stack.h"
 #include "media/picture_errors.h"
 #include "media/png_reader.h"
@@ -55,7 +56,7 @@ void check_mime_type(const ZipReader& archive, const PictureFile& file) {
 // How many bytes the PNG of a layer may have, told from its first ones: those of its pixels in the largest
 // form that there is, 16 bits a channel, and some. Also refuses what is no PNG and what is too large.
 std::size_t png_limit(const ZipReader& archive, const std::string& source, const PictureFile& file) {
-  const PictureFile layer{{}, shown(file, source), file.max_pixels};
+  const PictureFile layer{{}, shown(file, source), file.max_pixels, file.memory};
   const std::vector<std::byte> start = archive.read_start(source, kPngStartBytes);
   const std::string_view text = text_of(start);
   if (text.size() < kPngStartBytes || !text.starts_with("\x89PNG\r\n\x1a\n") ||
@@ -95,7 +96,7 @@ Image placed(const Image& part, int width, int height, std::int64_t x, std::int6
 Image read_layer(const PictureFile& file, const OraStackLayer& layer, int width, int height) {
   const ZipReader archive(file.bytes, file.name);
   const std::vector<std::byte> png = archive.read(layer.source, png_limit(archive, layer.source, file));
-  Image image = read_png(PictureFile{png, shown(file, layer.source), file.max_pixels}).image;
+  Image image = read_png(PictureFile{png, shown(file, layer.source), file.max_pixels, file.memory}).image;
   fade(image, layer.opacity);
   if (layer.x == 0 && layer.y == 0 && image.width == width && image.height == height) return image;
   return placed(image, width, height, layer.x, layer.y);
@@ -107,7 +108,7 @@ Document read_ora(const PictureFile& file) {
   const ZipReader archive(file.bytes, file.name);
   check_mime_type(archive, file);
   const std::vector<std::byte> xml = archive.read("stack.xml", kMaxStackBytes);
-  const OraStack stack = parse_ora_stack({xml, file.name, file.max_pixels});
+  const OraStack stack = parse_ora_stack({xml, file.name, file.max_pixels, file.memory});
   Document document{.width = stack.width, .height = stack.height, .title = file.name};
   for (const OraStackLayer& layer : stack.layers) {
     png_limit(archive, layer.source, file);  // what can be refused before work begins is refused here
@@ -119,11 +120,14 @@ Document read_ora(const PictureFile& file) {
 }
 
 Document read_ora(const std::filesystem::path& path) {
-  const auto mapped = std::make_shared<const common::MappedFile>(path);
-  Document document = read_ora(PictureFile{mapped->bytes(), path.string()});
+  const common::InputFile file(path);
+  check_file_size(path.string(), file.size(), common::memory_left());
+  const auto content = std::make_shared<const common::FileContent>(file);
+  Document document = read_ora(
+      PictureFile{content->bytes(), path.string(), kMaxPixels, common::memory_left()});
   document.title = path.stem().string();
   for (DocumentLayer& layer : document.layers)
-    layer.read = [mapped, read = std::move(layer.read)] { return read(); };
+    layer.read = [content, read = std::move(layer.read)] { return read(); };
   return document;
 }
 

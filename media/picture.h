@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "common/cgroup.h"
 #include "media/image.h"
 
 namespace layerpipe::media {
@@ -17,6 +19,7 @@ struct PictureFile {
   std::span<const std::byte> bytes;
   std::string name;
   std::uint64_t max_pixels = kMaxPixels;
+  std::optional<common::MemoryPool> memory{};  // what reading it has to fit into; none: it fits
 };
 
 struct Picture {

@@ -1,12 +1,27 @@
 #include "media/picture_errors.h"
 
+#include "common/host_memory.h"
+#include "common/units.h"
+
 namespace layerpipe::media {
 
 using common::InputError;
 
 namespace {
+
 constexpr const char* kMakeSmaller = "Make the picture smaller first.";
+// RGBA, and beside it what a progressive JPEG keeps until its last scan, or a turned or resized copy.
+constexpr std::uint64_t kBytesOfAPixel = 4 + 6;
+
+// `what` takes `needed` bytes.
+void check_memory(const std::string& what, std::uint64_t needed, const common::MemoryPool& memory) {
+  if (needed <= memory.free) return;
+  throw common::DoesNotFitError(
+      what + " takes " + common::format_bytes(needed) + "; " + common::free_text(memory),
+      std::string(common::cure_text(memory)) + ", or make the picture smaller first.");
 }
+
+}  // namespace
 
 InputError cut_short(const PictureFile& file, std::string_view format) {
   return InputError(file.name + " is cut short: the " + std::string(format) +
@@ -34,6 +49,12 @@ void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint
                          std::to_string(file.max_pixels) + " are read",
                      kMakeSmaller);
   }
+  if (file.memory)
+    check_memory("reading " + file.name + ", which has " + size + ",", kBytesOfAPixel * pixels, *file.memory);
+}
+
+void check_file_size(const std::string& name, std::uint64_t file_bytes, const common::MemoryPool& memory) {
+  check_memory("reading " + name, file_bytes, memory);
 }
 
 }  // namespace layerpipe::media

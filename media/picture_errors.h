@@ -21,7 +21,10 @@ common::InputError damaged(const PictureFile& file, std::string_view format, std
 
 // To be called when the header is read, before memory is allocated for the pixels: a few bytes can declare,
 // and even hold, gigabytes of them. Throws InputError when a side is 0 or larger than kMaxSide, or when there
-// are more than file.max_pixels.
+// are more than file.max_pixels; DoesNotFitError when file.memory lacks what reading them takes.
 void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint32_t height);
+
+// To be called before a file of so many bytes is read as a whole. Throws DoesNotFitError.
+void check_file_size(const std::string& name, std::uint64_t file_bytes, const common::MemoryPool& memory);
 
 }  // namespace layerpipe::media

@@ -5,7 +5,8 @@
 #include <string_view>
 
 #include "common/errors.h"
-#include "common/files.h"
+#include "common/host_memory.h"
+#include "common/input_file.h"
 #include "media/color_profile.h"
 #include "media/orientation.h"
 #include "media/picture_errors.h"
@@ -165,8 +166,10 @@ Picture read_png(const PictureFile& file) {
 }
 
 Image read_png(const std::filesystem::path& path) {
-  const common::MappedFile file(path);
-  return read_png(PictureFile{file.bytes(), path.string()}).image;
+  const common::FileContent content(path);
+  return read_png(
+             PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()})
+      .image;
 }
 
 }  // namespace layerpipe::media

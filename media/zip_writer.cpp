@@ -12,6 +12,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/input_file.h"
 #include "media/safe_name.h"
 
 namespace layerpipe::media {
@@ -58,7 +59,8 @@ class Feeder {
       case ZIP_SOURCE_READ:
         return read(static_cast<std::byte*>(data), length);
       case ZIP_SOURCE_CLOSE:
-        made_.emplace<std::monostate>();
+        made_ = {};
+        file_.reset();
         return 0;
       case ZIP_SOURCE_ERROR:
         return zip_error_to_data(&error_, data, length);
@@ -74,8 +76,8 @@ class Feeder {
   // OpenRaster does not want in its first one.
   zip_int64_t tell_size(zip_stat_t* status) {
     if (!size_) {
-      make();
-      size_ = left_.size();
+      begin();
+      size_ = file_ ? file_->size() : made_.size();
     }
     zip_stat_init(status);
     status->valid = ZIP_STAT_SIZE;
@@ -83,26 +85,39 @@ class Feeder {
     return sizeof *status;
   }
 
-  void make() {
+  void begin() {
+    done_ = 0;
     if (const auto* path = std::get_if<std::filesystem::path>(content_)) {
-      left_ = made_.emplace<common::MappedFile>(*path).bytes();
+      file_.emplace(*path);
     } else {
-      left_ = made_.emplace<std::vector<std::byte>>(std::get<0>(*content_)());
+      made_ = std::get<0>(*content_)();
     }
   }
 
   zip_int64_t read(std::byte* to, zip_uint64_t length) {
-    const std::size_t count = std::min<std::size_t>(left_.size(), length);
-    std::copy_n(left_.begin(), count, to);
-    left_ = left_.subspan(count);
+    const std::uint64_t count = std::min(*size_ - done_, length);
+    if (file_) {
+      read_file({to, count});
+    } else {
+      std::copy_n(made_.begin() + static_cast<std::ptrdiff_t>(done_), count, to);
+    }
+    done_ += count;
     return static_cast<zip_int64_t>(count);
+  }
+
+  void read_file(std::span<std::byte> to) {
+    file_->read(done_, to);
+    if (!file_->was_written_to()) return;
+    throw common::InputError(file_->path().string() + " changed while it was read",
+                             "Try again when nothing else writes to it.");
   }
 
   const ZipContent* content_;
   std::exception_ptr* failure_;
-  std::variant<std::monostate, std::vector<std::byte>, common::MappedFile> made_;
-  std::span<const std::byte> left_;  // of made_
-  std::optional<std::size_t> size_;
+  std::vector<std::byte> made_;
+  std::optional<common::InputFile> file_;
+  std::uint64_t done_ = 0;  // of the content
+  std::optional<std::uint64_t> size_;
   zip_error_t error_;
 };
 

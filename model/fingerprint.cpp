@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "common/errors.h"
-#include "common/files.h"
+#include "common/input_file.h"
 
 namespace layerpipe::model {
 namespace {
@@ -52,6 +52,17 @@ class Hash {
     XXH3_128bits_update(state_.get(), &size, sizeof size);
     XXH3_128bits_update(state_.get(), data, size);
   }
+  // The first `size` bytes of a file, as one part.
+  void add(const common::InputFile& file, std::uint64_t size) {
+    constexpr std::uint64_t kPieceBytes = 1 << 20;
+    XXH3_128bits_update(state_.get(), &size, sizeof size);
+    std::vector<std::byte> piece(std::min(size, kPieceBytes));
+    for (std::uint64_t done = 0; done < size; done += piece.size()) {
+      piece.resize(std::min(size - done, kPieceBytes));
+      file.read(done, piece);
+      XXH3_128bits_update(state_.get(), piece.data(), piece.size());
+    }
+  }
   std::string hex() const { return digits(XXH3_128bits_digest(state_.get())); }
 
  private:
@@ -62,11 +73,11 @@ class Hash {
 };
 
 // The part of a weight file in front of the weights; all of a file that is no such file.
-std::span<const std::byte> header_of(std::span<const std::byte> file) {
+std::uint64_t header_bytes(const common::InputFile& file) {
   std::uint64_t length = 0;
-  if (file.size() < sizeof length) return file;
-  std::memcpy(&length, file.data(), sizeof length);
-  return length > file.size() - sizeof length ? file : file.first(sizeof length + length);
+  if (file.size() < sizeof length) return file.size();
+  file.read(0, std::as_writable_bytes(std::span(&length, 1)), "its header");
+  return length > file.size() - sizeof length ? file.size() : sizeof length + length;
 }
 
 }  // namespace
@@ -76,11 +87,10 @@ std::string fingerprint(const std::filesystem::path& folder) {
   for (const auto& path : files_that_count(folder)) {
     const std::string name = path.lexically_relative(folder).generic_string();
     hash.add(name.data(), name.size());
-    const common::MappedFile file(path);
+    const common::InputFile file(path);
     const bool weights = path.extension() == ".safetensors";
-    const auto bytes = weights ? header_of(file.bytes()) : file.bytes();
-    hash.add(bytes.data(), bytes.size());
-    const std::uint64_t size = file.bytes().size();
+    hash.add(file, weights ? header_bytes(file) : file.size());
+    const std::uint64_t size = file.size();
     hash.add(&size, sizeof size);
   }
   return hash.hex();

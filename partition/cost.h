@@ -50,8 +50,6 @@ struct OverheadCost {
   // the first window's denoising on, through all phases of the windows behind it.
   std::uint64_t channel_bytes = 0;
   std::uint64_t host_bytes = 0;  // host memory of a rank: pinned staging buffers
-  std::uint64_t host_shared_bytes =
-      0;  // host memory of a host, once: tables that are looked up where they lie
 };
 
 struct ModelCost {

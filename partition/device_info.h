@@ -13,6 +13,7 @@ struct DeviceInfo {
   std::string name;                  // "NVIDIA H200"
   std::uint64_t total_bytes = 0;     // 0: unknown
   std::uint64_t free_bytes = 0;      // before this process made a context on it
+  std::string memory_limit;          // what keeps it below its machine's, in words; empty: nothing does
   double operations_per_second = 0;  // of transformer blocks in the compute dtype; 0: unknown
   double link_bytes_per_second = 0;  // to the next stage; 0: unknown
 };

@@ -69,6 +69,7 @@ class Partitioner {
     if (config_.strategy != Strategy::kExplicit) plan.remarks = remarks_on_split(plan, given_, problem_);
     for (auto& remark : remarks_on_choices(plan, config_, saturating_))
       plan.remarks.push_back(std::move(remark));
+    for (auto& remark : remarks_on_limits(plan)) plan.remarks.push_back(std::move(remark));
     for (auto& remark : remarks_on_missing(plan)) plan.remarks.push_back(std::move(remark));
     return plan;
   }
@@ -135,6 +136,7 @@ class Partitioner {
                              .text_layers = share.text_layers,
                              .vae_percent = answer.split.vae_percent[i],
                              .free_bytes = place.device.free_bytes,
+                             .memory_limit = place.device.memory_limit,
                              .budget_bytes = place.budget_bytes,
                              .predicted_peak_bytes = peaks,
                              .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
@@ -148,7 +150,7 @@ class Partitioner {
     std::map<std::string, std::size_t> index;
     for (const StagePlan& stage : stages) {
       const auto [found, is_new] = index.try_emplace(stage.host, hosts.size());
-      if (is_new) hosts.push_back({stage.host, {}, problem_.cost.overhead.host_shared_bytes});
+      if (is_new) hosts.push_back({stage.host, {}, 0});
       HostPlan& host = hosts[found->second];
       host.ranks.push_back(stage.rank);
       host.predicted_bytes += problem_.cost.overhead.host_bytes;

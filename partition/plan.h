@@ -29,6 +29,7 @@ struct StagePlan {
   common::Range text_layers;        // may be empty
   double vae_percent = 0;           // of the strips; 0 … 100, all stages together 100
   std::uint64_t free_bytes = 0;     // of the device, before the process
+  std::string memory_limit;         // as DeviceInfo has it
   std::uint64_t budget_bytes = 0;   // what the prediction may take: free or the limit, less the reserve
   PhaseBytes predicted_peak_bytes;  // device memory of the process, its context included
   std::uint64_t missing_bytes = 0;  // how far the largest peak is above the budget

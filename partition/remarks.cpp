@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "common/units.h"
 #include "partition/apportion.h"
@@ -109,6 +110,17 @@ std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionCon
                       " in the pipeline at a time: memory does not suffice for the " +
                       std::to_string(saturating) + " that would keep every stage busy.");
   }
+  return remarks;
+}
+
+std::vector<std::string> remarks_on_limits(const Plan& plan) {
+  std::map<std::string, std::vector<std::string>> ranks;
+  for (const StagePlan& stage : plan.stages) {
+    if (!stage.memory_limit.empty()) ranks[stage.memory_limit].push_back(std::to_string(stage.rank));
+  }
+  std::vector<std::string> remarks;
+  for (const auto& [limit, limited] : ranks)
+    remarks.push_back((limited.size() == 1 ? "Rank " : "Ranks ") + join(limited) + ": " + limit + ".");
   return remarks;
 }
 

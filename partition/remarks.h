@@ -18,6 +18,9 @@ std::vector<std::string> remarks_on_split(const Plan& plan, const Split& proport
 std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionConfig& config,
                                             std::int64_t saturating);
 
+// The sentences say which ranks may have less memory than their machines, and why.
+std::vector<std::string> remarks_on_limits(const Plan& plan);
+
 // The sentences say which ranks lack how much, in which phase.
 std::vector<std::string> remarks_on_missing(const Plan& plan);
 

@@ -11,6 +11,8 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/host_memory.h"
+#include "common/input_file.h"
 #include "media/bleed.h"
 #include "media/png_reader.h"
 #include "results/output_path.h"
@@ -30,8 +32,9 @@ bool is_there(const fs::path& path) {
 
 // Nothing larger than the report says is unpacked.
 media::Image read_layer(const fs::path& file, const common::Size& size) {
-  const common::MappedFile mapped(file);
-  const media::PictureFile png{mapped.bytes(), file.string()};
+  const common::FileContent content(file);
+  const media::PictureFile png{
+      .bytes = content.bytes(), .name = file.string(), .memory = common::memory_left()};
   const auto check = [&](const common::Size& found) {
     if (found == size) return;
     throw common::InputError(fmt::format("{} is {} × {} pixels, but run.json says that layers are {} × {}",

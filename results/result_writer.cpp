@@ -10,6 +10,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/host_memory.h"
 #include "common/units.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
@@ -219,11 +220,12 @@ void check_writing_memory(const std::vector<RunRecord>& records, const runtime::
     const std::uint64_t needed =
         kBytesOfAPixel * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height);
     if (needed <= machine.free) continue;
+    const common::MemoryPool pool{
+        .id = {}, .cgroup = machine.cgroup, .total = machine.total, .free = machine.free};
     throw common::DoesNotFitError(
-        fmt::format("writing layers of {} × {} pixels takes {}; this machine has {} of {} free", width,
-                    height, common::format_bytes(needed), common::format_bytes(machine.free),
-                    common::format_bytes(machine.total)),
-        "Close other programs, or leave out --original-size.");
+        fmt::format("writing layers of {} × {} pixels takes {}; {}", width, height,
+                    common::format_bytes(needed), common::free_text(pool)),
+        std::string(common::cure_text(pool)) + ", or leave out --original-size.");
   }
 }
 

@@ -67,8 +67,7 @@ class Engine {
   const ModelFolder& model() const noexcept { return model_; }
   const model::ModelConfig& model_config() const noexcept { return model_.config(); }
 
-  // Memory that a whole network's weights take on this kind of device, in bytes. None for what is used where
-  // it is mapped.
+  // Memory that a whole network's weights take on this kind of device, in bytes.
   std::uint64_t weight_bytes(partition::Network network) const { return weight_bytes_.at(network); }
 
   // Throws InputError unless `request` can be computed with this model.

@@ -122,6 +122,7 @@ std::string shortage(const partition::Plan& plan) {
                                    [](const auto& stage) { return stage.missing_bytes > 0; });
   std::string text = fmt::format("rank {} lacks {}", worst->rank, common::format_bytes(worst->missing_bytes));
   if (count > 1) text += fmt::format(", {} of {} ranks lack memory", count, plan.stages.size());
+  if (!worst->memory_limit.empty()) text += "; " + worst->memory_limit;
   return text;
 }
 

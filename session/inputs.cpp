@@ -43,7 +43,7 @@ at::Tensor load_init_latents(const std::filesystem::path& file) {
   if (!tensors.tensors().contains(kName)) {
     throw common::InputError(file.string() + " holds no tensor \"" + kName + "\"", kDumpThem);
   }
-  at::Tensor latents = tensors.view(kName);
+  at::Tensor latents = tensors.read(kName);
   // diffusers' packed latents have a batch dimension of one in front.
   if (latents.dim() == 3 && latents.size(0) == 1) latents = latents.squeeze(0);
   if (latents.dim() != 2 || latents.scalar_type() != at::kFloat) {

@@ -30,9 +30,9 @@ comm::ChannelKind choose_channel(runtime::ChannelChoice choice, RanksOn ranks) {
 
 Machinery set_up(const Settings& settings, comm::Communicator& communicator) {
   Machinery machinery;
+  share_cores(communicator);
   comm::run_collectively(communicator, "choosing devices", [&] {
     const runtime::HostPlace place = host_place(communicator);
-    share_cores(place);
     machinery.device = runtime::choose_device(device_choice(settings.device), place);
     runtime::use_device(machinery.device.device);
     stay_near(machinery.device);

@@ -1,18 +1,20 @@
 #include "session/ranks.h"
 
 #include <ATen/Parallel.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "comm/local/local_transport.h"
 #include "comm/mpi/launch_environment.h"
 #include "comm/mpi/session.h"
 #include "common/errors.h"
+#include "runtime/device/host_share.h"
 #include "runtime/device/locality.h"
 #include "session/exit_report.h"
 
@@ -189,15 +191,17 @@ void stay_near(const runtime::DeviceFacts& device) {
   if (cores > 0) at::set_num_threads(std::min(cores, at::get_num_threads()));
 }
 
-void share_cores(const runtime::HostPlace& place) {
-  if (std::getenv("OMP_NUM_THREADS") != nullptr || place.count == 1) return;
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  const int cores = CPU_COUNT(&allowed);
-  // A launcher that binds its ranks has shared the cores out already.
-  const bool is_bound = cores < static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
-  at::set_num_threads(std::max(1, is_bound ? cores : cores / place.count));
+void share_cores(comm::Communicator& communicator) {
+  const std::vector<common::CpuPool> pools = runtime::cpu_pools();
+  std::vector<std::string> names;
+  for (const common::CpuPool& pool : pools) names.push_back(pool.id);
+  const std::vector<int> sharers =
+      runtime::count_sharers(communicator, names, "counting who shares the cores");
+  if (std::getenv("OMP_NUM_THREADS") != nullptr || pools.empty()) return;
+  const int threads = runtime::thread_share(pools, sharers);
+  // Alone, LibTorch's own choice stands, which may be one thread for two that share a core.
+  const bool is_alone = std::all_of(sharers.begin(), sharers.end(), [](int ranks) { return ranks == 1; });
+  at::set_num_threads(is_alone ? std::min(threads, at::get_num_threads()) : threads);
 }
 
 }  // namespace layerpipe::session

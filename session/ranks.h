@@ -37,8 +37,8 @@ runtime::HostPlace host_place(const comm::Communicator& communicator);
 // LibTorch's CPU threads than they are. Does nothing on a CPU.
 void stay_near(const runtime::DeviceFacts& device);
 
-// Gives LibTorch's CPU threads their share of the cores that this process may use, unless OMP_NUM_THREADS
-// says how many.
-void share_cores(const runtime::HostPlace& place);
+// Gives LibTorch's CPU threads their share of the cores that this process may use, by its affinity and by its
+// control groups (runtime/device/host_share.h), unless OMP_NUM_THREADS says how many. Called by all ranks.
+void share_cores(comm::Communicator& communicator);
 
 }  // namespace layerpipe::session

@@ -82,8 +82,7 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
       runtime::cost_workload_of(work.requests, model, machinery_.device, machinery_.dtype, communicator_);
   workload.over_nccl = machinery_.channel == comm::ChannelKind::kNccl;
   if (!devices_) {
-    devices_ = runtime::gather_devices(communicator_, machinery_.device, model.config(), workload,
-                                       host_place(communicator_).count);
+    devices_ = runtime::gather_devices(communicator_, machinery_.device, model.config(), workload);
   }
   Planning planning{.input = {.cost_of =
                                   [&model](const runtime::CostWorkload& other) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
@@ -9,12 +10,13 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "common/errors.h"
-#include "common/files.h"
+#include "common/input_file.h"
 #include "launch/options/option_values.h"
 #include "launch/terminal/terminal.h"
 #include "media/composite.h"
@@ -33,6 +35,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLayersForm =
     "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
+constexpr std::uint64_t kKindBytes = 64;  // tell what kind of file it is
 constexpr const char* kListForm = "Give numbers and ranges with commas between them, such as 0,2-3.";
 
 struct MergeOptions {
@@ -68,8 +71,9 @@ Stack stack_of_folder(const fs::path& folder) {
 
 // read_ora would call any other file a damaged archive.
 void check_is_archive(const fs::path& file) {
-  const common::MappedFile mapped(file);
-  const std::string_view content(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
+  const common::InputFile opened(file);
+  std::string content(std::min<std::uint64_t>(opened.size(), kKindBytes), '\0');
+  opened.read(0, std::as_writable_bytes(std::span(content)));
   if (content.starts_with("PK")) return;
   const std::string kind = media::describe_file_kind(content);
   throw common::InputError(

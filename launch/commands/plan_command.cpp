@@ -53,7 +53,7 @@ runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFold
   });
   comm::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
   return {.devices = runtime::gather_devices(communicator, mine, model.config(),
-                                             workload_for(options, mine.device, threads), place.count),
+                                             workload_for(options, mine.device, threads)),
           .kind = mine.device,
           .remark = mine.remark};
 }
@@ -91,8 +91,8 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
 // with either when there are several ranks.
 void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
   std::optional<runtime::ModelFolder> model;
+  session::share_cores(communicator);
   comm::run_collectively(communicator, "opening the model", [&] {
-    session::share_cores(session::host_place(communicator));
     model.emplace(options.model, options.job.random_weights ? runtime::WeightOrigin::kRandom
                                                             : runtime::WeightOrigin::kFiles);
   });

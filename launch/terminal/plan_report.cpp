@@ -196,6 +196,7 @@ std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) 
       "\nGiB. encode, denoise, decode: the most that is taken in that phase; spare: what is left of what may "
       "be used\n";
   for (const partition::HostPlan& one : plan.hosts) {
+    if (one.predicted_bytes == 0) continue;  // of ranks on CPUs, whose memory stands in the table
     text += fmt::format("host memory{}: {}\n", one.host.empty() ? "" : " of " + common::visible(one.host),
                         common::format_bytes(one.predicted_bytes));
   }

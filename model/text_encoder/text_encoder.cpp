@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/index_select.h>
 
 #include "common/errors.h"
 #include "model/ops/attention.h"
@@ -11,6 +10,11 @@
 #include "model/ops/tiles.h"
 
 namespace layerpipe::model {
+namespace {
+
+constexpr const char* kEmbedding = "embed_tokens.weight";
+
+}  // namespace
 
 WeightStore language_model_scope(const WeightStore& text_encoder) {
   // "model.layers.0…" in the published checkpoints, "model.language_model.layers.0…" in files that newer
@@ -94,14 +98,13 @@ TextEncoder::TextEncoder(const WeightStore& store, const TextEncoderConfig& conf
     : config_(config), store_(language_model_scope(store)), layer_(config), layers_(layers) {
   common::ensure(0 <= layers.begin && layers.begin < layers.end && layers.end <= config.num_hidden_layers,
                  "a part of the text encoder holds no layer, or one that there is not");
-  if (layers.begin == 0)
-    embed_tokens_ = store_.get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size});
+  if (layers.begin == 0) store_.require(kEmbedding, {config.vocab_size, config.hidden_size});
   layer_weights_ = make_layers();
   if (layers.end == config.num_hidden_layers) norm_ = store_.get("norm.weight", {config.hidden_size});
 }
 
 at::Tensor TextEncoder::embed(std::span<const std::int64_t> token_ids) const {
-  common::ensure(embed_tokens_.defined(), "this part of the text encoder has no embedding");
+  common::ensure(layers_.begin == 0, "this part of the text encoder has no embedding");
   for (const std::int64_t id : token_ids) {
     if (id < 0 || id >= config_.vocab_size) {
       throw common::InputError("token id " + std::to_string(id) +
@@ -110,9 +113,7 @@ at::Tensor TextEncoder::embed(std::span<const std::int64_t> token_ids) const {
                                "Check that the tokenizer and the text encoder belong to the same model.");
     }
   }
-  const at::Tensor ids = at::empty({static_cast<std::int64_t>(token_ids.size())}, at::kLong);
-  std::copy(token_ids.begin(), token_ids.end(), ids.mutable_data_ptr<std::int64_t>());
-  return at::index_select(embed_tokens_, 0, ids).to(store_.device(), store_.compute_dtype());
+  return store_.get_rows(kEmbedding, {config_.vocab_size, config_.hidden_size}, token_ids);
 }
 
 void TextEncoder::forward_layers(const at::Tensor& hidden_states,

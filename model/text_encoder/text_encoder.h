@@ -51,12 +51,13 @@ class TextLayer {
   double eps_;
 };
 
-// Makes the weights of a part's layers available, after the embedding's and before the norm's are loaded.
+// Makes the weights of a part's layers available, after the embedding is looked up and before the norm's are
+// loaded.
 using MakeTextLayers = std::function<std::unique_ptr<BlockWeights<TextLayerWeights>>()>;
 
 // A run of the layers on one device, with the embedding when the first layer is among them and the final norm
-// when the last one is. Used by one thread. The embedding table stays in host memory, where a prompt's rows
-// are looked up.
+// when the last one is. Used by one thread. The embedding table stays in its file, from which a prompt's rows
+// are read.
 class TextEncoder {
  public:
   // All layers, held.
@@ -68,7 +69,7 @@ class TextEncoder {
               const MakeTextLayers& make_layers);
 
   // Needs the first layer's part: [tokens, hidden_size], compute dtype. Throws InputError for an id outside
-  // of the vocabulary.
+  // of the vocabulary, and as WeightStore::get_rows().
   at::Tensor embed(std::span<const std::int64_t> token_ids) const;
   // Changes hidden_states [tokens, hidden_size] in place, on a lease of one layer after the other.
   // `after_layer`, where there is one, is called after each, when its lease has ended.
@@ -83,7 +84,6 @@ class TextEncoder {
  private:
   TextEncoderConfig config_;
   WeightStore store_;
-  at::Tensor embed_tokens_;  // [vocab, hidden], storage dtype, host; of the first part
   TextLayer layer_;
   common::Range layers_;
   std::unique_ptr<BlockWeights<TextLayerWeights>> layer_weights_;

@@ -1,10 +1,9 @@
-#include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 
 #include <cmath>
+#include <string_view>
 
+#include "common/errors.h"
 #include "model/weights/tensor_source.h"
 
 namespace layerpipe::model {
@@ -45,32 +44,38 @@ Distribution distribution_of(const std::string& name, at::IntArrayRef shape) {
   return {0.0F, std::sqrt(3.0F / static_cast<float>(fan_in))};
 }
 
+// Fills `to` with the values from number `first` on: each is that of its number alone.
 template <typename T>
-void fill(T* data, std::int64_t count, std::uint64_t seed, Distribution distribution) {
-  constexpr std::int64_t kGrain = 1 << 16;
-  at::parallel_for(0, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::uint64_t bits = mix(seed + static_cast<std::uint64_t>(i) * kGolden);
-      const float unit = static_cast<float>(bits >> 40) * 0x1p-23F - 1.0F;  // -1 … 1
-      data[i] = static_cast<T>(distribution.center + distribution.half_width * unit);
-    }
-  });
+void fill(std::span<std::byte> to, std::int64_t first, std::uint64_t seed, Distribution distribution) {
+  constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
+  auto* const data = reinterpret_cast<T*>(to.data());
+  for (std::size_t i = 0; i < to.size() / sizeof(T); ++i) {
+    const std::uint64_t number = static_cast<std::uint64_t>(first) + i;
+    const std::uint64_t bits = mix(seed + number * kGolden);
+    const float unit = static_cast<float>(bits >> 40) * 0x1p-23F - 1.0F;  // -1 … 1
+    data[i] = static_cast<T>(distribution.center + distribution.half_width * unit);
+  }
 }
 
 }  // namespace
 
-at::Tensor RandomTensorSource::read(const std::string& name, at::IntArrayRef shape) const {
+void RandomTensorSource::read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
+                                    std::span<std::byte> to) const {
   const std::uint64_t seed = mix(hash_name(component_ + "/" + name));
   const Distribution distribution = distribution_of(name, shape);
-  if (storage_dtype_ == at::kBFloat16) {
-    at::Tensor tensor = at::empty(shape, at::kBFloat16);
-    fill(tensor.mutable_data_ptr<at::BFloat16>(), tensor.numel(), seed, distribution);
-    return tensor;
+  const std::int64_t first = begin / static_cast<std::int64_t>(c10::elementSize(storage_dtype_));
+  switch (storage_dtype_) {
+    case at::kBFloat16:
+      return fill<at::BFloat16>(to, first, seed, distribution);
+    case at::kHalf:
+      return fill<at::Half>(to, first, seed, distribution);
+    case at::kFloat:
+      return fill<float>(to, first, seed, distribution);
+    case at::kDouble:
+      return fill<double>(to, first, seed, distribution);
+    default:
+      throw common::InternalError("there are no random weights of this dtype");
   }
-  at::Tensor tensor = at::empty(shape, at::kFloat);
-  fill(tensor.mutable_data_ptr<float>(), tensor.numel(), seed, distribution);
-  return tensor.to(storage_dtype_);
 }
 
 }  // namespace layerpipe::model

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,7 @@
 #include <optional>
 
 #include "common/errors.h"
+#include "common/files.h"
 #include "model/json_fields.h"
 
 namespace layerpipe::model {
@@ -82,22 +82,9 @@ std::optional<std::uint64_t> byte_count(const std::vector<std::int64_t>& shape, 
   return std::count(shape.begin(), shape.end(), 0) != 0 ? 0 : static_cast<std::uint64_t>(count);
 }
 
-nlohmann::json parse_json_header(std::span<const std::byte> bytes, const std::string& file,
-                                 std::uint64_t& data_begin) {
-  std::uint64_t length = 0;
-  if (bytes.size() < kHeaderLengthBytes) refuse(file, "is too short to be a safetensors file");
-  std::memcpy(&length, bytes.data(), sizeof length);
-  if (length > kLargestHeader) {
-    refuse(file,
-           "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
-  }
-  if (length > bytes.size() - kHeaderLengthBytes) {
-    refuse(file, "is cut short: the header needs " + std::to_string(length) + " bytes, the file has " +
-                     std::to_string(bytes.size()) + " in all");
-  }
-  data_begin = kHeaderLengthBytes + length;
+nlohmann::json parse_json_header(std::span<const std::byte> bytes, const std::string& file) {
   const char* text = reinterpret_cast<const char*>(bytes.data()) + kHeaderLengthBytes;
-  auto header = parse_json({text, length}, file + ": its header");
+  auto header = parse_json({text, bytes.size() - kHeaderLengthBytes}, file + ": its header");
   if (!header.is_object()) refuse(file, "its header is not a JSON object");
   return header;
 }
@@ -166,11 +153,52 @@ void check_layout(const std::string& path, const std::map<std::string, TensorInf
     refuse(path, std::to_string(file_size - position) + " bytes behind the last tensor");
 }
 
+// To be called behind every read. Another file in its place is no mistake of the bytes, but of what the run
+// would say that it was made from.
+void check_unchanged(const common::InputFile& file) {
+  constexpr const char* kLeaveAlone = "Leave the file alone while it is in use, and start again.";
+  if (file.was_written_to()) {
+    throw common::InputError(file.path().string() + " has changed since its header was read", kLeaveAlone);
+  }
+  if (file.was_replaced()) {
+    throw common::InputError(
+        file.path().string() + " has been replaced by another file since its header was read", kLeaveAlone);
+  }
+}
+
+SafetensorsHeader read_header(const common::InputFile& file) {
+  const std::string name = file.path().string();
+  std::vector<std::byte> start(std::min(file.size(), kHeaderLengthBytes));
+  file.read(0, start, "its header");
+  start.resize(safetensors_header_end(start, file.size(), name));
+  file.read(0, start, "its header");
+  check_unchanged(file);
+  return parse_safetensors_header(start, file.size(), name);
+}
+
 }  // namespace
 
-SafetensorsHeader parse_safetensors_header(std::span<const std::byte> bytes, const std::string& name) {
-  std::uint64_t data_begin = 0;
-  const nlohmann::json json = parse_json_header(bytes, name, data_begin);
+std::uint64_t safetensors_header_end(std::span<const std::byte> start, std::uint64_t file_size,
+                                     const std::string& name) {
+  std::uint64_t length = 0;
+  if (start.size() < kHeaderLengthBytes) refuse(name, "is too short to be a safetensors file");
+  std::memcpy(&length, start.data(), sizeof length);
+  if (length > kLargestHeader) {
+    refuse(name,
+           "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
+  }
+  if (length > file_size - kHeaderLengthBytes) {
+    refuse(name, "is cut short: the header needs " + std::to_string(length) + " bytes, the file has " +
+                     std::to_string(file_size) + " in all");
+  }
+  return kHeaderLengthBytes + length;
+}
+
+SafetensorsHeader parse_safetensors_header(std::span<const std::byte> start, std::uint64_t file_size,
+                                           const std::string& name) {
+  const std::uint64_t data_begin = safetensors_header_end(start, file_size, name);
+  common::ensure(start.size() >= data_begin, "a part of a safetensors header is to be parsed");
+  const nlohmann::json json = parse_json_header(start.first(data_begin), name);
   SafetensorsHeader header;
   for (const auto& [key, entry] : json.items()) {
     if (key == "__metadata__") {
@@ -178,30 +206,30 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> bytes, con
       for (const auto& [field, value] : entry.items())
         header.metadata[field] = value.is_string() ? value.get<std::string>() : value.dump();
     } else {
-      header.tensors.emplace(key, parse_entry(name, key, entry, data_begin, bytes.size()));
+      header.tensors.emplace(key, parse_entry(name, key, entry, data_begin, file_size));
     }
   }
-  check_layout(name, header.tensors, data_begin, bytes.size());
+  check_layout(name, header.tensors, data_begin, file_size);
   return header;
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : file_(std::make_shared<const common::MappedFile>(path)),
-      header_(parse_safetensors_header(file_->bytes(), path.string())) {}
+    : file_(path), header_(read_header(file_)) {}
 
-at::Tensor SafetensorsFile::view(const std::string& name) const {
+void SafetensorsFile::read_bytes(const std::string& name, std::uint64_t begin,
+                                 std::span<std::byte> to) const {
   const TensorInfo& info = header_.tensors.at(name);
-  if (info.bytes() == 0) return at::empty(info.shape, at::TensorOptions().dtype(info.storage_dtype));
-  const std::byte* data = file_->bytes().data() + info.begin;
-  if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(info.storage_dtype) != 0) {
-    at::Tensor copy = at::empty(info.shape, at::TensorOptions().dtype(info.storage_dtype));
-    std::memcpy(copy.mutable_data_ptr(), data, info.bytes());
-    return copy;
-  }
-  // from_blob takes a pointer to non-const; nothing writes through a weight.
-  return at::from_blob(
-      const_cast<std::byte*>(data), info.shape, [keep_alive = file_](void*) {},
-      at::TensorOptions().dtype(info.storage_dtype));
+  common::ensure(begin <= info.bytes() && to.size() <= info.bytes() - begin,
+                 "more is to be read of a tensor than it has");
+  file_.read(info.begin + begin, to, "tensor " + shown(name));
+  check_unchanged(file_);
+}
+
+at::Tensor SafetensorsFile::read(const std::string& name) const {
+  const TensorInfo& info = header_.tensors.at(name);
+  const at::Tensor tensor = at::empty(info.shape, at::TensorOptions().dtype(info.storage_dtype));
+  read_bytes(name, 0, {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()});
+  return tensor;
 }
 
 struct SafetensorsSource::LazyFile {
@@ -278,8 +306,9 @@ at::ScalarType SafetensorsSource::storage_dtype(const std::string& name, at::Int
   return open_checked(name, shape).tensors().at(name).storage_dtype;
 }
 
-at::Tensor SafetensorsSource::read(const std::string& name, at::IntArrayRef shape) const {
-  return open_checked(name, shape).view(name);
+void SafetensorsSource::read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
+                                   std::span<std::byte> to) const {
+  open_checked(name, shape).read_bytes(name, static_cast<std::uint64_t>(begin), to);
 }
 
 std::map<std::string, TensorInfo> SafetensorsSource::tensors() const {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "common/files.h"
+#include "common/input_file.h"
 #include "model/weights/tensor_source.h"
 
 namespace layerpipe::model {
@@ -32,26 +32,36 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-// The header of the file that is `bytes`, checked whole: JSON, known dtypes, sizes that agree with the
-// shapes, offsets inside the file that neither overlap nor leave holes. Throws InputError naming the tensor,
-// and the file by `name`.
-SafetensorsHeader parse_safetensors_header(std::span<const std::byte> bytes, const std::string& name);
+// How many bytes of a file of `file_size` its header takes with its length, which the file begins with: `start`
+// has that, or all of a file that is too short for it. Throws InputError when it cannot be a header's.
+std::uint64_t safetensors_header_end(std::span<const std::byte> start, std::uint64_t file_size,
+                                     const std::string& name);
 
-// One file, mapped. Throws InputError as parse_safetensors_header when it is opened.
+// The header of a file of `file_size` bytes that begins with `start`, which holds all of the header, checked
+// whole: JSON, known dtypes, sizes that agree with the shapes, offsets inside the file that neither overlap
+// nor leave holes. Throws InputError naming the tensor, and the file by `name`.
+SafetensorsHeader parse_safetensors_header(std::span<const std::byte> start, std::uint64_t file_size,
+                                           const std::string& name);
+
+// One file, held open. Throws InputError as parse_safetensors_header when it is opened. Several threads may
+// use it at once.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::map<std::string, TensorInfo>& tensors() const noexcept { return header_.tensors; }
   const std::map<std::string, std::string>& metadata() const noexcept { return header_.metadata; }
-  const std::filesystem::path& path() const noexcept { return file_->path(); }
+  const std::filesystem::path& path() const noexcept { return file_.path(); }
 
-  // A read-only view of the mapped bytes; the tensor keeps the mapping alive. Bytes that are not aligned to
-  // their dtype, which the format allows, are copied.
-  at::Tensor view(const std::string& name) const;
+  // Fills `to` with bytes of a tensor that is there, from its number `begin` on. Throws InputError that names
+  // file and tensor when they cannot be read, or the file has changed since its header was read.
+  void read_bytes(const std::string& name, std::uint64_t begin, std::span<std::byte> to) const;
+
+  // A whole tensor that is there, in host memory of its own. Throws as read_bytes().
+  at::Tensor read(const std::string& name) const;
 
  private:
-  std::shared_ptr<const common::MappedFile> file_;
+  common::InputFile file_;
   SafetensorsHeader header_;
 };
 
@@ -65,7 +75,8 @@ class SafetensorsSource : public TensorSource {
   bool contains(const std::string& name) const override { return file_of_.contains(name); }
   // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
   at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override;
-  at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
+  void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
+                  std::span<std::byte> to) const override;
   bool reads_files() const noexcept override { return true; }
   std::string where(const std::string& name) const override { return open(name).path().string(); }
 

@@ -3,13 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <map>
-#include <memory>
+#include <functional>
+#include <span>
 #include <string>
-#include <string_view>
-#include <vector>
+#include <utility>
 
 namespace layerpipe::model {
 
@@ -20,21 +19,32 @@ class TensorSource {
 
   virtual bool contains(const std::string& name) const = 0;
 
-  // The dtype that the tensor `name` has where it comes from, whatever is computed in. Throws what read()
-  // would throw; reads no data.
+  // The dtype that the tensor `name`, which has to have `shape`, has where it comes from, whatever is computed
+  // in. Throws InputError naming the tensor and its file when it is absent or has another shape; reads no
+  // data.
   virtual at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const = 0;
 
-  // The tensor `name`, which has to have `shape`. It lies in host memory in its storage dtype and may
-  // be a read-only view of a mapped file, kept alive by the tensor. Throws InputError naming the tensor and
-  // its file when it is absent or has another shape.
-  virtual at::Tensor read(const std::string& name, at::IntArrayRef shape) const = 0;
+  // Fills `to` with the tensor's bytes from number `begin` on, as it lies in rows in its storage dtype; both
+  // ends are those of an element. Throws as storage_dtype(), and InputError naming both when the file cannot
+  // be read, or has changed since its header was read.
+  virtual void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
+                          std::span<std::byte> to) const = 0;
 
-  // Whether read() gives views of mapped files: these take no memory of their own, and may hold anything.
+  // The whole tensor, in host memory of its own, in its storage dtype. Reads by several threads. Throws as
+  // read_bytes().
+  at::Tensor read(const std::string& name, at::IntArrayRef shape) const;
+
+  // Whether what is read comes from files, which may hold anything.
   virtual bool reads_files() const noexcept = 0;
 
   // What messages call the place of a tensor that is there: its file, or "random weights".
   virtual std::string where(const std::string& name) const = 0;
 };
+
+// Calls `read` with all parts of `to`, each with the number of its first byte, by several threads at once: each
+// part is read into a processor's cache of its own. Ends of parts are those of elements of any dtype.
+void read_in_parts(std::span<std::byte> to,
+                   const std::function<void(std::int64_t begin, std::span<std::byte> part)>& read);
 
 // Deterministic random weights: the values depend on the component, the tensor's name and its shape alone,
 // not on the device, the number of threads or the order of reads. Scales are those of a freshly initialised
@@ -46,7 +56,8 @@ class RandomTensorSource : public TensorSource {
       : component_(std::move(component)), storage_dtype_(storage_dtype) {}
   bool contains(const std::string&) const override { return true; }
   at::ScalarType storage_dtype(const std::string&, at::IntArrayRef) const override { return storage_dtype_; }
-  at::Tensor read(const std::string& name, at::IntArrayRef shape) const override;
+  void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
+                  std::span<std::byte> to) const override;
   bool reads_files() const noexcept override { return false; }
   std::string where(const std::string&) const override { return "random weights"; }
 

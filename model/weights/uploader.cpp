@@ -1,15 +1,13 @@
 #include "model/weights/uploader.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
-#include <cstring>
 
-#include "common/errors.h"
+#include "model/weights/tensor_source.h"
 
 namespace layerpipe::model {
 namespace {
@@ -17,15 +15,6 @@ namespace {
 constexpr std::int64_t kSlotBytes = 16 << 20;
 // Less than this is quicker to copy than to stage.
 constexpr std::int64_t kStagedFrom = 1 << 20;
-// What one thread copies at a time: large enough to be worth its start.
-constexpr std::int64_t kGrain = 1 << 20;
-
-void copy_in_parallel(std::byte* to, const std::byte* from, std::int64_t bytes) {
-  at::parallel_for(0, bytes, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
-  });
-}
-
 }  // namespace
 
 Uploader::Uploader(at::Device device)
@@ -44,19 +33,27 @@ Uploader::Slot& Uploader::next_slot() {
   return slot;
 }
 
-at::Tensor Uploader::copy(const at::Tensor& host) {
-  common::ensure(host.is_cpu() && host.is_contiguous(), "an upload needs contiguous host memory");
-  const auto bytes = static_cast<std::int64_t>(host.nbytes());
-  if (bytes < kStagedFrom) return host.to(device_);
-  const at::Tensor result = at::empty(host.sizes(), host.options().device(device_));
+at::Tensor Uploader::upload(at::IntArrayRef shape, at::ScalarType dtype, const ReadBytes& read) {
+  const auto options = at::TensorOptions().dtype(dtype);
+  const auto read_into = [&](const at::Tensor& host, std::int64_t begin, std::int64_t count) {
+    const std::span to(static_cast<std::byte*>(host.mutable_data_ptr()), static_cast<std::size_t>(count));
+    read_in_parts(to,
+                  [&](std::int64_t first, std::span<std::byte> part) { read(begin + first, part); });
+  };
+  const at::Tensor result = at::empty(shape, options.device(device_));
+  const auto bytes = static_cast<std::int64_t>(result.nbytes());
+  if (bytes < kStagedFrom) {
+    const at::Tensor host = at::empty(shape, options);
+    read_into(host, 0, bytes);
+    return result.copy_(host);
+  }
   const at::Tensor target = result.view({-1}).view(at::kByte);
-  const auto* source = static_cast<const std::byte*>(host.const_data_ptr());
   const c10::impl::VirtualGuardImpl guard(device_.type());
   const c10::Stream stream = guard.getStream(device_);
   for (std::int64_t begin = 0; begin < bytes; begin += kSlotBytes) {
     const std::int64_t count = std::min(kSlotBytes, bytes - begin);
     Slot& slot = next_slot();
-    copy_in_parallel(static_cast<std::byte*>(slot.buffer.mutable_data_ptr()), source + begin, count);
+    read_into(slot.buffer, begin, count);
     target.narrow(0, begin, count).copy_(slot.buffer.narrow(0, 0, count), /*non_blocking=*/true);
     slot.emptied.record(stream);
   }

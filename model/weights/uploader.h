@@ -1,4 +1,4 @@
-// Copies from host memory to a GPU at the speed of the bus.
+// Copies from files to a GPU at the speed of the bus.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,6 +6,9 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
 
 namespace layerpipe::model {
 
@@ -16,9 +19,12 @@ class Uploader {
  public:
   explicit Uploader(at::Device device);
 
-  // A copy of `host` (contiguous, in host memory) on the device, in the same dtype, ready for what the
-  // calling thread enqueues next on the device's current stream.
-  at::Tensor copy(const at::Tensor& host);
+  // Fills `to` with the bytes of a tensor from number `begin` on. Called by several threads at once.
+  using ReadBytes = std::function<void(std::int64_t begin, std::span<std::byte> to)>;
+
+  // A contiguous tensor on the device, of the bytes that `read` gives, ready for what the calling thread
+  // enqueues next on the device's current stream. What `read` throws passes.
+  at::Tensor upload(at::IntArrayRef shape, at::ScalarType dtype, const ReadBytes& read);
 
  private:
   struct Slot {

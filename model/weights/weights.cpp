@@ -41,6 +41,10 @@ bool is_finite(const at::Tensor& x) {
   return std::isfinite(x.sum(at::kFloat).item<float>()) || at::isfinite(x).all().item<bool>();
 }
 
+std::span<std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
+}
+
 }  // namespace
 
 WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device device,
@@ -70,43 +74,80 @@ WeightStore WeightStore::scope(const std::string& part, std::int64_t index) cons
   return scope(part + "." + std::to_string(index));
 }
 
-void WeightStore::tell(std::uint64_t bytes, at::ScalarType storage_dtype) const {
-  if (!listener_) return;
-  const bool is_view = source_->reads_files() && device_.is_cpu() && storage_dtype == compute_dtype_;
-  listener_(is_view ? 0 : bytes);
+bool WeightStore::is_damaged(const at::Tensor& tensor) const {
+  return source_->reads_files() && !is_finite(tensor);
 }
 
-void WeightStore::check_finite(const std::string& full_name, const at::Tensor& tensor) const {
-  if (!source_->reads_files() || is_finite(tensor)) return;
+void WeightStore::refuse_values(const std::string& full_name) const {
   throw common::InputError(
       source_->where(full_name) + ": tensor \"" + full_name + "\" holds values that are not finite numbers",
       "The file is damaged; copy or download it again.");
 }
 
-at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) const {
-  const std::string full_name = prefix_ + name;
-  if (is_dry_run_) {
-    const at::ScalarType storage_dtype = source_->storage_dtype(full_name, shape);
-    const at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(compute_dtype_).device(at::kMeta));
-    tell(tensor.nbytes(), storage_dtype);
-    return tensor;
-  }
-  const at::Tensor stored = source_->read(full_name, shape);
-  const at::Tensor tensor = (uploader_ ? uploader_->copy(stored) : stored).to(compute_dtype_);
-  check_finite(full_name, tensor);
-  tell(tensor.nbytes(), stored.scalar_type());
+at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const {
+  const at::ScalarType storage_dtype = source_->storage_dtype(full_name, shape);
+  const at::Tensor result = at::empty(shape, at::TensorOptions().dtype(compute_dtype_));
+  const at::Tensor elements = result.view({-1});
+  const auto size = static_cast<std::int64_t>(c10::elementSize(compute_dtype_));
+  std::atomic<bool> damaged{false};
+  // Each part is converted and looked at while it lies in the cache.
+  read_in_parts(bytes_of(result), [&](std::int64_t begin, std::span<std::byte> part) {
+    const at::Tensor there =
+        elements.narrow(0, begin / size, static_cast<std::int64_t>(part.size()) / size);
+    if (storage_dtype == compute_dtype_) {
+      source_->read_bytes(full_name, shape, begin, part);
+    } else {
+      const at::Tensor stored = at::empty({there.numel()}, at::TensorOptions().dtype(storage_dtype));
+      source_->read_bytes(full_name, shape, begin / size * static_cast<std::int64_t>(stored.element_size()),
+                          bytes_of(stored));
+      there.copy_(stored);
+    }
+    if (is_damaged(there)) damaged = true;
+  });
+  if (damaged) refuse_values(full_name);
+  return result;
+}
+
+at::Tensor WeightStore::read_to_device(const std::string& full_name, at::IntArrayRef shape) const {
+  const auto read = [&](std::int64_t begin, std::span<std::byte> to) {
+    source_->read_bytes(full_name, shape, begin, to);
+  };
+  const at::Tensor tensor =
+      uploader_->upload(shape, source_->storage_dtype(full_name, shape), read).to(compute_dtype_);
+  if (is_damaged(tensor)) refuse_values(full_name);
   return tensor;
 }
 
-at::Tensor WeightStore::get_on_host(const std::string& name, at::IntArrayRef shape) const {
+at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) const {
   const std::string full_name = prefix_ + name;
+  at::Tensor tensor;
   if (is_dry_run_) {
-    const at::ScalarType storage_dtype = source_->storage_dtype(full_name, shape);
-    return at::empty(shape, at::TensorOptions().dtype(storage_dtype).device(at::kMeta));
+    require(name, shape);
+    tensor = at::empty(shape, at::TensorOptions().dtype(compute_dtype_).device(at::kMeta));
+  } else {
+    tensor = uploader_ ? read_to_device(full_name, shape) : read_on_cpu(full_name, shape);
   }
-  const at::Tensor tensor = source_->read(full_name, shape);
-  check_finite(full_name, tensor);
+  if (listener_) listener_(tensor.nbytes());
   return tensor;
+}
+
+void WeightStore::require(const std::string& name, at::IntArrayRef shape) const {
+  source_->storage_dtype(prefix_ + name, shape);
+}
+
+at::Tensor WeightStore::get_rows(const std::string& name, at::IntArrayRef shape,
+                                 std::span<const std::int64_t> numbers) const {
+  const std::string full_name = prefix_ + name;
+  const auto count = static_cast<std::int64_t>(numbers.size());
+  const at::Tensor rows = at::empty({count, shape[1]}, at::TensorOptions().dtype(source_->storage_dtype(full_name, shape)));
+  const std::span<std::byte> to = bytes_of(rows);
+  const std::size_t row_bytes = numbers.empty() ? 0 : to.size() / numbers.size();
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    source_->read_bytes(full_name, shape, numbers[i] * static_cast<std::int64_t>(row_bytes),
+                        to.subspan(i * row_bytes, row_bytes));
+  }
+  if (is_damaged(rows)) refuse_values(full_name);
+  return rows.to(device_, compute_dtype_);
 }
 
 ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "model/ops/linear.h"
@@ -18,13 +19,12 @@
 namespace layerpipe::model {
 
 // Told how many bytes of the device's memory a tensor takes, once it is there, by the thread that asked for
-// it. (None for what is used where it lies: views of mapped files, and tables in host memory.) What it throws
-// ends the loading.
+// it. What it throws ends the loading.
 using LoadListener = std::function<void(std::uint64_t bytes)>;
 
-// A view of a TensorSource below a prefix. Cheap to copy. Reading converts: a tensor whose storage
-// dtype is not the compute dtype, or that lies in host memory while the device is a GPU, is copied; one that
-// is already right is a view of the mapped file. Used by one thread.
+// A view of a TensorSource below a prefix. Cheap to copy. Reading converts from the storage dtype to the compute
+// dtype, piece by piece, so that on a CPU it takes no more than the result and a MiB for each thread. Used by
+// one thread, which has the work done by several.
 class WeightStore {
  public:
   WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType compute_dtype,
@@ -46,18 +46,25 @@ class WeightStore {
   // shape is another, or its file holds values that are not finite numbers.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
-  // The same, left in host memory in its storage dtype, whatever the device: for tables of which
-  // single rows are used.
-  at::Tensor get_on_host(const std::string& name, at::IntArrayRef shape) const;
+  // Throws as get() when the tensor is absent or its shape is another; reads no data.
+  void require(const std::string& name, at::IntArrayRef shape) const;
+
+  // Rows of a table of which single ones are used, [numbers.size(), columns]: only they are read, so that the
+  // table itself takes no memory. `shape` is [rows, columns], and every number one of a row. Throws as get();
+  // values of other rows are not looked at.
+  at::Tensor get_rows(const std::string& name, at::IntArrayRef shape,
+                      std::span<const std::int64_t> numbers) const;
 
   // The device on which the network computes; "meta" in a dry run.
   at::Device device() const noexcept { return is_dry_run_ ? at::Device(at::kMeta) : device_; }
   at::ScalarType compute_dtype() const noexcept { return compute_dtype_; }
 
  private:
-  void check_finite(const std::string& full_name, const at::Tensor& tensor) const;
-  // Tells the listener of a tensor that takes `bytes` in the compute dtype.
-  void tell(std::uint64_t bytes, at::ScalarType storage_dtype) const;
+  at::Tensor read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const;
+  at::Tensor read_to_device(const std::string& full_name, at::IntArrayRef shape) const;
+  // Whether its values are to be looked at, since they may be anything, and are not finite numbers.
+  bool is_damaged(const at::Tensor& tensor) const;
+  [[noreturn]] void refuse_values(const std::string& full_name) const;
 
   std::shared_ptr<const TensorSource> source_;
   at::Device device_;

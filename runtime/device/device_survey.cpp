@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/host_memory.h"
 #include "runtime/device/memory.h"
 #include "runtime/device/overhead.h"
 
@@ -27,7 +28,9 @@ partition::DeviceInfo survey(const DeviceFacts& device, int rank) {
           .host = host_name(),
           .name = device.name,
           .total_bytes = memory.total,
-          .free_bytes = free};
+          .free_bytes = free,
+          .memory_limit =
+              common::limit_text({.id = {}, .cgroup = memory.cgroup, .total = memory.total, .free = free})};
 }
 
 Survey survey_machine() {

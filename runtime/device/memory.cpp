@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "common/host_memory.h"
+
 namespace layerpipe::runtime {
 namespace {
 
@@ -27,10 +29,12 @@ std::uint64_t read_kibibytes(const char* file, const std::string& key) {
 }
 
 MemoryUse use_of_machine() {
-  return {.total = read_kibibytes("/proc/meminfo", "MemTotal"),
-          .free = read_kibibytes("/proc/meminfo", "MemAvailable"),
+  const common::MemoryPool pool = common::memory_left();
+  return {.total = pool.total,
+          .free = pool.free,
           .in_use = read_kibibytes("/proc/self/status", "VmRSS"),
-          .peak = read_kibibytes("/proc/self/status", "VmHWM")};
+          .peak = read_kibibytes("/proc/self/status", "VmHWM"),
+          .cgroup = pool.cgroup};
 }
 
 // LibTorch knows nothing of a GPU's memory before it has begun to use the GPU.
@@ -50,7 +54,8 @@ MemoryUse memory_use(const at::Device& device) {
   return {.total = total,
           .free = free + (reserved - allocated),
           .in_use = reserved,
-          .peak = static_cast<std::uint64_t>(stats.reserved_bytes[kAllSizes].peak)};
+          .peak = static_cast<std::uint64_t>(stats.reserved_bytes[kAllSizes].peak),
+          .cgroup = {}};
 }
 
 void reset_peak(const at::Device& device) {

@@ -46,10 +46,10 @@ bool NetworkSet::load(partition::Network network, const LoadListener& listener) 
   const Slot& wanted = slot(network);
   if (!wanted.has_part || wanted.is_loaded()) return false;
   std::uint64_t done = 0;
-  if (wanted.weight_bytes > 0) listener(network, done, wanted.weight_bytes);
+  listener(network, done, wanted.weight_bytes);
   wanted.build({model_.source(network), device_, compute_dtype_, [&](std::uint64_t bytes) {
                   done += bytes;
-                  if (bytes > 0) listener(network, done, wanted.weight_bytes);
+                  listener(network, done, wanted.weight_bytes);
                 }});
   return true;
 }

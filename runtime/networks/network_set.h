@@ -30,7 +30,7 @@ class NetworkSet {
 
   // Whether this rank has a part of the network.
   bool has(partition::Network network) const { return slot(network).has_part; }
-  // Memory that its part takes on the device, in bytes. None for what is used where it is mapped.
+  // Memory that its part takes on the device, in bytes.
   std::uint64_t weight_bytes(partition::Network network) const { return slot(network).weight_bytes; }
 
   // Loads this rank's part of a network, unless it is there or there is none; whether it did. Throws

@@ -123,14 +123,8 @@ partition::VaeCost vae_cost(const ModelFolder& model, const CostWorkload& worklo
   return cost;
 }
 
-partition::OverheadCost overhead_cost(const ModelFolder& model, const CostWorkload& workload) {
-  const model::TextEncoderConfig& config = model.config().text_encoder;
-  const auto dry_run = model::WeightStore::dry_run(model.source(partition::Network::kTextEncoder),
-                                                   workload.device, workload.dtype);
+partition::OverheadCost overhead_cost(const CostWorkload& workload) {
   partition::OverheadCost cost;
-  cost.host_shared_bytes = language_model_scope(dry_run)
-                               .get_on_host("embed_tokens.weight", {config.vocab_size, config.hidden_size})
-                               .nbytes();
   if (workload.device.is_cpu()) return cost;
   cost.context_bytes = first_use_bytes(workload.device);
   if (workload.over_nccl) {
@@ -153,7 +147,7 @@ partition::ModelCost model_cost(const ModelFolder& model, const CostWorkload& wo
   return {.transformer = transformer_cost(model, workload, target),
           .text_encoder = text_encoder_cost(model, workload, target),
           .vae = vae_cost(model, workload, target),
-          .overhead = overhead_cost(model, workload)};
+          .overhead = overhead_cost(workload)};
 }
 
 }  // namespace layerpipe::runtime

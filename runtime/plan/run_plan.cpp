@@ -7,8 +7,10 @@
 #include "comm/agreement.h"
 #include "comm/wire.h"
 #include "common/errors.h"
+#include "common/host_memory.h"
 #include "runtime/device/calibration.h"
 #include "runtime/device/device_survey.h"
+#include "runtime/device/host_share.h"
 #include "runtime/request/prompt_list.h"
 #include "runtime/request/request_state.h"
 
@@ -21,6 +23,7 @@ std::vector<std::byte> write(const partition::DeviceInfo& device) {
   writer.text(device.name);
   writer.number(device.total_bytes);
   writer.number(device.free_bytes);
+  writer.text(device.memory_limit);
   writer.number(device.operations_per_second);
   return writer.take();
 }
@@ -31,9 +34,22 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
   device.name = reader.text();
   device.total_bytes = reader.number<std::uint64_t>();
   device.free_bytes = reader.number<std::uint64_t>();
+  device.memory_limit = reader.text();
   device.operations_per_second = reader.number<double>();
   reader.end();
   return device;
+}
+
+// Leaves this rank its part of what it shares with others.
+void share_memory(comm::Communicator& communicator, partition::DeviceInfo& mine) {
+  const std::vector<common::MemoryPool> pools = common::memory_pools();
+  std::vector<std::string> names;
+  for (const common::MemoryPool& pool : pools) names.push_back(pool.id);
+  const common::MemoryPool part =
+      smallest_part(pools, count_sharers(communicator, names, "counting who shares memory"));
+  mine.total_bytes = part.total;
+  mine.free_bytes = part.free;
+  mine.memory_limit = common::limit_text(part);
 }
 
 }  // namespace
@@ -77,9 +93,9 @@ partition::Workload workload_of(std::span<const Request> requests) {
 
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
                                                   const model::ModelConfig& config,
-                                                  const CostWorkload& workload, int ranks_on_host) {
+                                                  const CostWorkload& workload) {
   partition::DeviceInfo mine = survey(device, communicator.rank());
-  if (device.device.is_cpu()) mine.free_bytes /= static_cast<std::uint64_t>(ranks_on_host);
+  if (device.device.is_cpu()) share_memory(communicator, mine);
   communicator.now_doing("measuring the devices' speeds");
   communicator.barrier("measuring speeds");  // at the same time, as they will work
   // By the threads that this rank has; `workload` counts those of the rank with most.

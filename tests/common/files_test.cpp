@@ -147,22 +147,8 @@ TEST_F(FilesTest, RefusesAPipeAtOnce) {
   }
 }
 
-TEST_F(FilesTest, MapsWholeFile) {
-  write_file_atomically(folder_ / "a.bin", std::string_view("abc"));
-  MappedFile file(folder_ / "a.bin");
-  ASSERT_EQ(file.bytes().size(), 3u);
-  EXPECT_EQ(static_cast<char>(file.bytes()[2]), 'c');
-  MappedFile moved = std::move(file);
-  EXPECT_EQ(moved.bytes().size(), 3u);
-}
-
-TEST_F(FilesTest, MapsEmptyFile) {
-  write_file_atomically(folder_ / "empty", std::string_view(""));
-  EXPECT_TRUE(MappedFile(folder_ / "empty").bytes().empty());
-}
-
 TEST_F(FilesTest, RefusesFoldersAndMissingFilesByName) {
-  EXPECT_THROW(MappedFile{folder_}, InputError);
+  EXPECT_THROW(read_text_file(folder_), InputError);
   try {
     read_text_file(folder_ / "missing.json");
     FAIL() << "a missing file was read";

@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <string>
 
 #include "model/weights/safetensors.h"
@@ -30,7 +29,7 @@ class MemoryFile {
   int descriptor_;
 };
 
-// Looks at every byte of the tensor where it lies.
+// Looks at every byte of the tensor.
 void read(const at::Tensor& tensor, const model::TensorInfo& info) {
   layerpipe::common::ensure(tensor.nbytes() == info.bytes(), "a tensor has another size than its entry");
   const auto* bytes = static_cast<const unsigned char*>(tensor.const_data_ptr());
@@ -44,18 +43,11 @@ void read(const at::Tensor& tensor, const model::TensorInfo& info) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   layerpipe::testing::accept_or_refuse([&] {
-    const auto header = model::parse_safetensors_header(layerpipe::testing::bytes_of(data, size),
+    const auto header = model::parse_safetensors_header(layerpipe::testing::bytes_of(data, size), size,
                                                         layerpipe::testing::kInputName);
     const MemoryFile memory(data, size);
     const model::SafetensorsFile file(memory.path());
-    for (const auto& [name, info] : header.tensors) {
-      try {
-        read(file.view(name), info);
-      } catch (const layerpipe::common::InputError& error) {
-        // The only thing that is left to refuse.
-        layerpipe::common::ensure(std::strstr(error.what(), "is not aligned") != nullptr, error.what());
-      }
-    }
+    for (const auto& [name, info] : header.tensors) read(file.read(name), info);
   });
   return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/input_file.h"
 #include "media/bleed.h"
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
@@ -281,7 +282,7 @@ class Nest : public Export {
   }
   // The text of stack.xml with the names alone: "front (inner back) back", as a person reads it.
   std::string groups_in(const std::filesystem::path& ora) const {
-    const common::MappedFile file(ora);
+    const common::FileContent file(ora);
     const auto bytes = media::ZipReader(file.bytes(), ora.string()).read("stack.xml", 1 << 20);
     std::string xml(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     xml = xml.substr(xml.find("<stack>") + 7);

@@ -47,7 +47,7 @@ TEST(Plan, TableGoesToStdout) {
   EXPECT_THAT(outcome.out,
               HasSubstr("\n   1  localhost  imagined   12.00        1       1   31 %  resident "));
   EXPECT_THAT(outcome.out, HasSubstr("\n all                        36.00        2       2  100 % "));
-  EXPECT_THAT(outcome.out, HasSubstr("\nhost memory of localhost: 128.02 MiB\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nhost memory of localhost: 128.00 MiB\n"));
 }
 
 TEST(Plan, JsonHasTheKeysOfTheContract) {

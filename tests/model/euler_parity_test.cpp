@@ -15,7 +15,7 @@ class EulerParity : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EulerParity, StepsEqualThoseOfDiffusers) {
   const SafetensorsFile file(layerpipe::testing::test_data() / "parity" / "euler.safetensors");
-  const auto tensor = [&](const std::string& name) { return file.view(GetParam() + "." + name); };
+  const auto tensor = [&](const std::string& name) { return file.read(GetParam() + "." + name); };
   SchedulerConfig config;
   config.use_dynamic_shifting = true;
   config.shift_terminal = 0.02;

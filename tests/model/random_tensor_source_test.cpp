@@ -26,6 +26,17 @@ TEST(RandomTensorSource, DependsOnComponentAndNameAlone) {
   EXPECT_EQ(RandomTensorSource("vae", at::kFloat).where("anything"), "random weights");
 }
 
+TEST(RandomTensorSource, PartsAreThoseOfTheWhole) {
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kHalf, at::kFloat, at::kDouble}) {
+    const RandomTensorSource source("vae", dtype);
+    const at::Tensor whole = source.read("a.weight", {30, 10});
+    const at::Tensor part = at::empty({70}, at::TensorOptions().dtype(dtype));
+    source.read_bytes("a.weight", {30, 10}, 110 * static_cast<std::int64_t>(part.element_size()),
+                      {static_cast<std::byte*>(part.mutable_data_ptr()), part.nbytes()});
+    EXPECT_TRUE(at::equal(part, whole.view({-1}).narrow(0, 110, 70))) << dtype;
+  }
+}
+
 TEST(RandomTensorSource, ThreadsChangeNoBit) {
   // More values than one thread's share, and no multiple of it.
   const auto with_threads = [](int threads) {

@@ -1,4 +1,5 @@
 // A component's folder: one file, or shards with an index.
+#include "common/files.h"
 #include "model/weights/safetensors.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
@@ -47,6 +48,13 @@ TEST_F(SafetensorsSourceTest, ReadsShards) {
   const auto tensors = source.tensors();
   EXPECT_EQ(tensors.at("a").bytes(), 24U);
   EXPECT_EQ(tensors.at("b").shape, std::vector<std::int64_t>{4});
+}
+
+// Larger than what one thread reads at a time, and not of whole such parts.
+TEST_F(SafetensorsSourceTest, ReadsLargeTensorsInParts) {
+  const at::Tensor large = at::arange(3 * (1 << 18) + 5, at::kFloat);
+  write_safetensors(path("m.safetensors"), {{"a", large}});
+  EXPECT_TRUE(at::equal(open().read("a", large.sizes()), large));
 }
 
 TEST_F(SafetensorsSourceTest, OpensOnlyTheFilesThatAreNeeded) {

@@ -1,6 +1,12 @@
 // Reading and writing one safetensors file; tests/model/safetensors_source_test.cpp has the shards.
 #include "model/weights/safetensors.h"
 
+#include <array>
+#include <chrono>
+#include <fstream>
+#include <functional>
+
+#include "common/files.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 
@@ -49,10 +55,10 @@ TEST_F(SafetensorsTest, AllDtypesComeBack) {
   const SafetensorsFile file(file_);
   ASSERT_EQ(file.tensors().size(), tensors.size());
   for (const auto& [name, tensor] : tensors) {
-    const at::Tensor view = file.view(name);
-    EXPECT_EQ(view.scalar_type(), tensor.scalar_type()) << name;
-    EXPECT_EQ(view.sizes(), tensor.sizes()) << name;
-    EXPECT_EQ(bytes_of(view), bytes_of(tensor)) << name;
+    const at::Tensor read = file.read(name);
+    EXPECT_EQ(read.scalar_type(), tensor.scalar_type()) << name;
+    EXPECT_EQ(read.sizes(), tensor.sizes()) << name;
+    EXPECT_EQ(bytes_of(read), bytes_of(tensor)) << name;
   }
 }
 
@@ -62,18 +68,55 @@ TEST_F(SafetensorsTest, ShapesStridesAndMetadataComeBack) {
                     {{"empty", at::empty({0, 3})}, {"scalar", at::full({}, 2.5)}, {"strided", strided}},
                     {{"format", "pt"}});
   const SafetensorsFile file(file_);
-  EXPECT_EQ(file.view("empty").sizes(), at::IntArrayRef({0, 3}));
-  EXPECT_EQ(file.view("scalar").dim(), 0);
-  EXPECT_EQ(file.view("scalar").item<float>(), 2.5F);
-  EXPECT_TRUE(at::equal(file.view("strided"), strided));
+  EXPECT_EQ(file.read("empty").sizes(), at::IntArrayRef({0, 3}));
+  EXPECT_EQ(file.read("scalar").dim(), 0);
+  EXPECT_EQ(file.read("scalar").item<float>(), 2.5F);
+  EXPECT_TRUE(at::equal(file.read("strided"), strided));
   EXPECT_EQ(file.metadata(), (std::map<std::string, std::string>{{"format", "pt"}}));
 }
 
-TEST_F(SafetensorsTest, AViewOutlivesTheFile) {
+TEST_F(SafetensorsTest, ATensorOutlivesTheFile) {
   write_safetensors(file_, {{"a", at::arange(5, at::kLong)}});
-  const at::Tensor view = SafetensorsFile(file_).view("a");
+  const at::Tensor tensor = SafetensorsFile(file_).read("a");
   std::filesystem::remove(file_);
-  EXPECT_TRUE(at::equal(view, at::arange(5, at::kLong)));
+  EXPECT_TRUE(at::equal(tensor, at::arange(5, at::kLong)));
+}
+
+TEST_F(SafetensorsTest, ReadsPartsOfATensor) {
+  write_safetensors(file_, {{"a", at::arange(100, at::kLong)}, {"b", at::arange(3, at::kByte)}});
+  const SafetensorsFile file(file_);
+  std::array<std::int64_t, 3> numbers{};
+  file.read_bytes("a", 8 * 97, std::as_writable_bytes(std::span(numbers)));
+  EXPECT_EQ(numbers, (std::array<std::int64_t, 3>{97, 98, 99}));
+  EXPECT_THROW(file.read_bytes("a", 8 * 98, std::as_writable_bytes(std::span(numbers))), common::InternalError)
+      << "bytes of the tensor behind it were read";
+}
+
+// What others do to a file between the reading of its header and that of a tensor.
+TEST_F(SafetensorsTest, RefusesAFileThatChangedSinceItsHeaderWasRead) {
+  const auto refusal_after = [&](const std::function<void()>& change) {
+    write_safetensors(file_, {{"a", at::arange(500, at::kLong)}, {"b", at::arange(500, at::kLong)}});
+    std::filesystem::last_write_time(file_, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    const SafetensorsFile file(file_);
+    EXPECT_TRUE(at::equal(file.read("a"), at::arange(500, at::kLong)));
+    change();
+    return layerpipe::testing::refusal(file_.string(), [&] { file.read("b"); });
+  };
+  EXPECT_EQ(refusal_after([&] { std::filesystem::resize_file(file_, 5000); }),
+            "FILE has become shorter: it does not hold all of tensor \"b\"");
+  EXPECT_EQ(refusal_after([&] { std::filesystem::resize_file(file_, 0); }),
+            "FILE has become shorter: it does not hold all of tensor \"b\"");
+  const std::string changed = "FILE has changed since its header was read";
+  EXPECT_EQ(refusal_after([&] { std::filesystem::resize_file(file_, 20000); }), changed);
+  EXPECT_EQ(refusal_after([&] { std::ofstream(file_, std::ios::in) << "x"; }), changed);
+  // Only the part that is read lies in what is left.
+  EXPECT_EQ(refusal_after([&] { std::filesystem::resize_file(file_, std::filesystem::file_size(file_) + 1); }),
+            changed);
+  EXPECT_EQ(refusal_after([&] {
+              write_safetensors(file_, {{"a", at::zeros({500}, at::kLong)}, {"b", at::zeros({500}, at::kLong)}});
+            }),
+            "FILE has been replaced by another file since its header was read");
+  EXPECT_EQ(refusal_after([&] { std::filesystem::remove(file_); }), "accepted");
 }
 
 TEST_F(SafetensorsTest, ADtypeWithoutANameIsNotWritten) {
@@ -198,7 +241,7 @@ TEST_F(SafetensorsTest, ReadsDataThatIsNotAligned) {
     std::string header = R"({"a":{"dtype":"F32","shape":[5],"data_offsets":[0,20]}})";
     ASSERT_LE(header.size(), length);
     write(header, bytes_of(values), length);
-    const at::Tensor read = SafetensorsFile(file_).view("a");
+    const at::Tensor read = SafetensorsFile(file_).read("a");
     EXPECT_TRUE(at::equal(read, values)) << length;
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(read.const_data_ptr()) % 4, 0U) << length;
   }

@@ -13,9 +13,10 @@ class NamedWeights : public TensorSource {
   bool contains(const std::string& name) const override {
     return name.starts_with(prefix_) && !own_name(name).starts_with("language_model.");
   }
-  at::Tensor read(const std::string& name, at::IntArrayRef shape) const override {
+  void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
+                  std::span<std::byte> to) const override {
     if (!contains(name)) throw common::InputError("tensor \"" + name + "\" is missing");
-    return weights_.read(own_name(name), shape);
+    weights_.read_bytes(own_name(name), shape, begin, to);
   }
   at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override {
     return weights_.storage_dtype(own_name(name), shape);

@@ -36,11 +36,11 @@ class SmallScaleParity : public ::testing::TestWithParam<std::string> {
   }
 
   // A tensor of the scale under test.
-  at::Tensor scaled(const std::string& name) const { return file_.view(GetParam() + "." + name); }
+  at::Tensor scaled(const std::string& name) const { return file_.read(GetParam() + "." + name); }
   // A copy, for what is changed in place.
   at::Tensor input(const std::string& name) const { return scaled(name).clone(); }
 
-  at::Tensor conditioning() const { return at::silu(file_.view("temb")); }
+  at::Tensor conditioning() const { return at::silu(file_.read("temb")); }
 
   SafetensorsFile file_{layerpipe::testing::test_data() / "parity" / "small_scale.safetensors"};
   WeightStore store_{
@@ -110,8 +110,8 @@ INSTANTIATE_TEST_SUITE_P(Scales, SmallScaleParity, ::testing::Values("unit", "sm
 // compared on its own, since the long ones would hide the short.
 TEST(VaeNormParity, EqualsDiffusersForShortPixels) {
   const SafetensorsFile file(layerpipe::testing::test_data() / "parity" / "small_scale.safetensors");
-  const at::Tensor result = ops::channel_norm(file.view("vae_norm.in"), file.view("vae_norm.gamma"));
-  const at::Tensor& expected = file.view("vae_norm.out");
+  const at::Tensor result = ops::channel_norm(file.read("vae_norm.in"), file.read("vae_norm.gamma"));
+  const at::Tensor& expected = file.read("vae_norm.out");
   EXPECT_EQ(result.select(-1, 0).abs().max().item<float>(), 0.0F);
   EXPECT_EQ(expected.select(-1, 0).abs().max().item<float>(), 0.0F);
   for (std::int64_t pixel = 1; pixel < result.size(-1); ++pixel) {

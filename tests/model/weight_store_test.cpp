@@ -32,13 +32,13 @@ class WeightStoreTest : public ::testing::Test {
   std::string file_ = folder_.path() / "model.safetensors";
 };
 
-TEST_F(WeightStoreTest, ViewsTakeNoMemoryAndConversionsDo) {
+TEST_F(WeightStoreTest, TellsWhatTensorsTakeInTheComputeDtype) {
   const auto tensors = source({{"part.0.a", at::ones({3, 5})}});
   std::vector<std::uint64_t> told;
   const auto listener = [&](std::uint64_t bytes) { told.push_back(bytes); };
   WeightStore(tensors, at::kCPU, at::kFloat, listener).scope("part", 0).get("a", {3, 5});
   WeightStore(tensors, at::kCPU, at::kBFloat16, listener).scope("part", 0).get("a", {3, 5});
-  EXPECT_THAT(told, ::testing::ElementsAre(0, 30));
+  EXPECT_THAT(told, ::testing::ElementsAre(60, 30));
 }
 
 TEST_F(WeightStoreTest, ADryRunTellsTheSameAndReadsNothing) {
@@ -51,9 +51,9 @@ TEST_F(WeightStoreTest, ADryRunTellsTheSameAndReadsNothing) {
     EXPECT_EQ(a.scalar_type(), dtype);
     EXPECT_EQ(a.sizes(), at::IntArrayRef({3, 5}));
   }
-  // On a GPU everything is a copy; no GPU is needed to say so.
+  // No GPU is needed to say so.
   WeightStore::dry_run(tensors, at::Device(at::kCUDA, 0), at::kFloat, listener).get("a", {3, 5});
-  EXPECT_THAT(told, ::testing::ElementsAre(0, 30, 60));
+  EXPECT_THAT(told, ::testing::ElementsAre(60, 30, 60));
   const WeightStore store = WeightStore::dry_run(tensors, at::kCPU, at::kFloat);
   EXPECT_EQ(refusal(file_,
                     [&] {
@@ -61,11 +61,7 @@ TEST_F(WeightStoreTest, ADryRunTellsTheSameAndReadsNothing) {
                     }),
             "FILE: tensor \"a\" has shape [3, 5]; the config needs [5, 3]");
   EXPECT_EQ(refusal(folder_.path(), [&] { store.get("b", {5, 3}); }), "FILE: tensor \"b\" is missing");
-  EXPECT_EQ(refusal(folder_.path(),
-                    [&] {
-                      store.get_on_host("b", {5, 3});
-                    }),
-            "FILE: tensor \"b\" is missing");
+  EXPECT_EQ(refusal(folder_.path(), [&] { store.require("b", {5, 3}); }), "FILE: tensor \"b\" is missing");
 }
 
 TEST_F(WeightStoreTest, NetworksAreBuiltFromADryRunAsFromWeights) {
@@ -93,13 +89,55 @@ TEST_F(WeightStoreTest, LooksOnlyAtValuesOfFiles) {
   class NotFinite : public RandomTensorSource {
    public:
     NotFinite() : RandomTensorSource("vae", at::kFloat) {}
-    at::Tensor read(const std::string&, at::IntArrayRef shape) const override {
-      return at::full(shape, std::numeric_limits<float>::infinity());
+    void read_bytes(const std::string&, at::IntArrayRef, std::int64_t,
+                    std::span<std::byte> to) const override {
+      std::fill_n(reinterpret_cast<float*>(to.data()), to.size() / sizeof(float),
+                  std::numeric_limits<float>::infinity());
     }
   };
   const WeightStore store(std::make_shared<NotFinite>(), at::kCPU, at::kFloat);
   EXPECT_EQ(refusal("no file", [&] { store.get("a", {4}); }), "accepted");
-  EXPECT_EQ(refusal("no file", [&] { store.get_on_host("a", {4}); }), "accepted");
+  const std::vector<std::int64_t> rows{1};
+  EXPECT_EQ(refusal("no file", [&] { store.get_rows("a", {2, 4}, rows); }), "accepted");
+}
+
+// By parts of what one thread reads at a time, as at once.
+TEST_F(WeightStoreTest, ConvertsAsLibTorchDoes) {
+  const std::int64_t count = 3 * (1 << 18) + 5;
+  const at::Tensor values = at::arange(count, at::kDouble).sub(1000).div(3);
+  for (const at::ScalarType storage : {at::kBFloat16, at::kHalf, at::kFloat, at::kDouble}) {
+    const at::Tensor stored = values.clamp(-60000, 60000).to(storage);
+    const auto tensors = source({{"a", stored}});
+    for (const at::ScalarType compute : {at::kBFloat16, at::kFloat}) {
+      EXPECT_TRUE(at::equal(WeightStore(tensors, at::kCPU, compute).get("a", {count}), stored.to(compute)))
+          << storage << " to " << compute;
+    }
+  }
+}
+
+TEST_F(WeightStoreTest, ReadsSingleRowsOfATable) {
+  at::Tensor table = at::arange(28, at::kBFloat16).view({7, 4}).clone();
+  table[5][1] = std::numeric_limits<float>::infinity();
+  const WeightStore store(source({{"part.a", table}}), at::kCPU, at::kFloat);
+  const WeightStore part = store.scope("part");
+  const std::vector<std::int64_t> numbers{6, 0, 3, 3};
+  const at::Tensor rows = part.get_rows("a", {7, 4}, numbers);
+  EXPECT_EQ(rows.scalar_type(), at::kFloat);
+  EXPECT_EQ(rows.sizes(), at::IntArrayRef({4, 4}));
+  for (std::int64_t i = 0; i < 4; ++i)
+    EXPECT_TRUE(at::equal(rows[i], table[numbers[static_cast<std::size_t>(i)]].to(at::kFloat))) << i;
+  EXPECT_EQ(part.get_rows("a", {7, 4}, {}).sizes(), at::IntArrayRef({0, 4}));
+  const std::vector<std::int64_t> damaged{1, 5};
+  EXPECT_EQ(refusal(file_,
+                    [&] {
+                      part.get_rows("a", {7, 4}, damaged);
+                    }),
+            "FILE: tensor \"part.a\" holds values that are not finite numbers");
+  EXPECT_EQ(refusal(file_,
+                    [&] {
+                      part.get_rows("a", {4, 7}, numbers);
+                    }),
+            "FILE: tensor \"part.a\" has shape [7, 4]; the config needs [4, 7]");
 }
 
 TEST_F(WeightStoreTest, RefusesValuesThatAreNotFinite) {

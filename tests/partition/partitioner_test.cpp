@@ -155,6 +155,17 @@ TEST(Partitioner, SaysWhatIsMissingWhere) {
                           "free: 1.00 GiB are missing."));
 }
 
+TEST(Partitioner, SaysWhatLimitsTheMemory) {
+  std::vector<DeviceInfo> devices = devices_with({4 * kGiB, 4 * kGiB, 4 * kGiB});
+  devices[0].memory_limit = devices[2].memory_limit = "a cgroup limits the memory to 400.00 MiB (/job)";
+  const ModelCost cost = plain_model(6, 1);
+  EXPECT_THAT(make_plan(cost, devices, {}, kNoReserve).remarks,
+              ElementsAre("Ranks 0 and 2: a cgroup limits the memory to 400.00 MiB (/job)."));
+  devices[2].memory_limit = {};
+  EXPECT_THAT(make_plan(cost, devices, {}, kNoReserve).remarks,
+              ElementsAre("Rank 0: a cgroup limits the memory to 400.00 MiB (/job)."));
+}
+
 TEST(Partitioner, SaysHowMuchWouldDo) {
   ModelCost cost = plain_model(4, 2 * kGiB);
   cost.overhead.context_bytes = kGiB / 2;
@@ -162,16 +173,15 @@ TEST(Partitioner, SaysHowMuchWouldDo) {
   EXPECT_EQ(free_bytes_that_fit(plain_model(1, kMost), devices_with({1}), {}, {}), std::nullopt);
 }
 
-TEST(Partitioner, CountsHostMemoryOncePerHostAndPerRank) {
+TEST(Partitioner, CountsHostMemoryPerRank) {
   ModelCost cost = plain_model(4, 1);
   cost.overhead.host_bytes = 10;
-  cost.overhead.host_shared_bytes = 100;
   std::vector<DeviceInfo> devices = devices_with({10, 10, 10});
   devices[2].host = "node2";
   const Plan plan = make_plan(cost, devices, {}, kNoReserve);
   ASSERT_EQ(plan.hosts.size(), 2u);
-  EXPECT_EQ(plan.hosts[0].predicted_bytes, 120u);
-  EXPECT_EQ(plan.hosts[1].predicted_bytes, 110u);
+  EXPECT_EQ(plan.hosts[0].predicted_bytes, 20u);
+  EXPECT_EQ(plan.hosts[1].predicted_bytes, 10u);
 }
 
 // A model of the real one's size, and devices that nobody has. What takes longer than it should is stopped

@@ -52,8 +52,7 @@ ModelCost random_model(Draw& draw, std::int64_t blocks, std::int64_t text_layers
               .decode_tasks = draw.count(1, 64)};
   cost.overhead = {.context_bytes = draw.number(0, 100),
                    .channel_bytes = draw.number(0, 100),
-                   .host_bytes = draw.number(0, 100),
-                   .host_shared_bytes = draw.number(0, 100)};
+                   .host_bytes = draw.number(0, 100)};
   return cost;
 }
 

@@ -43,6 +43,16 @@ TEST(WritingMemory, IsAskedForTheLargestResult) {
     EXPECT_EQ(error.remedy(), "Close other programs, or leave out --original-size.");
   }
   EXPECT_NO_THROW(check_writing_memory({result_of(12000, 10000)}, {.total = 4 * kGiB, .free = 3 * kGiB}));
+  try {
+    check_writing_memory({result_of(12000, 10000)}, {.total = 4 * kGiB, .free = 2 * kGiB, .cgroup = "/job"});
+    FAIL() << "nothing was refused";
+  } catch (const common::DoesNotFitError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+        "GiB free");
+    EXPECT_EQ(error.remedy(), "Raise the cgroup's limit, or leave out --original-size.");
+  }
 }
 
 // Three layers of 16 × 8 pixels: a red one; nothing, over green; the left half blue, the right half clear

@@ -38,7 +38,7 @@ ParityCase load_parity_case(const std::string& name) {
   const auto json = nlohmann::json::parse(common::read_text_file(parity.folder / "case.json"));
   const model::SafetensorsFile file(parity.folder / "expected.safetensors");
   for (const auto& [key, info] : file.tensors()) {
-    at::Tensor tensor = file.view(key);
+    at::Tensor tensor = file.read(key);
     if (tensor.dim() == 3 && tensor.size(0) == 1) tensor = tensor.squeeze(0);
     parity.expected[key] = tensor;
   }

@@ -115,6 +115,26 @@ std::vector<RefusalCase> memory() {
        .cure = "Close other programs, or leave out --original-size.",
        .exit_code = 3,
        .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForTheLargestResult)"},
+      {.name = "OriginalSizeThatDoesNotFitIntoACgroup",
+       .section = kSection,
+       .deed = "the same in a container or a job with a limit",
+       .prepare = {},
+       .message =
+           "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+           "GiB free",
+       .cure = "Raise the cgroup's limit, or leave out --original-size.",
+       .exit_code = 3,
+       .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForTheLargestResult)"},
+      {.name = "PictureThatDoesNotFit",
+       .section = kSection,
+       .deed = "a picture that is too large for the memory that is free",
+       .prepare = {},
+       .message =
+           "reading a.png, which has 12000 x 9000 pixels, takes 1.01 GiB; this machine has 100.00 MiB of "
+           "400.00 MiB free",
+       .cure = "Close other programs, or make the picture smaller first.",
+       .exit_code = 3,
+       .tested_by = "media/picture_memory_test.cpp: TEST(PictureMemory, IsAskedBeforePixelsAreRead)"},
       {.name = "GpuFull",
        .section = kSection,
        .deed = "a GPU that runs out of memory",

@@ -1,5 +1,5 @@
-// Disks that are full or may not be written, and scarce memory, for a program that is started with this
-// library in LD_PRELOAD. In its environment:
+// Disks that are full, may not be written or fail, files that others write to, and scarce memory, for a
+// program that is started with this library in LD_PRELOAD. In its environment:
 //
 // LAYERPIPE_TEST_FREE_BYTES=N: what statvfs() says is free, on every disk.
 //
@@ -12,10 +12,18 @@
 //
 // LAYERPIPE_TEST_NO_LOCKS=1: flock() finds a file system without locks.
 //
+// LAYERPIPE_TEST_READ_FILE=PATH: once something behind the beginning of this file is read, it has become
+// shorter (LAYERPIPE_TEST_DEED=cut), somebody writes to it (touch), or its disk fails (fail).
+//
+// LAYERPIPE_TEST_NOT_MAPPED=PATH: a mount without shared maps: mmap() refuses what lies below this folder.
+//
 // LAYERPIPE_TEST_LARGEST_TENSOR=N: the most bytes that posix_memalign() gives, from which LibTorch takes the
 // memory of tensors.
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -23,6 +31,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -41,6 +50,18 @@ Function next(const char* name) {
 bool is_named_by(const char* name, const char* path) {
   const char* value = std::getenv(name);
   return value != nullptr && std::strcmp(path, value) == 0;
+}
+
+// Whether an open file is the one that a variable names, or lies below it.
+bool is_below(const char* name, int descriptor) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || descriptor < 0) return false;
+  char link[64];
+  char path[PATH_MAX];
+  std::snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  const ssize_t length = ::readlink(link, path, sizeof path);
+  const auto count = std::strlen(value);
+  return length >= static_cast<ssize_t>(count) && std::strncmp(path, value, count) == 0;
 }
 
 constexpr const char* kOtherDisk = "LAYERPIPE_TEST_OTHER_DISK";
@@ -80,6 +101,37 @@ ssize_t write(int descriptor, const void* bytes, size_t count) {
   const ssize_t done = real_write(descriptor, bytes, std::min(count, static_cast<size_t>(room)));
   if (done > 0) written.fetch_add(done);
   return done;
+}
+
+ssize_t pread(int descriptor, void* to, size_t count, off_t offset) {
+  if (offset > 0 && is_below("LAYERPIPE_TEST_READ_FILE", descriptor)) {
+    if (is_named_by("LAYERPIPE_TEST_DEED", "cut")) return 0;
+    if (is_named_by("LAYERPIPE_TEST_DEED", "fail")) {
+      errno = EIO;
+      return -1;
+    }
+    ::utimensat(AT_FDCWD, std::getenv("LAYERPIPE_TEST_READ_FILE"), nullptr, 0);
+  }
+  return next<ssize_t (*)(int, void*, size_t, off_t)>("pread")(descriptor, to, count, offset);
+}
+
+// Its name in programs that are compiled for large files.
+ssize_t pread64(int descriptor, void* to, size_t count, off_t offset) {
+  return pread(descriptor, to, count, offset);
+}
+
+void* mmap(void* address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+  const bool is_shared = (flags & MAP_SHARED) != 0 && (flags & MAP_PRIVATE) == 0;
+  if (is_shared && is_below("LAYERPIPE_TEST_NOT_MAPPED", descriptor)) {
+    errno = ENODEV;
+    return MAP_FAILED;
+  }
+  return next<void* (*)(void*, size_t, int, int, int, off_t)>("mmap")(address, length, protection, flags,
+                                                                      descriptor, offset);
+}
+
+void* mmap64(void* address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+  return mmap(address, length, protection, flags, descriptor, offset);
 }
 
 int posix_memalign(void** memory, size_t alignment, size_t bytes) {

@@ -164,6 +164,47 @@ std::vector<RefusalCase> tensors() {
   };
 }
 
+// What becomes of the file while the program runs: small_machine.cpp.
+RefusalCase changing(const std::string& name, const std::string& deed, const std::string& what_happens,
+                     const std::string& message, const std::string& cure) {
+  return {name,
+          kSection,
+          deed,
+          [what_happens](Workplace& w) {
+            w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
+            w.set_environment("LAYERPIPE_TEST_READ_FILE=" + (w.folder() / kVae).string());
+            w.set_environment("LAYERPIPE_TEST_DEED=" + what_happens);
+          },
+          message,
+          cure,
+          2,
+          Found::kWhileWorking};
+}
+
+std::vector<RefusalCase> changes() {
+  const std::string file = "MODEL/vae/diffusion_pytorch_model.safetensors";
+  return {
+      changing("FileCutWhileItRuns", "a file that becomes shorter during the run", "cut",
+               file + " has become shorter: it does not hold all of tensor \"encoder.conv_in.weight\"",
+               "Try again when nothing else writes to it."),
+      changing("FileWrittenToWhileItRuns", "a file that is written to during the run", "touch",
+               file + " has changed since its header was read",
+               "Leave the file alone while it is in use, and start again."),
+      {.name = "FileReplacedWhileItRuns",
+       .section = kSection,
+       .deed = "a file that is replaced during the run",
+       .prepare = {},
+       .message = "FILE has been replaced by another file since its header was read",
+       .cure = "Leave the file alone while it is in use, and start again.",
+       .found = Found::kWhileWorking,
+       .tested_by = "model/safetensors_test.cpp: TEST_F(SafetensorsTest, "
+                    "RefusesAFileThatChangedSinceItsHeaderWasRead)"},
+      changing("FileThatCannotBeRead", "a disk or a mount that fails", "fail",
+               "cannot read tensor \"encoder.conv_in.weight\" of " + file + ": Input/output error (errno 5)",
+               "Check the disk or the mount that the file lies on."),
+  };
+}
+
 std::vector<RefusalCase> latents() {
   const std::string section = "Latents given with --init-latents";
   const std::string dump = "A file that --dump-latents wrote holds such latents.";
@@ -203,7 +244,8 @@ std::vector<RefusalCase> latents() {
 
 std::vector<RefusalCase> weight_cases() {
   std::vector<RefusalCase> all = files();
-  for (const auto& cases : {tensors(), latents()}) all.insert(all.end(), cases.begin(), cases.end());
+  for (const auto& cases : {tensors(), changes(), latents()})
+    all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
 

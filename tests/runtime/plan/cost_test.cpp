@@ -46,11 +46,16 @@ TEST(Cost, WeighsWhatTheNetworksLoad) {
   EXPECT_LT(cost.transformer.units.back().operations, cost.transformer.units.front().operations);
 }
 
-TEST(Cost, CountsNothingThatIsUsedWhereItIsMapped) {
-  const partition::ModelCost cost =
-      model_cost(small_model(), {.picture = {64, 64}, .device = at::kCPU, .dtype = at::kBFloat16});
-  EXPECT_EQ(weights_of(cost.transformer), 0u);
-  EXPECT_GT(cost.transformer.workspace_bytes, 0u);
+// Weights are read, never used where their files lie, so every dtype takes what it is wide.
+TEST(Cost, CountsWeightsInEveryDtype) {
+  const auto cost_in = [](at::ScalarType dtype) {
+    return model_cost(small_model(), {.picture = {64, 64}, .device = at::kCPU, .dtype = dtype});
+  };
+  const partition::ModelCost bf16 = cost_in(at::kBFloat16);  // as the files have them
+  const partition::ModelCost fp32 = cost_in(at::kFloat);
+  EXPECT_GT(weights_of(bf16.transformer), 0u);
+  EXPECT_EQ(2 * weights_of(bf16.transformer), weights_of(fp32.transformer));
+  EXPECT_EQ(2 * weights_of(bf16.text_encoder), weights_of(fp32.text_encoder));
 }
 
 TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {

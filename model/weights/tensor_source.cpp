@@ -1,0 +1,34 @@
+#include "model/weights/tensor_source.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+namespace layerpipe::model {
+
+void read_in_parts(std::span<std::byte> to,
+                   const std::function<void(std::int64_t begin, std::span<std::byte> part)>& read) {
+  // Large enough that a system call costs nothing, small enough for the cache.
+  constexpr std::int64_t kPartBytes = 1 << 20;
+  const auto bytes = static_cast<std::int64_t>(to.size());
+  at::parallel_for(0, (bytes + kPartBytes - 1) / kPartBytes, 1, [&](std::int64_t first, std::int64_t end) {
+    for (std::int64_t part = first; part < end; ++part) {
+      const std::int64_t begin = part * kPartBytes;
+      const std::int64_t count = std::min(kPartBytes, bytes - begin);
+      read(begin, to.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+    }
+  });
+}
+
+at::Tensor TensorSource::read(const std::string& name, at::IntArrayRef shape) const {
+  const at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(storage_dtype(name, shape)));
+  const std::span to(static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes());
+  read_in_parts(to, [&](std::int64_t begin, std::span<std::byte> part) {
+    read_bytes(name, shape, begin, part);
+  });
+  return tensor;
+}
+
+}  // namespace layerpipe::model

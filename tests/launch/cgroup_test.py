@@ -1,0 +1,137 @@
+"""Runs layerpipe in a control group that limits its memory, as containers and batch systems do.
+
+    python3 tests/launch/cgroup_test.py PROGRAM RUN_SH
+
+A plan names the limit, and what does not fit is refused before it is begun, where the kernel would kill the process.
+Skipped (77) where this user may not make control groups with the memory controller. Standard library only.
+"""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "tests" / "data" / "parity" / "plain" / "model"
+PICTURE = ROOT / "demo" / "pictures" / "weather.png"
+SKIPPED = 77
+MIB = 1 << 20
+GROUPS = Path("/sys/fs/cgroup")
+NAME = f"layerpipe-test-{os.getpid()}"
+
+
+class Group:
+    """A control group of its own, of version 1 or 2."""
+
+    def __init__(self):
+        is_version_1 = (GROUPS / "memory").is_dir()
+        self.folder = GROUPS / "memory" / NAME if is_version_1 else GROUPS / NAME
+        self.limit_file = self.folder / ("memory.limit_in_bytes" if is_version_1 else "memory.max")
+
+    def __enter__(self):
+        self.folder.mkdir()
+        return self
+
+    def __exit__(self, *_):
+        self.folder.rmdir()
+
+    def join(self):
+        (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def may_make_groups():
+    try:
+        with Group() as group:
+            return group.limit_file.exists()
+    except OSError:
+        return False
+
+
+def run(group, *arguments, environment=None):
+    return subprocess.run([str(word) for word in arguments], preexec_fn=group.join, capture_output=True, text=True, timeout=250,
+                          env={**os.environ, **(environment or {})})
+
+
+def write_large_picture(path, width, height):
+    """A PNG of one bit a pixel, all of it black."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = bytes((1 + (width + 7) // 8) * height)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)) +
+                     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+class LimitedMemory(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = Path(folder.name) / "out"
+
+    def limited(self, mib):
+        group = Group()
+        group.__enter__()
+        self.addCleanup(group.__exit__)
+        group.limit_file.write_text(str(mib * MIB))
+        return group
+
+    def decompose(self, group, *more, picture=PICTURE):
+        return run(group, PROGRAM, "decompose", "--model", MODEL, "--image", picture, "--prompt", "x", "--out", self.out,
+                   "--device", "cpu", "--resolution", "64", "--any-resolution", "--steps", "1", "--quiet", *more)
+
+    def free_of(self, table):
+        """The column "free", in GiB."""
+        return [float(free) for free in re.findall(r"^ +\d+  .*? (\d+\.\d\d) ", table, re.MULTILINE)]
+
+    def test_a_plan_that_does_not_fit_names_the_limit(self):
+        planned = run(self.limited(400), PROGRAM, "plan", "--model", MODEL)
+        self.assertEqual(planned.returncode, 3, planned.stderr)
+        self.assertIn(f"a cgroup limits the memory to 400.00 MiB (/{NAME})", planned.stdout)
+        self.assertRegex(planned.stderr, rf"rank 0 lacks .*; a cgroup limits the memory to 400.00 MiB \(/{NAME}\)")
+
+    def test_a_plan_that_fits_counts_within_the_limit(self):
+        planned = run(self.limited(3000), PROGRAM, "plan", "--model", MODEL)
+        self.assertEqual(planned.returncode, 0, planned.stderr)
+        self.assertIn("a cgroup limits the memory to 2.93 GiB", planned.stdout)
+
+    def test_a_run_is_refused_before_it_is_killed(self):
+        refused = self.decompose(self.limited(400))
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("a cgroup limits the memory to 400.00 MiB", refused.stderr)
+        self.assertFalse((self.out / "run.json").exists())
+
+    def test_a_run_that_fits_is_done(self):
+        done = self.decompose(self.limited(3000))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((self.out / "run.json").exists())
+
+    def test_a_picture_that_is_too_large_is_refused(self):
+        picture = self.out.parent / "large.png"
+        write_large_picture(picture, 12000, 9000)
+        refused = self.decompose(self.limited(600), picture=picture)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertRegex(refused.stderr, rf"large.png, which has 12000 x 9000 pixels, takes 1.01 GiB; the cgroup /{NAME} has ")
+
+    def test_ranks_share_a_group(self):
+        group = self.limited(6000)
+        root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        planned = run(group, RUN_SH, "-n", "2", "plan", "--model", MODEL, environment=root)
+        self.assertEqual(planned.returncode, 0, planned.stderr)
+        self.assertIn("Ranks 0 and 1: a cgroup limits the memory to 5.86 GiB", planned.stdout)
+        free = self.free_of(planned.stdout)
+        self.assertEqual(len(free), 2, planned.stdout)
+        self.assertLess(sum(free), 5.86)
+
+
+if __name__ == "__main__":
+    PROGRAM, RUN_SH = sys.argv[1:3]
+    if not may_make_groups():
+        print("skipped: no control group with the memory controller can be made here")
+        sys.exit(SKIPPED)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])
