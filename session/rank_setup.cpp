@@ -52,6 +52,7 @@ Machinery set_up(const Job& job, const Settings& settings, comm::Communicator& c
         .device = device,
         .dtype = machinery.dtype,
         .weights = job.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+        .variant = settings.variant,
         .channel = machinery.channel};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
     machinery.fingerprint = model::fingerprint(settings.model);

@@ -111,6 +111,9 @@ void make_results(const Job& job, const Settings& settings, ResultSink& sink,
   const runtime::DeviceFacts& device = machinery.device;
   runtime::Engine& engine = *machinery.engine;
   if (is_first && !device.remark.empty()) observer.notice("--device auto takes the CPU: " + device.remark);
+  if (is_first) {
+    for (const std::string& remark : engine.model().remarks()) observer.notice(remark);
+  }
   comm::check_agreement(communicator, facts_of(settings, machinery));
   control.doing = "the pictures";
   Inputs inputs(job, communicator, control.stop_requested, observer);

@@ -52,7 +52,7 @@ std::vector<partition::DeviceInfo> parse_devices(std::string_view text) {
 
 void add_plan_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+  add_model_option(needed);
 
   const OptionGroup machine(command, "Machine");
   machine.add("--devices", "LIST",
@@ -67,6 +67,7 @@ void add_plan_options(CLI::App& command) {
 
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON instead of a table");
+  add_variant_option(output);
   add_job_option(output, "random_weights", "The model folder needs no weight files");
   add_footer(
       command,
@@ -78,7 +79,7 @@ PlanOptions read_plan_options(const CLI::App& command) {
   const OptionValues values(command, "layerpipe plan");
   values.require({"--model"});
   PlanOptions options;
-  values.read_path("--model", options.model);
+  options.model = read_model_options(values);
   if (values.given("--devices")) {
     std::string list;
     values.read_text("--devices", list);
