@@ -172,6 +172,7 @@ void run(Communicator& ranks, bool over_nccl) {
   ChannelOptions options{.depth = 2};
   double before = 0;
   if (over_nccl) {
+    layerpipe::bench::require_gpu(ranks.rank());
     options.kind = ChannelKind::kNccl;
     options.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(ranks.rank()));
     at::accelerator::setDeviceIndex(options.device.index());
@@ -194,9 +195,7 @@ void run(Communicator& ranks, bool over_nccl) {
   slow_down(ends);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_benchmark(int argc, char** argv) {
   layerpipe::bench::CommandLine app("Channels between two ranks: mpirun -n 2 build/bench_channels");
   bool over_nccl = false;
   app.add_flag("--nccl", over_nccl,
@@ -211,4 +210,10 @@ int main(int argc, char** argv) {
   }
   run(*ranks, over_nccl);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return layerpipe::bench::guarded("bench_channels", [&] { return run_benchmark(argc, argv); });
 }

@@ -4,6 +4,11 @@
 #include <cstdlib>
 
 namespace layerpipe::bench {
+namespace {
+
+constexpr int kWrongUsage = 2;  // as layerpipe itself has it
+
+}  // namespace
 
 struct CommandLine::Parser {
   explicit Parser(const std::string& description) : app(description) {}
@@ -46,7 +51,7 @@ void CommandLine::parse(int argc, char** argv) {
   try {
     parser_->app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::exit(parser_->app.exit(error));
+    std::exit(parser_->app.exit(error) == 0 ? 0 : kWrongUsage);
   }
 }
 

@@ -23,7 +23,7 @@ class CommandLine {
   void add_device(std::string& device);
   void add_dtype(std::string& dtype);
 
-  // Ends the program after --help, and with CLI11's code and words when the command line is wrong.
+  // Ends the program after --help, and with 2 and CLI11's words when the command line is wrong.
   void parse(int argc, char** argv);
 
  private:

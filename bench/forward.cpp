@@ -12,7 +12,9 @@
 #include "bench/forward_case.h"
 #include "bench/support.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run_benchmark(int argc, char** argv) {
   namespace bench = layerpipe::bench;
   bench::ForwardOptions options;
   std::int64_t repeat = 5;
@@ -55,4 +57,10 @@ int main(int argc, char** argv) {
       options.resolution, options.layers, forward.grid().image_tokens(), options.text_tokens, options.dtype,
       timing.median, timing.min, timing.max, tflops, weights, beside);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return layerpipe::bench::guarded("bench_forward", [&] { return run_benchmark(argc, argv); });
 }

@@ -94,9 +94,7 @@ int run(const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_benchmark(int argc, char** argv) {
   Options options;
   bench::CommandLine app("Times the loading of weights from the page cache.");
   app.add("--folder", options.folder, "Where to write the file to load");
@@ -105,4 +103,10 @@ int main(int argc, char** argv) {
   app.add_device(options.device);
   app.parse(argc, argv);
   return run(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return layerpipe::bench::guarded("bench_loading", [&] { return run_benchmark(argc, argv); });
 }

@@ -96,9 +96,7 @@ class NetworkBench {
   VaeConfig vae_;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_benchmark(int argc, char** argv) {
   Options options;
   bench::CommandLine app("Times the text encoder and the VAE at full size with random weights.");
   app.add("--resolution", options.resolution);
@@ -109,4 +107,10 @@ int main(int argc, char** argv) {
   app.add_dtype(options.dtype);
   app.parse(argc, argv);
   return NetworkBench(options).run() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return layerpipe::bench::guarded("bench_networks", [&] { return run_benchmark(argc, argv); });
 }

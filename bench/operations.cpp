@@ -112,9 +112,7 @@ std::vector<Operation> operations_of_forward(const Options& options) {
   };
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_benchmark(int argc, char** argv) {
   Options options;
   layerpipe::bench::CommandLine app(
       "Times the operations of one forward of the full-size transformer, one by one, on a GPU in bf16.");
@@ -123,6 +121,7 @@ int main(int argc, char** argv) {
   app.add("--text-tokens", options.text_tokens);
   app.add_positive("--repeat", options.repeat);
   app.parse(argc, argv);
+  layerpipe::bench::require_gpu();
 
   fmt::print("{:<18} {:>9} {:>7} {:>10} {:>8}\n", "operation", "ms a call", "calls", "ms in all", "rate");
   double sum = 0;
@@ -136,4 +135,10 @@ int main(int argc, char** argv) {
   }
   fmt::print("{:<18} {:>9} {:>7} {:>10.1f}\n", "sum", "", "", sum * 1e3);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return layerpipe::bench::guarded("bench_operations", [&] { return run_benchmark(argc, argv); });
 }

@@ -108,9 +108,7 @@ void print(const std::vector<Kernel>& kernels) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_benchmark(int argc, char** argv) {
   bench::ForwardOptions options;
   std::string trace_file;
   bench::CommandLine app("Shows where the time of one forward of the full-size transformer goes, on a GPU.");
@@ -132,4 +130,10 @@ int main(int argc, char** argv) {
   print(kernels);
   fmt::print("without the profiler   {:>19.2f} ms\n", alone.median * 1e3);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return layerpipe::bench::guarded("bench_profile", [&] { return run_benchmark(argc, argv); });
 }

@@ -2,10 +2,16 @@
 
 #include <ATen/DeviceAccelerator.h>
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <vector>
+
+#include "common/errors.h"
 
 namespace layerpipe::bench {
 namespace {
@@ -49,8 +55,47 @@ double to_gib(std::int64_t bytes) {
   return static_cast<double>(bytes) / static_cast<double>(1 << 30);
 }
 
+int guarded(const char* name, const std::function<int()>& run) {
+  const auto say = [name](const std::string& what, const std::string& cure) {
+    std::fprintf(stderr, "%s: %s\n", name, what.c_str());
+    if (!cure.empty()) std::fprintf(stderr, "  %s\n", cure.c_str());
+  };
+  common::ExitCode code = common::ExitCode::kInternal;
+  try {
+    return run();
+  } catch (const common::Error& error) {
+    say(error.what(), error.remedy());
+    code = error.exit_code();
+  } catch (const c10::OutOfMemoryError&) {
+    say("the GPU has not enough memory", "Close other programs, or give smaller sizes.");
+    code = common::ExitCode::kDoesNotFit;
+  } catch (const std::bad_alloc&) {
+    say("the machine has not enough memory", "Close other programs, or give smaller sizes.");
+    code = common::ExitCode::kDoesNotFit;
+  } catch (const c10::Error& error) {
+    say(error.what_without_backtrace(), {});
+  } catch (const std::exception& error) {
+    say(error.what(), {});
+  }
+  return static_cast<int>(code);
+}
+
+void require_gpu(int index) {
+  const bool is_there = at::accelerator::isAccelerator(at::kCUDA) && at::accelerator::deviceCount() > index;
+  if (is_there) return;
+  if (index > 0)
+    throw common::InputError("this needs " + std::to_string(index + 1) + " GPUs, and LibTorch finds fewer",
+                             "Check with nvidia-smi, and the environment variable CUDA_VISIBLE_DEVICES.");
+  throw common::InputError("this needs a GPU, and LibTorch finds none",
+                           "Check with nvidia-smi, and that layerpipe was built with the torch package for "
+                           "CUDA; benchmarks that know "
+                           "--device also take cpu.");
+}
+
 at::Device device_of(const std::string& name) {
-  return name == "cpu" ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+  if (name == "cpu") return at::kCPU;
+  require_gpu();
+  return {at::kCUDA, 0};
 }
 
 at::ScalarType dtype_of(const std::string& name) {

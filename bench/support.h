@@ -31,7 +31,15 @@ void reset_peak(const at::Device& device);
 
 double to_gib(std::int64_t bytes);
 
-// "cpu" or "cuda", and "bf16" or "fp32", as the options say it.
+// Runs a benchmark, which gives its exit code. What it throws becomes a sentence on stderr with what to do,
+// and an exit code as layerpipe has them: 2 when something is missing, 3 when memory is.
+int guarded(const char* name, const std::function<int()>& run);
+
+// Throws InputError without GPU `index` that LibTorch can use.
+void require_gpu(int index = 0);
+
+// "cpu" or "cuda", and "bf16" or "fp32", as the options say it. Without a GPU, "cuda" is an
+// InputError.
 at::Device device_of(const std::string& name);
 at::ScalarType dtype_of(const std::string& name);
 

@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "model/json_fields.h"
+#include "model/weights/foreign_weights.h"
 
 namespace layerpipe::model {
 namespace {
@@ -31,6 +32,45 @@ void skip_common(JsonFields& fields) {
                          "transformers_version", "torch_dtype", "dtype", "model_type", "output_hidden_states",
                          "output_attentions", "return_dict", "chunk_size_feed_forward", "is_encoder_decoder",
                          "id2label", "label2id", "problem_type"});
+}
+
+// A text or a number as a message shows it; empty for what is neither.
+std::string word_in(JsonFields& fields, const std::string& key) {
+  if (!fields.has(key)) return {};
+  const auto value = fields.get<nlohmann::json>(key);
+  const std::string text = shown(value);
+  if (value.is_string()) return text.size() < 2 ? text : text.substr(1, text.size() - 2);
+  return value.is_number() ? text : std::string();
+}
+
+// What tells the sorts of one method of quantisation from each other.
+std::vector<std::string> details_of(JsonFields& quantisation) {
+  if (quantisation.has("load_in_8bit") && quantisation.get<nlohmann::json>("load_in_8bit") == true)
+    return {"8 bits"};
+  std::vector<std::string> details;
+  const std::string bits = word_in(quantisation, "bits");
+  if (!bits.empty()) details.push_back(bits + " bits");
+  for (const char* key : {"bnb_4bit_quant_type", "quant_type", "weights_dtype", "format"}) {
+    const std::string word = word_in(quantisation, key);
+    if (!word.empty()) details.push_back(word);
+  }
+  return details;
+}
+
+// Refuses the config of weights that another program has quantised.
+void refuse_quantised(JsonFields& fields) {
+  for (const char* key : {"quantization_config", "compression_config"}) {
+    fields.without_effect({key});  // when it is null
+    if (!fields.has(key)) continue;
+    JsonFields quantisation = fields.get_object(key);
+    std::string method = word_in(quantisation, "quant_method");
+    // Configs of early bitsandbytes do not name it.
+    if (method.empty()) method = quantisation.has("load_in_8bit") ? "bitsandbytes" : "an unnamed program";
+    throw common::InputError(fields.where() + ": the weights are quantised in the form of " +
+                                 quantisation_form(method, details_of(quantisation)) +
+                                 ", which layerpipe does not read",
+                             kDownloadOriginal);
+  }
 }
 
 // Fields of a text encoder's config without effect on a prompt's embeddings.
@@ -114,6 +154,7 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
 }
 
 TransformerConfig read_transformer_config(JsonFields fields) {
+  refuse_quantised(fields);
   TransformerConfig config;
   config.patch_size = fields.get<std::int64_t>("patch_size", 2);
   config.in_channels = fields.get<std::int64_t>("in_channels", 64);
@@ -153,6 +194,7 @@ TransformerConfig read_transformer_config(JsonFields fields) {
 }
 
 VaeConfig read_vae_config(JsonFields fields) {
+  refuse_quantised(fields);
   VaeConfig config;
   config.base_dim = fields.get<std::int64_t>("base_dim", 96);
   config.z_dim = fields.get<std::int64_t>("z_dim", 16);
@@ -222,6 +264,7 @@ void check_copies(JsonFields& fields, const TextEncoderConfig& config) {
 }
 
 TextEncoderConfig read_text_encoder_config(JsonFields fields) {
+  refuse_quantised(fields);
   fields.without_effect({"vision_config", "text_config"});  // the first is read where captions are made
   if (!fields.has("text_config")) {
     const TextEncoderConfig config = read_text_config(fields);
@@ -230,6 +273,7 @@ TextEncoderConfig read_text_encoder_config(JsonFields fields) {
   }
   // Newer files nest the language model's settings; the same settings beside them are older readers' copies.
   JsonFields nested = fields.get_object("text_config");
+  refuse_quantised(nested);
   const TextEncoderConfig config = read_text_config(nested);
   nested.finish();
   check_copies(fields, config);

@@ -53,6 +53,14 @@ class JsonFields {
   // Fields that describe the file or its training and have no effect on what is computed.
   void without_effect(std::initializer_list<const char*> keys);
 
+  // The same for fields whatever their names, by their values.
+  template <typename Predicate>
+  void without_effect_where(Predicate has_none) {
+    for (const auto& [key, value] : object_.items()) {
+      if (has_none(value)) asked_.insert(key);
+    }
+  }
+
   // Throws InputError naming the fields that were never asked for.
   void finish() const;
 

@@ -2,6 +2,7 @@
 #include "common/errors.h"
 #include "model/config.h"
 #include "model/json_fields.h"
+#include "model/model_place.h"
 
 namespace layerpipe::model {
 namespace {
@@ -17,8 +18,22 @@ std::filesystem::path existing(const std::filesystem::path& folder, const std::s
   throw common::InputError(path.string() + " is missing", "Copy or download the model's missing files.");
 }
 
+// [null, null] of a component that the pipeline was saved without.
+bool is_absent(const nlohmann::json& value) {
+  return value.is_array() && value.size() == 2 && value[0].is_null() && value[1].is_null();
+}
+
+void check_there(const JsonFields& index, const nlohmann::json& value, const std::string& name) {
+  if (!is_absent(value)) return;
+  throw common::InputError(
+      index.where() + ": component \"" + name + "\" is [null,null]: the pipeline was saved without it",
+      "Give a folder with all components to --model, or copy \"" + name +
+          "\", with its entry in model_index.json, from the model's original folder.");
+}
+
 void check_component(const JsonFields& index, const nlohmann::json& value, const std::string& name,
                      const std::string& expected_class) {
+  check_there(index, value, name);
   const bool pair = value.is_array() && value.size() == 2 && value[1].is_string();
   if (!pair || value[1] != expected_class) {
     throw common::InputError(index.where() + ": component \"" + name + "\" is " + shown(value) +
@@ -43,8 +58,9 @@ PipelineClass read_model_index(JsonFields index) {
                   "Qwen2_5_VLForConditionalGeneration");
   check_component(index, index.get<nlohmann::json>("scheduler"), "scheduler",
                   "FlowMatchEulerDiscreteScheduler");
-  index.get<nlohmann::json>("tokenizer");
+  check_there(index, index.get<nlohmann::json>("tokenizer"), "tokenizer");
   index.without_effect({"_diffusers_version", "_name_or_path", "processor"});
+  index.without_effect_where(is_absent);
   index.finish();
   return layered ? PipelineClass::kLayered : PipelineClass::kTextToImage;
 }
@@ -84,10 +100,7 @@ PipelineClass parse_model_index(std::string_view text, const std::string& name) 
 
 ModelConfig load_model_config(const std::filesystem::path& folder) {
   const auto index_file = folder / "model_index.json";
-  if (!std::filesystem::exists(index_file)) {
-    throw common::InputError(folder.string() + " is not a model folder: it has no model_index.json",
-                             "Give the folder of a model in diffusers layout to --model.");
-  }
+  if (!std::filesystem::exists(index_file)) refuse_no_model(folder);
   ModelConfig config;
   config.pipeline = read_model_index(JsonFields::from_file(index_file));
   config.transformer = load_transformer_config(existing(folder, "transformer/config.json"));

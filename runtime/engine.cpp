@@ -73,7 +73,7 @@ Engine::Engine(const EngineConfig& config, comm::Communicator* communicator,
     : config_(config),
       alone_(std::move(alone)),
       communicator_(alone_ ? *alone_ : *communicator),
-      model_(config.model_folder, config.weights) {
+      model_(config.model_folder, config.weights, config.variant) {
   // What is missing in the files is found here, on every rank, before the work.
   const partition::Plan whole = whole_plan(model_.config());
   const NetworkSet networks(model_, whole.stages[0], config_.device, config_.dtype);

@@ -29,6 +29,7 @@ struct EngineConfig {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;
   WeightOrigin weights = WeightOrigin::kFiles;
+  std::string variant;                                   // of the weight files; empty: without --variant
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
 };
 

@@ -50,6 +50,7 @@ Machinery set_up(const Settings& settings, comm::Communicator& communicator) {
         .device = device,
         .dtype = machinery.dtype,
         .weights = settings.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+        .variant = settings.variant,
         .channel = machinery.channel};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
     machinery.fingerprint = model::fingerprint(settings.model);

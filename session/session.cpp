@@ -62,6 +62,9 @@ Session::Session(Settings settings, comm::Communicator& communicator, const RunC
       run_id_(make_run_id()) {
   const std::string& remark = machinery_.device.remark;
   if (is_first() && !remark.empty()) control_.observer.notice("--device auto takes the CPU: " + remark);
+  if (is_first()) {
+    for (const std::string& said : machinery_.engine->model().remarks()) control_.observer.notice(said);
+  }
   comm::check_agreement(communicator_, facts_of(settings_, machinery_));
 }
 

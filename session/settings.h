@@ -13,6 +13,7 @@ namespace layerpipe::session {
 
 struct Settings {
   std::filesystem::path model;
+  std::string variant;                         // of the weight files; empty: plain ones, or the only ones
   bool random_weights = false;                 // in place of the folder's
   std::string device = "auto";                 // or "cuda" or "cpu"
   runtime::RunConfig run_config;               // of --partition and the options that stand above it

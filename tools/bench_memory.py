@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+import needs
 from bench_runs import GIB, Bench, RunFailed, table
 
 PHASES = ["encode", "denoise", "decode"]
@@ -121,6 +122,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--option", nargs=argparse.REMAINDER, default=[], help="the rest goes to layerpipe decompose")
     args = parser.parse_args()
+    needs.packages("torch")
+    needs.gpus(max(free.count(",") + 1 for free in args.free))
     rows, failed = [], False
     with tempfile.TemporaryDirectory() as scratch:
         for free in args.free:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import needs
 from bench_runs import CHECKOUT, GIB, Bench, RunFailed, table
 
 
@@ -118,6 +119,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--folder", type=Path, help="where results go; default: a temporary folder")
     args = parser.parse_args()
+    if "cpu" not in args.option:
+        needs.gpus(max(args.stages))
+    if args.reference:
+        needs.packages("torch", "diffusers", "accelerate")
     results, failed = [], False
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(args.folder or Path(scratch))

@@ -14,8 +14,12 @@ import json
 import statistics
 import time
 
-import torch
-from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+import needs
+
+needs.packages("torch", "diffusers")
+
+import torch  # noqa: E402
+from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel  # noqa: E402
 
 
 def on_gpu(make):
@@ -150,6 +154,8 @@ def main() -> None:
     instead.add_argument("--networks", action="store_true", help="the text encoder and the VAE instead")
     instead.add_argument("--device-map", action="store_true", help="the transformer's blocks spread over all GPUs by accelerate")
     args = parser.parse_args()
+    needs.packages(*["transformers"] * args.networks, *["accelerate"] * args.device_map)
+    needs.torch_gpu()
     with torch.inference_mode():
         (bench_networks if args.networks else bench_device_map if args.device_map else bench_transformer)(args)
 

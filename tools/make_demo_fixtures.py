@@ -21,6 +21,10 @@ PICTURES = ROOT / "demo" / "pictures"
 TRUTH = ROOT / "tests" / "data" / "demo"
 sys.path.insert(0, str(ROOT / "tools"))
 
+import needs  # noqa: E402
+
+needs.packages("numpy", "PIL")
+
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 

@@ -13,14 +13,18 @@ import io
 import pathlib
 import sys
 
-import numpy as np
-from PIL import Image
+import needs
 
-import jpeg_fixtures
-import minimal_png as png
-import profile_fixtures
-import webp_fixtures
-from media_samples import by_pillow, random_samples
+needs.packages("numpy", "PIL")
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import jpeg_fixtures  # noqa: E402
+import minimal_png as png  # noqa: E402
+import profile_fixtures  # noqa: E402
+import webp_fixtures  # noqa: E402
+from media_samples import by_pillow, random_samples  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "media"
 WIDTH, HEIGHT = 13, 7  # odd, and not all passes of an interlaced picture are full

@@ -22,8 +22,12 @@ import argparse
 import io
 import pathlib
 
-from headless_browser import browser
-from PIL import Image
+import needs
+
+needs.packages("PIL", "playwright")
+
+from headless_browser import Missing, browser  # noqa: E402
+from PIL import Image  # noqa: E402
 
 WIDE, NARROW = (1160, 900), (390, 844)
 VIEWS = {"wide-light": (WIDE, "light"), "wide-dark": (WIDE, "dark"), "narrow-light": (NARROW, "light"), "narrow-dark": (NARROW, "dark")}
@@ -84,4 +88,8 @@ def main():
         photograph(started, options.page[0], "wide-dark", media="print")[0].save(options.out / "print.png")
 
 
-main()
+try:
+    main()
+except Missing as missing:
+    what, cure = str(missing).split("; ", 1) if "; " in str(missing) else (str(missing), "")
+    needs.stop(what, cure)

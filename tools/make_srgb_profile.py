@@ -8,7 +8,11 @@ tests/media/psd_parity.py compares what documents carry with what this script ma
 
 import struct
 
-import minimal_icc as icc
+import needs
+
+needs.packages("numpy")
+
+import minimal_icc as icc  # noqa: E402
 
 # From the white of sRGB, D65, to that of profiles, D50 (Bradford). ICC.1:2022, annex E, asks displays for it.
 BRADFORD = [1.04788, 0.02292, -0.05022, 0.02959, 0.99048, -0.01707, -0.00925, 0.01508, 0.75168]

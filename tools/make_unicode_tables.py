@@ -14,7 +14,11 @@ import ctypes.util
 import sys
 import unicodedata
 
-from tokenizers import Regex, normalizers, pre_tokenizers
+import needs
+
+needs.packages("tokenizers")
+
+from tokenizers import Regex, normalizers, pre_tokenizers  # noqa: E402
 
 CODE_POINTS = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 UTF8PROC_COMPOSE_FLAGS = 1 << 1 | 1 << 3  # stable, compose

@@ -20,8 +20,12 @@ import argparse
 import io
 import pathlib
 
-from headless_browser import browser, open_page
-from PIL import Image
+import needs
+
+needs.packages("PIL", "playwright")
+
+from headless_browser import Missing, browser, open_page  # noqa: E402
+from PIL import Image  # noqa: E402
 
 WIDE, NARROW = (1360, 860), (390, 844)
 SETTLED_MS = 700  # after the view has turned
@@ -66,4 +70,8 @@ def main():
             picture(started, options.page, view).save(options.out / f"{view}.png")
 
 
-main()
+try:
+    main()
+except Missing as missing:
+    what, cure = str(missing).split("; ", 1) if "; " in str(missing) else (str(missing), "")
+    needs.stop(what, cure)

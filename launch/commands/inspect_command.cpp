@@ -13,6 +13,7 @@
 
 #include "common/units.h"
 #include "common/visible.h"
+#include "launch/options/model_options.h"
 #include "launch/options/option_values.h"
 #include "model/config.h"
 #include "model/weights/safetensors.h"
@@ -23,7 +24,7 @@ namespace {
 enum class InspectFormat { kTable, kJson };
 
 struct InspectOptions {
-  std::filesystem::path model;
+  ModelOptions model;
   InspectFormat format = InspectFormat::kTable;
 };
 
@@ -36,6 +37,9 @@ struct ComponentSummary {
   std::uint64_t parameters = 0;
   std::uint64_t bytes = 0;
   std::set<std::string> dtypes;
+  model::WeightFiles chosen;
+  std::string prefix;  // of the tensors' names, left out
+  std::vector<std::string> remarks;
   std::map<std::string, std::uint64_t> parts;  // bytes of the parts that a partitioner may separate
 };
 
@@ -48,10 +52,15 @@ std::string part_of(const std::string& tensor, const std::string& numbered) {
   return tensor.substr(at, tensor.find('.', number) - at);
 }
 
-ComponentSummary summarise(const std::filesystem::path& model, const std::string& component,
+ComponentSummary summarise(const ModelOptions& model, const std::string& component,
                            const std::string& numbered) {
-  const model::SafetensorsSource source(model / component, model::weight_file_stem(component));
-  ComponentSummary summary{.name = component, .files = source.file_count()};
+  const model::SafetensorsSource source(model.folder / component, model::weight_file_stem(component),
+                                        model.variant);
+  ComponentSummary summary{.name = component,
+                           .files = source.file_count(),
+                           .chosen = source.chosen(),
+                           .prefix = source.prefix(),
+                           .remarks = source.remarks()};
   for (const auto& [name, info] : source.tensors()) {
     ++summary.tensors;
     summary.parameters += info.bytes() / c10::elementSize(info.storage_dtype);
@@ -62,19 +71,19 @@ ComponentSummary summarise(const std::filesystem::path& model, const std::string
   return summary;
 }
 
-std::vector<ComponentSummary> summarise_all(const std::filesystem::path& folder,
-                                            const model::ModelConfig& config) {
-  ComponentSummary transformer = summarise(folder, "transformer", "transformer_blocks");
+std::vector<ComponentSummary> summarise_all(const ModelOptions& model, const model::ModelConfig& config) {
+  model::check_variant(model.folder, model.variant);
+  ComponentSummary transformer = summarise(model, "transformer", "transformer_blocks");
   transformer.blocks = config.transformer.num_layers;
   transformer.shape =
       fmt::format("{} blocks, {} heads × {}", config.transformer.num_layers,
                   config.transformer.num_attention_heads, config.transformer.attention_head_dim);
-  ComponentSummary text = summarise(folder, "text_encoder", "layers");
+  ComponentSummary text = summarise(model, "text_encoder", "layers");
   text.blocks = config.text_encoder.num_hidden_layers;
   text.shape = fmt::format("{} layers, {} heads × {}, {} for keys", config.text_encoder.num_hidden_layers,
                            config.text_encoder.num_attention_heads, config.text_encoder.head_dim(),
                            config.text_encoder.num_key_value_heads);
-  ComponentSummary vae = summarise(folder, "vae", "up_blocks");
+  ComponentSummary vae = summarise(model, "vae", "up_blocks");
   vae.blocks = static_cast<std::int64_t>(config.vae.dim_mult.size());
   vae.shape = fmt::format("{} levels from {} channels, {} in and out, {} latent", vae.blocks,
                           config.vae.base_dim, config.vae.input_channels, config.vae.z_dim);
@@ -83,6 +92,24 @@ std::vector<ComponentSummary> summarise_all(const std::filesystem::path& folder,
 
 std::string joined(const std::set<std::string>& words) {
   return fmt::format("{}", fmt::join(words, ", "));
+}
+
+// "diffusion_pytorch_model.safetensors": the index, or the file, or the first of them.
+std::string file_of(const ComponentSummary& component) {
+  return component.chosen.index.empty() ? component.chosen.files.front() : component.chosen.index;
+}
+
+// What is not as diffusers writes it by itself, a line each.
+void write_remarks(const ComponentSummary& component, std::ostream& out) {
+  if (!component.chosen.variant.empty())
+    out << fmt::format("{}: the variant {}, {}\n", component.name, component.chosen.variant,
+                       file_of(component));
+  if (component.chosen.has_own_name)
+    out << fmt::format("{}: the only safetensors file there, {}\n", component.name, file_of(component));
+  if (!component.prefix.empty())
+    out << fmt::format("{}: the names of its tensors, without \"{}\" in front\n", component.name,
+                       component.prefix);
+  for (const std::string& remark : component.remarks) out << remark << '\n';
 }
 
 void write_table(const std::filesystem::path& folder, const model::ModelConfig& config,
@@ -99,6 +126,7 @@ void write_table(const std::filesystem::path& folder, const model::ModelConfig& 
     parameters += c.parameters;
   }
   out << fmt::format("{:<13} {:>11} {:>12}\n", "all", common::format_bytes(bytes), parameters);
+  for (const auto& c : components) write_remarks(c, out);
 }
 
 void write_json(const model::ModelConfig& config, const std::vector<ComponentSummary>& components,
@@ -114,6 +142,10 @@ void write_json(const model::ModelConfig& config, const std::vector<ComponentSum
                     {"tensors", c.tensors},
                     {"files", c.files},
                     {"dtypes", c.dtypes},
+                    {"file", file_of(c)},
+                    {"variant", c.chosen.variant},
+                    {"prefix", c.prefix},
+                    {"remarks", c.remarks},
                     {"part_bytes", c.parts}});
   }
   out << Json{{"pipeline", model::to_string(config.pipeline)}, {"components", list}}.dump(2) << '\n';
@@ -121,7 +153,9 @@ void write_json(const model::ModelConfig& config, const std::vector<ComponentSum
 
 void add_inspect_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+  add_model_option(needed);
+  const OptionGroup files(command, "Files");
+  add_variant_option(files);
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON, with the bytes of every block, instead of a table");
   add_footer(command, "Example:\n  layerpipe inspect --model Qwen-Image-Layered");
@@ -131,18 +165,18 @@ InspectOptions read_inspect_options(const CLI::App& command) {
   const OptionValues values(command, "layerpipe inspect");
   values.require({"--model"});
   InspectOptions options;
-  values.read_path("--model", options.model);
+  options.model = read_model_options(values);
   if (values.given("--json")) options.format = InspectFormat::kJson;
   return options;
 }
 
-void run_inspect(const std::filesystem::path& model, InspectFormat format, std::ostream& out) {
-  const model::ModelConfig config = model::load_model_config(model);
+void run_inspect(const ModelOptions& model, InspectFormat format, std::ostream& out) {
+  const model::ModelConfig config = model::load_model_config(model.folder);
   const auto components = summarise_all(model, config);
   if (format == InspectFormat::kJson) {
     write_json(config, components, out);
   } else {
-    write_table(model, config, components, out);
+    write_table(model.folder, config, components, out);
   }
 }
 

@@ -71,7 +71,7 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
   const partition::Plan plan = input.plan();
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
-              : plan_table(plan, {.model = options.model.string(),
+              : plan_table(plan, {.model = options.model.folder.string(),
                                   .work = work_text({.layers = options.job.layers,
                                                      .resolution = options.job.resolution,
                                                      .branches = input.work.branches,
@@ -93,13 +93,17 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
   std::optional<runtime::ModelFolder> model;
   session::share_cores(communicator);
   comm::run_collectively(communicator, "opening the model", [&] {
-    model.emplace(options.model, options.job.random_weights ? runtime::WeightOrigin::kRandom
-                                                            : runtime::WeightOrigin::kFiles);
+    model.emplace(options.model.folder,
+                  options.job.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
+                  options.model.variant);
   });
   const std::int64_t threads = runtime::most_threads(communicator);
   const runtime::Survey survey = devices_for(options, *model, threads, communicator);
   const bool is_first = communicator.rank() == 0;
   std::ostringstream unheard;  // of the others, who find the same
+  if (is_first) {
+    for (const std::string& remark : model->remarks()) say(remark + "\n");
+  }
   if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
   const std::string without_speed = missing_speeds(options.devices);
   if (is_first && !without_speed.empty()) say(without_speed);

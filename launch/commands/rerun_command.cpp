@@ -14,6 +14,7 @@
 #include "common/files.h"
 #include "common/visible.h"
 #include "launch/options/decompose_options.h"
+#include "launch/options/model_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/run_options.h"
 #include "launch/terminal/run_display.h"
@@ -34,7 +35,7 @@ namespace fs = std::filesystem;
 
 struct RerunOptions {
   fs::path run;        // run.json
-  fs::path model;      // empty: where it was
+  ModelOptions model;  // its folder is empty: where it was; no variant: that of the run
   fs::path image;      // empty: where it was
   std::string device;  // empty: of the kind that it was
   std::chrono::milliseconds timeout{120000};
@@ -217,18 +218,28 @@ session::Job job_of(const results::RunRecord& record, const RerunOptions& option
   return job;
 }
 
+// Of the weight files that the run read; empty when it was not told which.
+std::string variant_of(const results::RunRecord& record) {
+  const results::RecordedOption* option = record.option("variant");
+  if (option == nullptr || option->values.size() != 1) return {};
+  check_variant_name(option->values.front());
+  return option->values.front();
+}
+
 // What it is made on. Who computes what changes no bit, so of the run only the dtype and the kind of device
 // are taken.
 session::Settings settings_of(const results::RunRecord& record, const RerunOptions& options,
                               const session::Job& job) {
   check_dtype(record.dtype);
   session::Settings settings;
-  settings.model = options.model.empty() ? fs::path(record.model_folder) : options.model;
+  settings.model = options.model.folder.empty() ? fs::path(record.model_folder) : options.model.folder;
+  settings.variant = options.model.variant.empty() ? variant_of(record) : options.model.variant;
   settings.random_weights = job.random_weights;
   settings.device = !options.device.empty() ? options.device : record.on_cpu() ? "cpu" : "cuda";
   settings.run_config.dtype = record.dtype;
   settings.run_config.comm.timeout = options.timeout;
   settings.options = {{"model", {settings.model.string()}, "command line"},
+                      {"variant", {settings.variant}, "command line"},
                       {"device", {settings.device}, "command line"},
                       {"job", {session::to_json(job)}, "command line"}};
   return settings;
@@ -267,7 +278,8 @@ void add_rerun_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
   needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
   const OptionGroup places(command, "Places");
-  places.add("--model", "FOLDER", "The model, where it is not where it was");
+  add_model_option(places, "The model, where it is not where it was");
+  add_variant_option(places, "those of the run");
   places.add("--image", "FILE", "The picture, where it is not where it was");
   const OptionGroup machine(command, "Machine");
   machine.add("--device", "DEVICE", "cuda, cpu or auto [default: the kind that the run had]");
@@ -281,7 +293,7 @@ RerunOptions read_rerun_options(const CLI::App& command) {
   values.require({"run.json"});
   RerunOptions options;
   values.read_path("run.json", options.run);
-  values.read_path("--model", options.model);
+  options.model = read_model_options(values);
   values.read_path("--image", options.image);
   values.read_choice("--device", options.device, {"auto", "cuda", "cpu"});
   if (const auto timeout = read_timeout(values)) options.timeout = *timeout;

@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "launch/options/job_options.h"
+#include "launch/options/model_options.h"
 #include "launch/options/option_values.h"
 #include "launch/options/overwrite_option.h"
 #include "launch/options/run_options.h"
@@ -67,7 +68,7 @@ std::vector<results::RecordedOption> record_options(const CLI::App& command,
 
 void add_decompose_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+  add_model_option(needed);
   add_job_option(needed, "image");
   add_job_option(needed, "prompt");
   needed.add("--out", "FOLDER", "Folder for the results");
@@ -86,6 +87,7 @@ void add_decompose_options(CLI::App& command) {
     add_job_option(files, field);
   files.add("--dump-latents", "FILE", "Write latents and embeddings of the result to this file");
   files.add("--trace", "FILE", "Write what every rank did when to this file, for Perfetto");
+  add_variant_option(files);
   add_overwrite_option(files);
   add_job_option(files, "random_weights");
 
@@ -105,7 +107,9 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   values.require({"--model", "--image", "--out"});
   DecomposeOptions options;
   auto& [job, settings, output, quiet] = options;
-  values.read_path("--model", settings.model);
+  const ModelOptions model = read_model_options(values);
+  settings.model = model.folder;
+  settings.variant = model.variant;
   job = read_job(values);
   values.read_path("--out", output.out);
   output.formats = job.formats;

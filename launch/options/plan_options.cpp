@@ -76,7 +76,7 @@ std::string missing_speeds(std::span<const partition::DeviceInfo> devices) {
 
 void add_plan_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--model", "FOLDER", "Model folder in diffusers layout");
+  add_model_option(needed);
 
   const OptionGroup machine(command, "Machine");
   machine.add("--devices", "LIST",
@@ -91,6 +91,7 @@ void add_plan_options(CLI::App& command) {
 
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON instead of a table");
+  add_variant_option(output);
   add_job_option(output, "random_weights", "The model folder needs no weight files");
   add_footer(
       command,
@@ -102,7 +103,7 @@ PlanOptions read_plan_options(const CLI::App& command) {
   const OptionValues values(command, "layerpipe plan");
   values.require({"--model"});
   PlanOptions options;
-  values.read_path("--model", options.model);
+  options.model = read_model_options(values);
   if (values.given("--devices")) {
     std::string list;
     values.read_text("--devices", list);

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "launch/options/model_options.h"
 #include "partition/device_info.h"
 #include "runtime/config/run_config.h"
 #include "session/job.h"
@@ -21,7 +21,7 @@ namespace layerpipe::launch {
 enum class PlanFormat { kTable, kJson };
 
 struct PlanOptions {
-  std::filesystem::path model;
+  ModelOptions model;
   std::vector<partition::DeviceInfo> devices;  // imagined; empty: those of this machine
   session::Job job;                            // how much is to be made; there are no pictures and no prompt
   runtime::RunConfig run_config;

@@ -14,14 +14,20 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/texts.h"
 #include "model/json_fields.h"
+#include "model/weights/foreign_weights.h"
 
 namespace layerpipe::model {
 namespace {
 
 constexpr std::uint64_t kHeaderLengthBytes = 8;
+constexpr std::uint64_t kStartBytes = 16;  // which tell another kind of file
 constexpr std::uint64_t kLargestHeader = 100ULL << 20;  // the limit that the format's own library sets
 constexpr const char* kCopyAgain = "The file may be cut short or damaged; copy or download it again.";
+// Of a checkpoint that holds several components, each below a prefix of its own.
+constexpr const char* kOneComponentAlone =
+    "Put a file there that holds this component alone, all of its names with the prefix or none.";
 
 struct DtypeName {
   const char* name;
@@ -168,7 +174,7 @@ void check_unchanged(const common::InputFile& file) {
 
 SafetensorsHeader read_header(const common::InputFile& file) {
   const std::string name = file.path().string();
-  std::vector<std::byte> start(std::min(file.size(), kHeaderLengthBytes));
+  std::vector<std::byte> start(std::min<std::uint64_t>(file.size(), kStartBytes));
   file.read(0, start, "its header");
   start.resize(safetensors_header_end(start, file.size(), name));
   file.read(0, start, "its header");
@@ -184,6 +190,8 @@ std::uint64_t safetensors_header_end(std::span<const std::byte> start, std::uint
   if (start.size() < kHeaderLengthBytes) refuse(name, "is too short to be a safetensors file");
   std::memcpy(&length, start.data(), sizeof length);
   if (length > kLargestHeader) {
+    if (const auto foreign = foreign_file(start.first(std::min<std::uint64_t>(start.size(), kStartBytes))))
+      throw common::InputError(name + " " + foreign->what, foreign->cure);
     refuse(name,
            "its header would have " + std::to_string(length) + " bytes, so it is not a safetensors file");
   }
@@ -244,58 +252,74 @@ struct SafetensorsSource::LazyFile {
   }
 };
 
-SafetensorsSource::SafetensorsSource(const std::filesystem::path& folder, const std::string& stem)
-    : where_(folder.string()) {
-  const auto index_path = folder / (stem + ".safetensors.index.json");
-  const auto single_path = folder / (stem + ".safetensors");
-  if (std::filesystem::exists(index_path)) {
-    JsonFields index = JsonFields::from_file(index_path);
-    const auto map = index.get<std::map<std::string, std::string>>("weight_map");
-    for (const auto& [tensor, file_name] : map) {
-      auto& file = files_[file_name];
-      if (!file) {
-        file = std::make_shared<LazyFile>(folder / file_name);
-        if (!std::filesystem::is_regular_file(file->path)) {
-          throw common::InputError(file->path.string() + " is missing; " + index_path.filename().string() +
-                                       " says that it holds \"" + tensor + "\"",
-                                   "Copy or download the model's missing file.");
-        }
-      }
-      file_of_[tensor] = file;
-    }
-  } else if (std::filesystem::exists(single_path)) {
-    auto file = std::make_shared<LazyFile>(single_path);
-    for (const auto& [tensor, info] : file->get().tensors()) file_of_[tensor] = file;
-    files_[single_path.filename().string()] = std::move(file);
-  } else {
-    throw common::InputError(
-        folder.string() + " has neither " + stem + ".safetensors nor " + index_path.filename().string(),
-        "Copy or download the model's weights, or try --random-weights.");
-  }
+SafetensorsSource::SafetensorsSource(const std::filesystem::path& folder, const std::string& stem,
+                                     const std::string& variant)
+    : where_(folder.string()), wanted_(variant), chosen_(find_weight_files(folder, stem, variant)) {
+  if (chosen_.has_own_name) where_ = (folder / chosen_.files.front()).string();
+  const auto file_of = locate(folder);
+  std::vector<std::string> names;
+  names.reserve(file_of.size());
+  for (const auto& [name, file] : file_of) names.push_back(name);
+  names_ = read_tensor_names(names, where_);
+  for (const auto& [name, stored] : names_.stored) places_[name] = {file_of.at(stored), stored};
 }
 
-const SafetensorsFile& SafetensorsSource::open(const std::string& name) const {
-  const auto found = file_of_.find(name);
-  if (found == file_of_.end()) {
-    throw common::InputError(where_ + ": tensor \"" + name + "\" is missing",
-                             "Check that the config and the weights belong to the same model.");
+std::map<std::string, std::shared_ptr<SafetensorsSource::LazyFile>> SafetensorsSource::locate(
+    const std::filesystem::path& folder) {
+  std::map<std::string, std::shared_ptr<LazyFile>> file_of;
+  for (const std::string& name : chosen_.files) {
+    const auto& file = files_[name] = std::make_shared<LazyFile>(folder / name);
+    for (const auto& [tensor, info] : file->get().tensors()) {
+      if (!file_of.emplace(tensor, file).second)
+        refuse(file->path.string(), "tensor " + shown(tensor) + " is in another file of the folder as well");
+    }
   }
-  const SafetensorsFile& file = found->second->get();
-  if (!file.tensors().contains(name))
-    refuse(file.path().string(), "the index puts tensor \"" + name + "\" here, but it is not");
+  if (chosen_.index.empty()) return file_of;
+  JsonFields index = JsonFields::from_file(folder / chosen_.index);
+  for (const auto& [tensor, file_name] : index.get<std::map<std::string, std::string>>("weight_map")) {
+    auto& file = files_[file_name];
+    if (!file) {
+      file = std::make_shared<LazyFile>(folder / file_name);
+      if (!std::filesystem::is_regular_file(file->path)) {
+        throw common::InputError(
+            file->path.string() + " is missing; " + chosen_.index + " says that it holds \"" + tensor + "\"",
+            "Copy or download the model's missing file.");
+      }
+    }
+    file_of[tensor] = file;
+  }
+  return file_of;
+}
+
+const SafetensorsSource::Place& SafetensorsSource::place_of(const std::string& name) const {
+  const auto found = places_.find(name);
+  if (found != places_.end()) return found->second;
+  const std::string missing = where_ + ": tensor \"" + name + "\" is missing";
+  if (names_.partial_prefix.empty())
+    throw common::InputError(missing, "Check that the config and the weights belong to the same model.");
+  throw common::InputError(missing + "; " + std::to_string(names_.with_partial_prefix) + " of " +
+                               std::to_string(names_.stored.size()) + " tensors lie below \"" +
+                               names_.partial_prefix + "\", the others do not",
+                           kOneComponentAlone);
+}
+
+const SafetensorsFile& SafetensorsSource::open(const Place& place) const {
+  const SafetensorsFile& file = place.file->get();
+  if (!file.tensors().contains(place.name))
+    refuse(file.path().string(), "the index puts tensor \"" + place.name + "\" here, but it is not");
   return file;
 }
 
-const SafetensorsFile& SafetensorsSource::open_checked(const std::string& name, at::IntArrayRef shape) const {
-  const SafetensorsFile& file = open(name);
-  const TensorInfo& info = file.tensors().at(name);
+const SafetensorsFile& SafetensorsSource::open_checked(const Place& place, at::IntArrayRef shape) const {
+  const SafetensorsFile& file = open(place);
+  const TensorInfo& info = file.tensors().at(place.name);
   if (!is_weight_dtype(info.storage_dtype)) {
-    throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has dtype " +
+    throw common::InputError(file.path().string() + ": tensor \"" + place.name + "\" has dtype " +
                                  name_of_dtype(info.storage_dtype) + ", which is not one of weights",
                              "Use the model's weights in BF16, F16, F32 or F64.");
   }
   if (at::IntArrayRef(info.shape) != shape) {
-    throw common::InputError(file.path().string() + ": tensor \"" + name + "\" has shape " +
+    throw common::InputError(file.path().string() + ": tensor \"" + place.name + "\" has shape " +
                                  shape_text(info.shape) + "; the config needs " + shape_text(shape),
                              "Check that the config and the weights belong to the same model.");
   }
@@ -303,22 +327,39 @@ const SafetensorsFile& SafetensorsSource::open_checked(const std::string& name, 
 }
 
 at::ScalarType SafetensorsSource::storage_dtype(const std::string& name, at::IntArrayRef shape) const {
-  return open_checked(name, shape).tensors().at(name).storage_dtype;
+  const Place& place = place_of(name);
+  return open_checked(place, shape).tensors().at(place.name).storage_dtype;
 }
 
 void SafetensorsSource::read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
                                    std::span<std::byte> to) const {
-  open_checked(name, shape).read_bytes(name, static_cast<std::uint64_t>(begin), to);
+  const Place& place = place_of(name);
+  open_checked(place, shape).read_bytes(place.name, static_cast<std::uint64_t>(begin), to);
 }
 
 std::map<std::string, TensorInfo> SafetensorsSource::tensors() const {
   std::map<std::string, TensorInfo> all;
-  for (const auto& [name, file] : file_of_) all.emplace(name, open(name).tensors().at(name));
+  for (const auto& [name, place] : places_) all.emplace(name, open(place).tensors().at(place.name));
   return all;
 }
 
-const char* weight_file_stem(const std::string& component) {
-  return component == "text_encoder" ? "model" : "diffusion_pytorch_model";
+std::vector<std::string> SafetensorsSource::remarks() const {
+  std::vector<std::string> remarks;
+  if (!wanted_.empty() && wanted_ != (chosen_.variant.empty() ? kPlainVariant : chosen_.variant)) {
+    remarks.push_back(where_ + " has no weights of the variant " + wanted_ + ": its " +
+                      (chosen_.variant.empty() ? kPlainVariant : chosen_.variant) + " ones are used");
+  }
+  if (!names_.adapters.empty()) {
+    std::vector<std::string> names;
+    for (const std::string& name : names_.adapters) names.push_back(shown(name));
+    const bool is_one = names.size() == 1;
+    remarks.push_back(where_ + ": " + std::to_string(names.size()) + " tensor" + (is_one ? "" : "s") +
+                      " of an adapter (" + std::string(adapter_of(names_.adapters.front())) + ")" +
+                      (is_one ? " is" : " are") +
+                      " not used: " + common::listed(common::first_of(names), "and") +
+                      "; to have it in the pictures, fuse it with diffusers (fuse_lora) before you save");
+  }
+  return remarks;
 }
 
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "common/input_file.h"
+#include "model/weights/tensor_names.h"
 #include "model/weights/tensor_source.h"
+#include "model/weights/weight_files.h"
 
 namespace layerpipe::model {
 
@@ -65,38 +67,54 @@ class SafetensorsFile {
   SafetensorsHeader header_;
 };
 
-// One component's folder: "<stem>.safetensors", or shards named by "<stem>.safetensors.index.json". Files are
-// opened when a tensor of theirs is first asked for, so only what is needed is read.
+// One component's folder: the files that find_weight_files chooses (model/weights/weight_files.h), under the
+// names that a network knows (model/weights/tensor_names.h). With an index, files are opened when a tensor of
+// theirs is first asked for, so only what is needed is read.
 class SafetensorsSource : public TensorSource {
  public:
-  // Throws InputError when neither file exists, or the index names a shard that does not.
-  SafetensorsSource(const std::filesystem::path& folder, const std::string& stem);
+  // `variant` is that of --variant, empty without one. Throws InputError when there are no such files, the
+  // index names a shard that does not exist, or the tensors' names show weights that are not read.
+  SafetensorsSource(const std::filesystem::path& folder, const std::string& stem,
+                    const std::string& variant = {});
 
-  bool contains(const std::string& name) const override { return file_of_.contains(name); }
+  bool contains(const std::string& name) const override { return places_.contains(name); }
   // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
   at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override;
   void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
                   std::span<std::byte> to) const override;
   bool reads_files() const noexcept override { return true; }
-  std::string where(const std::string& name) const override { return open(name).path().string(); }
+  std::string where(const std::string& name) const override { return open(place_of(name)).path().string(); }
 
-  // Every tensor's header entry; opens all files.
+  // Every tensor's header entry, by the names that a network knows; opens all files.
   std::map<std::string, TensorInfo> tensors() const;
   std::size_t file_count() const noexcept { return files_.size(); }
+  // What was chosen in the folder.
+  const WeightFiles& chosen() const noexcept { return chosen_; }
+  // In front of all names in the files, and left out; mostly empty.
+  const std::string& prefix() const noexcept { return names_.prefix; }
+  // What a person should know of them: sentences without their end. "MODEL/vae: …".
+  std::vector<std::string> remarks() const;
 
  private:
   struct LazyFile;
-  const SafetensorsFile& open(const std::string& name) const;
+  struct Place {
+    std::shared_ptr<LazyFile> file;
+    std::string name;  // in the file
+  };
+  // Opens the index, or the files without one; gives the file of every tensor by its name there.
+  std::map<std::string, std::shared_ptr<LazyFile>> locate(const std::filesystem::path& folder);
+  const Place& place_of(const std::string& name) const;
+  const SafetensorsFile& open(const Place& place) const;
   // The file of a tensor that can be used as a weight of that shape.
-  const SafetensorsFile& open_checked(const std::string& name, at::IntArrayRef shape) const;
+  const SafetensorsFile& open_checked(const Place& place, at::IntArrayRef shape) const;
 
-  std::string where_;
-  std::map<std::string, std::shared_ptr<LazyFile>> files_;    // by file name
-  std::map<std::string, std::shared_ptr<LazyFile>> file_of_;  // by tensor name
+  std::string where_;   // the folder, or its one file that has a name of its own
+  std::string wanted_;  // the variant that was asked for
+  WeightFiles chosen_;
+  TensorNames names_;
+  std::map<std::string, std::shared_ptr<LazyFile>> files_;  // by file name
+  std::map<std::string, Place> places_;                     // by the network's name of a tensor
 };
-
-// Stem of the files that hold a component's weights, in the layout of diffusers.
-const char* weight_file_stem(const std::string& component);
 
 // Writes tensors to a file, wide dtypes first and then in the order of their names, beside it and then
 // renamed. Tensors are made contiguous host memory first. Throws OutputError.

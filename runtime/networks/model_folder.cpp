@@ -5,7 +5,7 @@
 
 namespace layerpipe::runtime {
 
-ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin)
+ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant)
     : path_(folder),
       config_(model::load_model_config(folder)),
       tokenizer_(model::Tokenizer::load(folder / "tokenizer")) {
@@ -15,13 +15,17 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origi
                                  std::to_string(config_.text_encoder.vocab_size),
                              "Check that both belong to the same model.");
   }
-  for (const char* component : {"text_encoder", "transformer", "vae"}) {
-    if (origin == WeightOrigin::kRandom) {
+  if (origin == WeightOrigin::kRandom) {
+    for (const char* component : model::kComponents)
       sources_[component] = std::make_shared<model::RandomTensorSource>(component, at::kBFloat16);
-    } else {
-      sources_[component] =
-          std::make_shared<model::SafetensorsSource>(folder / component, model::weight_file_stem(component));
-    }
+    return;
+  }
+  model::check_variant(folder, variant);
+  for (const char* component : model::kComponents) {
+    const auto source = std::make_shared<model::SafetensorsSource>(
+        folder / component, model::weight_file_stem(component), variant);
+    for (const std::string& remark : source->remarks()) remarks_.push_back(remark);
+    sources_[component] = source;
   }
 }
 

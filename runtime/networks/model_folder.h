@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/config.h"
 #include "model/tokenizer/tokenizer.h"
@@ -18,8 +19,9 @@ enum class WeightOrigin { kFiles, kRandom };
 // Immutable, and used by several threads at once.
 class ModelFolder {
  public:
-  // Reads config files, tokenizer and the headers of all weight files; reads no weights. Throws InputError.
-  ModelFolder(const std::filesystem::path& folder, WeightOrigin origin);
+  // Reads config files, tokenizer and the headers of all weight files; reads no weights. `variant` is that of
+  // --variant; empty without one. Throws InputError, also when no component has weights of that variant.
+  ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant = {});
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const model::ModelConfig& config() const noexcept { return config_; }
@@ -28,12 +30,15 @@ class ModelFolder {
   const std::shared_ptr<const model::TensorSource>& source(partition::Network network) const {
     return sources_.at(partition::folder_of(network));
   }
+  // What a person should know of the weight files: sentences without their end.
+  const std::vector<std::string>& remarks() const noexcept { return remarks_; }
 
  private:
   std::filesystem::path path_;
   model::ModelConfig config_;
   model::Tokenizer tokenizer_;
   std::map<std::string, std::shared_ptr<const model::TensorSource>> sources_;  // by component
+  std::vector<std::string> remarks_;
 };
 
 }  // namespace layerpipe::runtime

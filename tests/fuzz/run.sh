@@ -16,6 +16,11 @@ if ((${#targets[@]} == 0)); then
 fi
 
 cd -- "$checkout"
+if ! command -v clang++-14 >/dev/null; then
+  echo "run.sh: clang++-14 is not on the PATH" >&2
+  echo "  Install it: apt-get install clang-14" >&2
+  exit 2
+fi
 [[ -f "$build/build.ninja" ]] || cmake --preset fuzz
 cmake --build "$build" --target "${targets[@]/#/fuzz_}"
 

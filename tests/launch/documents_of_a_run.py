@@ -18,10 +18,15 @@ import traceback
 import zipfile
 from xml.etree import ElementTree
 
-import numpy as np
-from PIL import Image, ImageFilter
-from pptx import Presentation
-from psd_tools import PSDImage
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
+needs.packages("numpy", "PIL", "pptx", "psd_tools")
+
+import numpy as np  # noqa: E402
+from PIL import Image, ImageFilter  # noqa: E402
+from pptx import Presentation  # noqa: E402
+from psd_tools import PSDImage  # noqa: E402
 
 DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo"
 DOCUMENTS = ["psd", "pptx", "ora", "zip", "html"]
@@ -240,9 +245,9 @@ CHECKS = [check_edges, check_psd, check_pptx, check_ora, check_zip, check_html, 
 
 
 def main():
-    failed = 0
+    layerpipe, failed = needs.one_program(__doc__), 0
     with tempfile.TemporaryDirectory() as folder:
-        program = Program(sys.argv[1])
+        program = Program(layerpipe)
         run = pathlib.Path(folder) / "run"
         program.run("decompose", "--model", DEMO / "model", "--image", DEMO / "pictures" / "weather.png", "--prompt", ", ".join(NAMES),
                     "--resolution", 128, "--any-resolution", "--layers", len(NAMES), "--steps", 4, "--no-cfg", "--device", "cpu", "--out", run,

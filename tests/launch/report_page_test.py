@@ -18,6 +18,9 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import needs  # noqa: E402
+
 HOSTILE = "</style><script>window.hacked=1</script><img src=x onerror='window.hacked=1'> \" & ]]> \u202e \x01\x1b[2J 太阳 \U0001f31e\n" + "long " * 500
 PHASES = ("encode", "denoise", "decode")
 VOID = {"meta"}
@@ -238,7 +241,6 @@ def check_lost_traces(layerpipe, ranks):
 
 
 def check_in_browser(folders):
-    sys.path.insert(0, str(ROOT / "tools"))
     from headless_browser import Missing, browser
     try:
         with browser() as started:
@@ -269,8 +271,8 @@ def check_in_browser(folders):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("layerpipe", type=pathlib.Path)
-    parser.add_argument("run_sh", type=pathlib.Path)
+    parser.add_argument("layerpipe", type=lambda path: pathlib.Path(needs.program(path)))
+    parser.add_argument("run_sh", type=lambda path: pathlib.Path(needs.program(path)))
     parser.add_argument("--browser", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -15,11 +15,16 @@ import traceback
 import zipfile
 from xml.etree import ElementTree
 
-import numpy as np
-from PIL import Image
-from pptx import Presentation
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
 
-from document_samples import NAMES, Tool, composite, noise, peak_mib_of, random_box, same_picture
+needs.packages("numpy", "PIL", "pptx")
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+from pptx import Presentation  # noqa: E402
+
+from document_samples import NAMES, Tool, composite, noise, peak_mib_of, random_box, same_picture  # noqa: E402
 
 EMU_PER_PIXEL = 9525
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -286,7 +291,7 @@ ONCE = {names_case, memory_case, bleed_case}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool")
+    parser.add_argument("tool", type=needs.program)
     parser.add_argument("--cases", type=int, default=3, help="of each kind that has random ones (3)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-documents", action="store_true", help="the tool was built without libzip and pugixml")

@@ -12,10 +12,14 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-from PIL import Image, ImageOps
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
+needs.packages("numpy", "PIL")
+
+import numpy as np  # noqa: E402
+from PIL import Image, ImageOps  # noqa: E402
+
 import minimal_png as png  # noqa: E402
 
 KINDS = [(png.GREY, d) for d in (1, 2, 4, 8, 16)] + [(png.PALETTE, d) for d in (1, 2, 4, 8)]
@@ -151,7 +155,7 @@ def write_case(rng, tool):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool")
+    parser.add_argument("tool", type=needs.program)
     parser.add_argument("--cases", type=int, default=200, help="of reading each kind of file, of resizing and of writing, each (200)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-webp", action="store_true", help="the tool was built without libwebp")

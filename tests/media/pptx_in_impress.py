@@ -12,10 +12,15 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-from PIL import Image, ImageDraw
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
 
-from document_samples import Tool, composite
+needs.packages("numpy", "PIL")
+
+import numpy as np  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
+
+from document_samples import Tool, composite  # noqa: E402
 
 SIDE = (480, 320)
 # Impress draws the slide at one pixel for a pixel; what is left is its rounding while it puts layers together.
@@ -55,7 +60,7 @@ def on_white(pixels):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool")
+    parser.add_argument("tool", type=needs.program)
     parser.add_argument("--keep", type=pathlib.Path, help="put the presentation, its slide and what it should be there")
     options = parser.parse_args()
     if not shutil.which("soffice"):

@@ -18,10 +18,14 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-from PIL import Image, ImageCms
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
+needs.packages("numpy", "PIL", "psd_tools")
+
+import numpy as np  # noqa: E402
+from PIL import Image, ImageCms  # noqa: E402
+
 from make_srgb_profile import srgb_profile  # noqa: E402
 
 NAMES = ["Hintergrund", "Höhle/\"1\" 'a' \\ é", "🎈 図層", "two\nlines\r\n\ttab\x01\x7f\x85\u2028", "", " \n", "a:b|c<d>e*?", "-1",
@@ -318,7 +322,7 @@ def gimp():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool")
+    parser.add_argument("tool", type=needs.program)
     parser.add_argument("--reader", choices=("psd-tools", "imagemagick", "gimp"), default="psd-tools")
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)

@@ -13,11 +13,15 @@ import tempfile
 import time
 import traceback
 
-import numpy as np
-from viewer_page import (BACK, DISC, EMPTY, FAINT, GLASS, HEIGHT, HOSTILE, LAYERS, LONG, NAMES, ORIGINAL, WIDTH, Viewer, assert_close,
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
+needs.packages("numpy", "PIL")
+
+import numpy as np  # noqa: E402
+from viewer_page import (BACK, DISC, EMPTY, FAINT, GLASS, HEIGHT, HOSTILE, LAYERS, LONG, NAMES, ORIGINAL, WIDTH, Viewer, assert_close,  # noqa: E402
                          eventually, over, shifted, watched_page, write_pages)
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 from headless_browser import Missing, browser  # noqa: E402
 
 # The checks. Each begins with the page as it was opened. ---------------------------------------------------------
@@ -550,7 +554,7 @@ def from_the_beginning(check):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool")
+    parser.add_argument("tool", type=needs.program)
     parser.add_argument("--only", default="", help="only checks with this text in their name")
     options = parser.parse_args()
     failed = 0

@@ -11,9 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from accelerate import init_empty_weights
-from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
-from transformers import Qwen2_5_VLConfig
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
+needs.packages("accelerate", "diffusers", "transformers")
+
+from accelerate import init_empty_weights  # noqa: E402
+from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel  # noqa: E402
+from transformers import Qwen2_5_VLConfig  # noqa: E402
 
 
 def write_defaults(folder: Path) -> list[tuple[str, Path]]:
@@ -35,12 +40,12 @@ def write_defaults(folder: Path) -> list[tuple[str, Path]]:
 
 
 def main() -> int:
-    failures = 0
+    program, failures = needs.one_program(__doc__), 0
     with tempfile.TemporaryDirectory() as folder:
         files = write_defaults(Path(folder))
         assert len(files) == 5, files
         for kind, file in files:
-            done = subprocess.run([sys.argv[1], kind, str(file)], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([program, kind, str(file)], capture_output=True, text=True, timeout=60)
             if done.returncode != 0:
                 print(f"{kind}: {done.stderr.strip()}")
                 failures += 1

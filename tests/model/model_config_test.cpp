@@ -53,6 +53,67 @@ TEST_F(ModelConfigTest, ReadsATextToImageModel) {
   EXPECT_STREQ(to_string(load_model_config(folder_.path()).pipeline), "QwenImagePipeline");
 }
 
+// diffusers writes [null, null] for a component that the pipeline was saved without.
+TEST_F(ModelConfigTest, AcceptsComponentsThatAreNotThere) {
+  change("model_index.json", R"({"image_encoder": [null, null], "feature_extractor": [null, null],
+                                 "processor": [null, null]})");
+  EXPECT_NO_THROW(load_model_config(folder_.path()));
+  change("model_index.json", R"({"controlnet": ["diffusers", null]})");
+  EXPECT_EQ(refusal(), "FILE/model_index.json: layerpipe does not know the field \"controlnet\"");
+}
+
+TEST_F(ModelConfigTest, NamesANeededComponentThatIsNotThere) {
+  for (const std::string component : {"transformer", "vae", "text_encoder", "scheduler", "tokenizer"}) {
+    put("model_index.json", "model_index_layered");
+    change("model_index.json", ("{\"" + component + "\": [null, null]}").c_str());
+    EXPECT_EQ(refusal(), "FILE/model_index.json: component \"" + component +
+                             "\" is [null,null]: the pipeline was saved without it");
+  }
+}
+
+TEST_F(ModelConfigTest, RefusesQuantisedWeightsByTheirForm) {
+  const std::map<std::string, std::string> forms{
+      {R"({"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false,
+           "bnb_4bit_quant_type": "nf4"})",
+       "bitsandbytes (nf4)"},
+      {R"({"quant_method": "bitsandbytes", "load_in_8bit": true, "bnb_4bit_quant_type": "fp4"})",
+       "bitsandbytes (8 bits)"},
+      {R"({"load_in_4bit": true, "load_in_8bit": false})", "bitsandbytes"},
+      {R"({"quant_method": "gptq", "bits": 4, "group_size": 128})", "GPTQ (4 bits)"},
+      {R"({"quant_method": "awq", "bits": 4, "version": "gemm"})", "AWQ (4 bits)"},
+      {R"({"quant_method": "torchao", "quant_type": "int8wo"})", "torchao (int8wo)"},
+      {R"({"quant_method": "torchao", "quant_type": {"default": {}}})", "torchao"},
+      {R"({"quant_method": "quanto", "weights_dtype": "float8"})", "quanto (float8)"},
+      {R"({"quant_method": "gguf", "compute_dtype": "bfloat16"})", "GGUF"},
+      {R"({"quant_method": "svdquant"})", "nunchaku (SVDQuant)"},
+      {R"({"quant_method": "sdnq", "weights_dtype": "uint4"})", "SDNQ (uint4)"},
+      {R"({"quant_method": "compressed-tensors", "format": "float-quantized"})",
+       "compressed-tensors (float-quantized)"},
+      {R"({"quant_method": "fp8"})", "fp8"},
+      {R"({"quant_method": "of tomorrow"})", "of tomorrow"},
+      {R"({"group_size": 128})", "an unnamed program"}};
+  for (const auto& [config, form] : forms) {
+    for (const std::string component : {"transformer", "vae", "text_encoder"}) {
+      SetUp();
+      change(component + "/config.json", ("{\"quantization_config\": " + config + "}").c_str());
+      EXPECT_EQ(refusal(), "FILE/" + component + "/config.json: the weights are quantised in the form of " +
+                               form + ", which layerpipe does not read");
+    }
+  }
+  SetUp();
+  change("text_encoder/config.json", R"({"text_config": {"quantization_config": {"quant_method": "awq"}}})");
+  EXPECT_EQ(refusal(),
+            "FILE/text_encoder/config.json: \"text_config\": the weights are quantised in the form of AWQ, "
+            "which layerpipe does not read");
+  SetUp();
+  const std::string null = R"({"quantization_config": null})";
+  common::write_file_atomically(
+      folder_.path() / "transformer/config.json",
+      null.substr(0, null.size() - 1) + "," +
+          common::read_text_file(folder_.path() / "transformer/config.json").substr(1));
+  EXPECT_NO_THROW(load_model_config(folder_.path()));
+}
+
 TEST_F(ModelConfigTest, RefusesAFolderThatIsNoModel) {
   std::filesystem::remove(folder_.path() / "model_index.json");
   EXPECT_EQ(refusal(), "FILE is not a model folder: it has no model_index.json");

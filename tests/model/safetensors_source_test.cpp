@@ -57,6 +57,63 @@ TEST_F(SafetensorsSourceTest, ReadsLargeTensorsInParts) {
   EXPECT_TRUE(at::equal(open().read("a", large.sizes()), large));
 }
 
+// Names of the network outside, those of the file in what is said of it.
+TEST_F(SafetensorsSourceTest, LeavesAPrefixOut) {
+  write_safetensors(path("m.safetensors"), {{"module._orig_mod.a", at::arange(4, at::kFloat)},
+                                            {"module._orig_mod.b", at::ones({2})}});
+  const SafetensorsSource source = open();
+  EXPECT_EQ(source.prefix(), "module._orig_mod.");
+  EXPECT_TRUE(source.contains("a"));
+  EXPECT_FALSE(source.contains("module._orig_mod.a"));
+  EXPECT_TRUE(at::equal(source.read("a", {4}), at::arange(4, at::kFloat)));
+  EXPECT_TRUE(source.tensors().contains("b"));
+  EXPECT_EQ(refusal([&] { source.read("b", {3}); }),
+            "FILE/m.safetensors: tensor \"module._orig_mod.b\" has shape [2]; the config needs [3]");
+}
+
+TEST_F(SafetensorsSourceTest, SaysOfAPrefixThatSomeHave) {
+  write_safetensors(path("m.safetensors"),
+                    {{"model.diffusion_model.a", at::ones({2})}, {"vae.b", at::ones({2})}});
+  EXPECT_EQ(
+      refusal([&] { open().read("a", {2}); }),
+      "FILE: tensor \"a\" is missing; 1 of 2 tensors lie below \"model.diffusion_model.\", the others do "
+      "not");
+}
+
+TEST_F(SafetensorsSourceTest, ReadsShardsWithoutAnIndex) {
+  write_safetensors(path("m-00001-of-00002.safetensors"), {{"a", at::ones({2})}});
+  write_safetensors(path("m-00002-of-00002.safetensors"), {{"b", at::ones({3})}});
+  EXPECT_TRUE(at::equal(open().read("b", {3}), at::ones({3})));
+  EXPECT_EQ(open().file_count(), 2U);
+  write_safetensors(path("m-00002-of-00002.safetensors"), {{"a", at::ones({3})}});
+  EXPECT_EQ(refusal([&] { open(); }),
+            "FILE/m-00002-of-00002.safetensors: tensor \"a\" is in another file of the folder as well");
+}
+
+TEST_F(SafetensorsSourceTest, ReadsTheOnlyFileUnderItsOwnName) {
+  write_safetensors(path("layered.safetensors"), {{"a", at::ones({2})}});
+  EXPECT_TRUE(open().chosen().has_own_name);
+  EXPECT_TRUE(at::equal(open().read("a", {2}), at::ones({2})));
+  EXPECT_EQ(refusal([&] { open().read("c", {2}); }), "FILE/layered.safetensors: tensor \"c\" is missing");
+}
+
+TEST_F(SafetensorsSourceTest, RemarksOnWhatIsNotUsed) {
+  write_safetensors(path("m.safetensors"), {{"a", at::ones({2})}});
+  EXPECT_TRUE(open().remarks().empty());
+  write_safetensors(
+      path("m.safetensors"),
+      {{"a", at::ones({2})}, {"b.lora_A.weight", at::ones({2})}, {"b.lora_B.weight", at::ones({2})}});
+  ASSERT_EQ(open().remarks().size(), 1U);
+  EXPECT_EQ(
+      open().remarks().front(),
+      folder_.path().string() +
+          ": 2 tensors of an adapter (LoRA) are not used: \"b.lora_A.weight\" and \"b.lora_B.weight\"; to "
+          "have it in the pictures, fuse it with diffusers (fuse_lora) before you save");
+  EXPECT_TRUE(SafetensorsSource(folder_.path(), "m", kPlainVariant).remarks().size() == 1);
+  EXPECT_THAT(SafetensorsSource(folder_.path(), "m", "fp16").remarks().front(),
+              ::testing::HasSubstr(" has no weights of the variant fp16: its plain ones are used"));
+}
+
 TEST_F(SafetensorsSourceTest, OpensOnlyTheFilesThatAreNeeded) {
   write_shards();
   common::write_file_atomically(path("m-2.safetensors"), std::string_view("damaged"));

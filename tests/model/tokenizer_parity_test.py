@@ -13,6 +13,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
 try:
     import dashscope  # noqa: F401, the vocabulary is one of its files
     from tokenizers import Regex, pre_tokenizers
@@ -90,7 +92,7 @@ def check_older_flags(program, folder):
 
 
 def main():
-    program = sys.argv[1]
+    program = needs.one_program(__doc__)
     texts = CHOSEN_TEXTS + random_texts(RANDOM_TEXTS, SEED)
     with tempfile.TemporaryDirectory() as scratch:
         good = check_fixture(scratch)

@@ -10,7 +10,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from PIL import Image
+import needs
+
+if __name__ == "__main__":
+    needs.packages("PIL")
+
+from PIL import Image  # noqa: E402
 
 GAP, SQUARE = 6, 12
 PAPER, LIGHT, DARK = (255, 255, 255), (236, 236, 236), (204, 204, 204)

@@ -22,6 +22,11 @@ import time  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import needs  # noqa: E402
+
+if __name__ == "__main__":
+    needs.packages("numpy", "torch", "PIL", "safetensors", "diffusers", "transformers")
+
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402

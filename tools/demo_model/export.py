@@ -16,6 +16,11 @@ import math  # noqa: E402
 import shutil  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import needs  # noqa: E402
+
+if __name__ == "__main__":
+    needs.packages("torch", "safetensors", "diffusers", "transformers")
+
 import torch  # noqa: E402
 from transformers import AutoTokenizer  # noqa: E402
 

@@ -11,10 +11,15 @@ import argparse
 import math
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageFilter
+import needs
 
-from . import distance, shapes, strokes
+if __name__ == "__main__":
+    needs.packages("numpy", "PIL")
+
+import numpy as np  # noqa: E402
+from PIL import Image, ImageFilter  # noqa: E402
+
+from . import distance, shapes, strokes  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 Color = tuple[int, int, int]

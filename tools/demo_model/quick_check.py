@@ -24,6 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import needs  # noqa: E402
+
+needs.packages("numpy", "torch", "PIL", "safetensors", "diffusers", "transformers")
+
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageLayeredPipeline  # noqa: E402
@@ -160,7 +164,7 @@ def check_model(model: Path, program: Path | None, folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layerpipe", type=Path, help="the program; without it that part is left out")
+    parser.add_argument("--layerpipe", type=lambda path: Path(needs.program(path)), help="the program; without it that part is left out")
     args = parser.parse_args()
     torch.set_num_threads(1)
     check_scenes()

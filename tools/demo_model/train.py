@@ -19,6 +19,11 @@ from pathlib import Path  # noqa: E402
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import needs  # noqa: E402
+
+if __name__ == "__main__":
+    needs.packages("numpy", "torch", "PIL", "safetensors", "diffusers", "transformers")
+
 import torch  # noqa: E402
 import torch._dynamo  # noqa: E402
 import torch.fx.experimental._config  # noqa: E402

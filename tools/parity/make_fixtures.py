@@ -23,6 +23,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import needs  # noqa: E402
+
+needs.packages("numpy", "torch", "PIL", "safetensors", "diffusers", "transformers")
+
 from parity import fixtures, reference, scalars, small_scale, specs  # noqa: E402
 
 

@@ -24,6 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import needs  # noqa: E402
+
+needs.packages("numpy", "torch", "PIL", "safetensors", "diffusers", "transformers")
+
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -55,7 +59,7 @@ class Result:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layerpipe", type=Path, required=True, help="the program")
+    parser.add_argument("--layerpipe", type=lambda path: Path(needs.program(path)), required=True, help="the program")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="random cases on top of the committed ones")
     parser.add_argument("--seed", type=int, default=0, help="of the random cases")
     parser.add_argument("--data", type=Path, default=ROOT / "tests" / "data" / "parity")

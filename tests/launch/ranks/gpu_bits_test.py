@@ -13,6 +13,9 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(CHECKOUT / "tools"))
+import needs  # noqa: E402
+
 BLOCKS = 60
 TEXT_LAYERS = 28
 LIMIT_SECONDS = 240
@@ -75,7 +78,7 @@ class Runs:
 
 
 def main() -> None:
-    program, devices = sys.argv[1], gpus()
+    program, devices = needs.one_program(__doc__), gpus()
     if devices < 2:
         print("this machine has no two GPUs")
         sys.exit(77)

@@ -16,6 +16,9 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(CHECKOUT / "tools"))
+import needs  # noqa: E402
+
 TIMEOUT = 3
 # The line of the log after which the rank is broken.
 PHASES = {
@@ -69,7 +72,7 @@ def break_rank(program: str, model: Path, rank: int, signal_number: int, phase: 
 
 
 def main() -> None:
-    program = sys.argv[1]
+    program = needs.one_program(__doc__)
     try:
         before = used_mib()
     except (OSError, subprocess.CalledProcessError):

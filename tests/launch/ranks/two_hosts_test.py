@@ -17,6 +17,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools"))
+import needs  # noqa: E402
+
 SKIPPED = 77
 HOSTS = {"lphost-a": "10.213.77.1", "lphost-b": "10.213.77.2"}
 TIMEOUT_SECONDS = 3
@@ -128,7 +131,7 @@ def check_cut(scratch, program):
 
 
 def main():
-    program = sys.argv[1]
+    program = needs.one_program(__doc__)
     try:
         with TwoHosts(), tempfile.TemporaryDirectory() as folder:
             check_bits(Path(folder), program)

@@ -6,6 +6,16 @@ namespace {
 
 const std::string kCopyAgain = "Copy the file from the model's original folder again.";
 
+// The model in the hub's cache, as a download leaves it. Gives its repository's folder there.
+std::filesystem::path put_into_cache(const Workplace& w) {
+  const std::string repository = "hub/models--Qwen--Qwen-Image-Layered";
+  w.write(repository + "/refs/main", "0a1b2c");
+  std::filesystem::create_directories(w.folder() / repository / "snapshots");
+  std::filesystem::copy(w.model(), w.folder() / repository / "snapshots" / "0a1b2c",
+                        std::filesystem::copy_options::recursive);
+  return w.folder() / repository;
+}
+
 std::vector<RefusalCase> folders() {
   const std::string section = "The model folder";
   const std::string give = "Give the folder of a model in diffusers layout to --model.";
@@ -50,6 +60,50 @@ std::vector<RefusalCase> folders() {
       {"ComponentNotListed", section, "a model_index.json without one of the components",
        [](Workplace& w) { w.patch_json("model/model_index.json", R"({"vae": null})"); },
        "MODEL/model_index.json: field \"vae\" is missing", kCopyAgain},
+      {"ComponentSavedAsNull", section, "a model that was saved without one of its components",
+       [](Workplace& w) { w.patch_json("model/model_index.json", R"({"vae": [null, null]})"); },
+       "MODEL/model_index.json: component \"vae\" is [null,null]: the pipeline was saved without it",
+       "Give a folder with all components to --model, or copy \"vae\", with its entry in model_index.json, "
+       "from "
+       "the model's original folder."},
+      {"PartOfAModel", section, "a component's folder for the model's",
+       [](Workplace& w) { w.set("--model", w.model() / "transformer"); },
+       "MODEL/transformer is not a model folder: it has no model_index.json", "Give MODEL to --model."},
+      {"FileForAModel", section, "a file for the model's folder",
+       [](Workplace& w) { w.set("--model", w.model() / "model_index.json"); },
+       "MODEL/model_index.json is a file, not a model folder", "Give MODEL to --model."},
+      {"ModelInTheCache", section, "a model's folder in the cache of Hugging Face's hub",
+       [](Workplace& w) { w.set("--model", put_into_cache(w)); },
+       "FOLDER/hub/models--Qwen--Qwen-Image-Layered belongs to the cache of Hugging Face's hub; the model "
+       "lies "
+       "in one of its snapshots",
+       "Give FOLDER/hub/models--Qwen--Qwen-Image-Layered/snapshots/0a1b2c to --model."},
+      {"TheWholeCache", section, "the cache itself",
+       [](Workplace& w) {
+         put_into_cache(w);
+         w.set("--model", w.folder() / "hub");
+       },
+       "FOLDER/hub is a cache of Hugging Face's hub, not a model folder",
+       "Give FOLDER/hub/models--Qwen--Qwen-Image-Layered/snapshots/0a1b2c to --model."},
+      {"RepositoryInTheCache", section, "the name of a model on the hub, which was downloaded before",
+       [](Workplace& w) {
+         put_into_cache(w);
+         w.set("--model", "Qwen/Qwen-Image-Layered");
+         w.set_environment("HF_HUB_CACHE=" + (w.folder() / "hub").string());
+       },
+       "there is no folder Qwen/Qwen-Image-Layered; it looks like the name of a model on Hugging Face's hub, "
+       "which is in the cache",
+       "Give FOLDER/hub/models--Qwen--Qwen-Image-Layered/snapshots/0a1b2c to --model."},
+      {"RepositoryOnTheHub", section, "the name of a model on the hub, which was not downloaded",
+       [](Workplace& w) {
+         w.set("--model", "Qwen/Qwen-Image-Layered");
+         for (const char* variable :
+              {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"})
+           w.set_environment(std::string(variable) + "=" + (w.folder() / "empty").string());
+       },
+       "there is no folder Qwen/Qwen-Image-Layered; it looks like the name of a model on Hugging Face's hub",
+       "Download it: hf download Qwen/Qwen-Image-Layered --local-dir Qwen-Image-Layered, and give --model "
+       "Qwen-Image-Layered."},
       {"ComponentFolderMissing", section, "a model folder without one of its components",
        [](Workplace& w) { std::filesystem::remove_all(w.model() / "vae"); },
        "MODEL/vae/config.json is missing", "Copy or download the model's missing files."},

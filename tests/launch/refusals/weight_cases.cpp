@@ -1,9 +1,9 @@
 // Weight files; tests/model/safetensors_test.cpp has every way in which a header can be wrong.
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
 #include "tests/launch/refusals/refusal_case.h"
+#include "tests/support/model_forms.h"
 
 namespace layerpipe::testing {
 namespace {
@@ -19,26 +19,18 @@ const std::string kIndex = "model/transformer/diffusion_pytorch_model.safetensor
 const std::string kVae = "model/vae/diffusion_pytorch_model.safetensors";
 const std::string kTextEncoder = "model/text_encoder/model.safetensors";
 
-struct Parts {
-  Json header;
-  std::string data;
-};
+using Parts = WeightParts;
 
 Parts read_parts(const Workplace& w, const std::string& name) {
-  const std::string content = common::read_text_file(w.folder() / name);
-  std::uint64_t length = 0;
-  std::memcpy(&length, content.data(), sizeof length);
-  return {Json::parse(content.substr(sizeof length, length)), content.substr(sizeof length + length)};
+  return read_weights(w.folder() / name);
+}
+
+void write_parts(const Workplace& w, const std::string& name, const Parts& parts) {
+  write_weights(w.folder() / name, parts);
 }
 
 void write_raw(const Workplace& w, const std::string& name, std::uint64_t length, const std::string& rest) {
   w.write(name, std::string(reinterpret_cast<const char*>(&length), sizeof length) + rest);
-}
-
-void write_parts(const Workplace& w, const std::string& name, const Parts& parts) {
-  std::string header = parts.header.dump();
-  header.resize((header.size() + 7) / 8 * 8, ' ');
-  write_raw(w, name, header.size(), header + parts.data);
 }
 
 // Changes the header's entry of one tensor (RFC 7386).
@@ -102,10 +94,6 @@ std::vector<RefusalCase> files() {
        kTransformerFile + "is cut short: the header needs 7984 bytes, the file has 1000 in all", kDamaged},
       {"FileEmpty", kSection, "an empty file", [](Workplace& w) { w.cut(kTransformer, 0); },
        kTransformerFile + "is too short to be a safetensors file", kDamaged},
-      {"FileIsALfsPointer", kSection, "a Git LFS pointer in place of the file",
-       [](Workplace& w) { w.write(kTransformer, "version https://git-lfs.github.com/spec/v1\n"); },
-       kTransformerFile + "its header would have 2336927755350992246 bytes, so it is not a safetensors file",
-       kDamaged},
       {"HeaderHuge", kSection, "a header of more than 100 MiB",
        [](Workplace& w) { write_raw(w, kTransformer, (100ULL << 20) + 1, "{}"); },
        kTransformerFile + "its header would have 104857601 bytes, so it is not a safetensors file", kDamaged},
@@ -205,6 +193,174 @@ std::vector<RefusalCase> changes() {
   };
 }
 
+// A file of one of the model's components under another name.
+void rename_weights(const Workplace& w, const std::string& from, const std::string& to) {
+  std::filesystem::rename(w.folder() / from, w.folder() / to);
+}
+
+void copy_weights(const Workplace& w, const std::string& from, const std::string& to) {
+  std::filesystem::copy_file(w.folder() / from, w.folder() / to);
+}
+
+std::vector<RefusalCase> names() {
+  const std::string section = "Weight files under other names";
+  const std::string vae = "model/vae/diffusion_pytorch_model";
+  return {
+      {"SeveralVariants", section, "two variants, and none of them chosen",
+       [=](Workplace& w) {
+         rename_weights(w, kVae, vae + ".fp16.safetensors");
+         copy_weights(w, vae + ".fp16.safetensors", vae + ".bf16.safetensors");
+       },
+       "MODEL/vae has weights of the variants bf16 and fp16, and none without a variant in their names",
+       "Choose one: --variant bf16 or --variant fp16."},
+      {"VariantThatThereIsNot", section, "`--variant` with one that there is not",
+       [=](Workplace& w) {
+         copy_weights(w, kVae, vae + ".fp16.safetensors");
+         w.add({"--variant", "fp8"});
+       },
+       "--variant fp8: no component of MODEL has weights of that variant",
+       "Take --variant fp16 or --variant plain."},
+      {"VariantIsNoName", section, "a path for a variant",
+       [](Workplace& w) {
+         w.add({"--variant", "../vae"});
+       },
+       "--variant ../vae is not the name of a variant",
+       "Give what stands in the files' names, such as bf16 of model.bf16.safetensors."},
+      {"ShardWithoutAnIndexMissing", section, "shards without an index, one of them missing",
+       [=](Workplace& w) { rename_weights(w, kVae, vae + "-00001-of-00002.safetensors"); },
+       "MODEL/vae has no index and lacks file 2 of 2 beside "
+       "diffusion_pytorch_model-00001-of-00002.safetensors",
+       "Copy or download the model's missing file."},
+      {"SeveralOtherNames", section, "several files, none under the usual name",
+       [](Workplace& w) {
+         copy_weights(w, kTextEncoder, "model/vae/text_encoder.safetensors");
+         rename_weights(w, kVae, "model/vae/qwen_image_layered_vae.safetensors");
+       },
+       "MODEL/vae has no diffusion_pytorch_model.safetensors, but several other files: "
+       "qwen_image_layered_vae.safetensors and text_encoder.safetensors",
+       "Rename the one that holds the weights to diffusion_pytorch_model.safetensors, or leave it alone "
+       "there."},
+      {"PrefixOfSomeNames", section, "a checkpoint of several components",
+       [](Workplace& w) {
+         rename_tensors(w.folder() / kTransformer,
+                        [](const std::string& name) { return "model.diffusion_model." + name; });
+         add_tensor(w.folder() / kTransformer, "vae.decoder.conv_in.bias");
+       },
+       "MODEL/transformer: tensor \"time_text_embed.timestep_embedder.linear_1.weight\" is missing; 78 of 79 "
+       "tensors lie below \"model.diffusion_model.\", the others do not",
+       "Put a file there that holds this component alone, all of its names with the prefix or none."},
+      {"TwoNamesBecomeOne", section, "a weight under two names",
+       [](Workplace& w) { add_tensor(w.folder() / kTransformer, "img_in.base_layer.bias"); },
+       "MODEL/transformer: the tensors \"img_in.base_layer.bias\" and \"img_in.bias\" would both be "
+       "\"img_in.bias\"",
+       "Save the model again without what was wrapped around it, so that each weight is there once."},
+      {"AdapterAlone", section, "a LoRA in place of the weights",
+       [](Workplace& w) {
+         rename_tensors(w.folder() / kTransformer, [](const std::string& name) {
+           return "transformer." + name.substr(0, name.rfind('.')) + ".lora_A." +
+                  name.substr(name.rfind('.') + 1);
+         });
+       },
+       "MODEL/transformer: there are only tensors of an adapter (LoRA), such as "
+       "\"transformer.img_in.lora_A.bias\", and not the weights that it changes",
+       "Put the model's own weights there."},
+  };
+}
+
+std::vector<RefusalCase> forms() {
+  const std::string section = "Weights in other forms";
+  const std::string download =
+      "Use the original weights, which \"hf download Qwen/Qwen-Image-Layered --local-dir "
+      "Qwen-Image-Layered\" "
+      "fetches.";
+  const std::string pickle = ", which can run code when it is read; layerpipe reads safetensors";
+  const auto quantised_config = [=](const std::string& name, const std::string& deed,
+                                    const std::string& config, const std::string& form) {
+    return RefusalCase{name,
+                       section,
+                       deed,
+                       [config](Workplace& w) {
+                         w.patch_json("model/transformer/config.json",
+                                      "{\"quantization_config\": " + config + "}");
+                       },
+                       "MODEL/transformer/config.json: the weights are quantised in the form of " + form +
+                           ", which layerpipe does not read",
+                       download};
+  };
+  const auto quantised_tensors = [=](const std::string& name, const std::string& deed,
+                                     const std::string& tensor, const std::string& form) {
+    return RefusalCase{name,
+                       section,
+                       deed,
+                       [tensor](Workplace& w) { add_tensor(w.folder() / kTransformer, tensor, "U8", 4, 1); },
+                       "MODEL/transformer: the weights are quantised in the form of " + form +
+                           ", as the tensor \"" + tensor + "\" shows; layerpipe does not read that",
+                       download};
+  };
+  const auto other_file = [=](const std::string& name, const std::string& deed, const std::string& content,
+                              const std::string& what, const std::string& cure) {
+    return RefusalCase{name,
+                       section,
+                       deed,
+                       [content](Workplace& w) { w.write(kTransformer, content); },
+                       "MODEL/transformer/diffusion_pytorch_model.safetensors " + what,
+                       cure};
+  };
+  const std::string to_q = "transformer_blocks.0.attn.to_q.";
+  return {
+      {"Pickle", section, "weights as a pickle",
+       [](Workplace& w) { rename_weights(w, kVae, "model/vae/diffusion_pytorch_model.bin"); },
+       "MODEL/vae has its weights as a pickle, diffusion_pytorch_model.bin" + pickle,
+       "Convert it: python3 -c 'import sys, torch, diffusers as m; "
+       "m.AutoencoderKLQwenImage.from_pretrained(sys.argv[1], torch_dtype=torch.bfloat16, "
+       "use_safetensors=False).save_pretrained(sys.argv[1])' MODEL/vae"},
+      {"PickleOfTransformers", section, "the same, for the text encoder",
+       [](Workplace& w) { rename_weights(w, kTextEncoder, "model/text_encoder/pytorch_model.bin"); },
+       "MODEL/text_encoder has its weights as a pickle, pytorch_model.bin" + pickle,
+       "Convert it: python3 -c 'import sys, torch, transformers as m; "
+       "m.Qwen2_5_VLForConditionalGeneration.from_pretrained(sys.argv[1], dtype=\"auto\", "
+       "use_safetensors=False).save_pretrained(sys.argv[1])' MODEL/text_encoder"},
+      {"PickleUnderItsOwnName", section, "a pickle under a name of its own",
+       [](Workplace& w) { rename_weights(w, kVae, "model/vae/my vae.pt"); },
+       "MODEL/vae has its weights as a pickle, my vae.pt" + pickle,
+       "Convert it: python3 -c 'import sys, torch, safetensors.torch as s; t = torch.load(sys.argv[1], "
+       "map_location=\"cpu\", weights_only=True); s.save_file({k: v.clone(memory_format="
+       "torch.contiguous_format) for k, v in t.get(\"state_dict\", t).items()}, sys.argv[2])' "
+       "'MODEL/vae/my vae.pt' MODEL/vae/diffusion_pytorch_model.safetensors"},
+      {"Gguf", section, "weights as GGUF",
+       [](Workplace& w) {
+         rename_weights(w, kTransformer, "model/transformer/qwen-image-layered-Q4_0.gguf");
+       },
+       "MODEL/transformer has its weights as GGUF, qwen-image-layered-Q4_0.gguf; layerpipe reads safetensors",
+       download},
+      quantised_config("QuantisedWithBitsandbytes", "a transformer that was saved in 4 bits",
+                       R"({"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false,
+                           "bnb_4bit_quant_type": "nf4"})",
+                       "bitsandbytes (nf4)"),
+      quantised_config("QuantisedWithAwq", "the same with another program",
+                       R"({"quant_method": "awq", "bits": 4})", "AWQ (4 bits)"),
+      quantised_tensors("TensorsOfBitsandbytes", "weights in 4 bits, and no word of it in the config",
+                        to_q + "weight.quant_state.bitsandbytes__nf4", "bitsandbytes (4 bits)"),
+      quantised_tensors("TensorsOfComfyUi", "fp8 weights as ComfyUI scales them", to_q + "scale_weight",
+                        "ComfyUI's scaled fp8"),
+      quantised_tensors("TensorsOfNunchaku", "weights for nunchaku", to_q + "wscales", "nunchaku (SVDQuant)"),
+      other_file("FileIsALfsPointer", "a Git LFS pointer in place of the file",
+                 "version https://git-lfs.github.com/spec/v1\n",
+                 "is a Git LFS pointer, not the file that it stands for",
+                 "Fetch the files: git lfs pull, in the model's folder."),
+      other_file("FileIsGguf", "GGUF under the name of a safetensors file",
+                 std::string("GGUF\3\0\0\0", 8) + "123456", "is a GGUF file; layerpipe reads safetensors",
+                 download),
+      other_file("FileIsAPickle", "a pickle under the name of a safetensors file",
+                 std::string("PK\3\4\0\0\x08\x08", 8) + "archive/data.pkl",
+                 "is a pickle that torch.save wrote; layerpipe reads safetensors",
+                 "Save the weights as safetensors: safetensors.torch.save_file(torch.load(\"FILE\", "
+                 "weights_only=True), \"NAME.safetensors\") in Python, or download them as safetensors."),
+      other_file("FileIsAWebPage", "a web page in place of the file", "<!DOCTYPE html><html>404</html>",
+                 "is a web page, not the file", "Download it again, from the address of the file itself."),
+  };
+}
+
 std::vector<RefusalCase> latents() {
   const std::string section = "Latents given with --init-latents";
   const std::string dump = "A file that --dump-latents wrote holds such latents.";
@@ -244,7 +400,7 @@ std::vector<RefusalCase> latents() {
 
 std::vector<RefusalCase> weight_cases() {
   std::vector<RefusalCase> all = files();
-  for (const auto& cases : {tensors(), changes(), latents()})
+  for (const auto& cases : {tensors(), changes(), names(), forms(), latents()})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }

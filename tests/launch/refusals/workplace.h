@@ -33,6 +33,7 @@ class Workplace {
   void add(const std::vector<std::string>& words);
   void set(const std::string& option, const std::string& value);  // in place of its value, or added
   void remove(const std::string& option);                         // with its value
+  const std::vector<std::string>& arguments() const { return arguments_; }
   void set_environment(const std::string& entry) { environment_.push_back(entry); }  // "NAME=value"
   // Another process that writes results into a folder, as long as the workplace is there.
   void hold(const std::string& name, const std::string& holder);
