@@ -4,10 +4,15 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "media/avif_reader.h"
+#include "media/bmp_reader.h"
 #include "media/file_kind.h"
+#include "media/gif_reader.h"
+#include "media/heic_reader.h"
 #include "media/jpeg_reader.h"
 #include "media/picture_errors.h"
 #include "media/png_reader.h"
+#include "media/tiff_reader.h"
 #include "media/webp_reader.h"
 
 namespace layerpipe::media {
@@ -15,7 +20,7 @@ namespace {
 
 using common::InputError;
 
-constexpr const char* kRead = "PNG, JPEG and WebP are read";
+constexpr const char* kRead = "PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF and BMP are read";
 
 common::MappedFile open_file(const std::filesystem::path& path) {
   try {
@@ -46,6 +51,16 @@ Picture read_picture(const PictureFile& file) {
       return read_jpeg(file);
     case PictureFormat::kWebp:
       return read_webp(file);
+    case PictureFormat::kHeic:
+      return read_heic(file);
+    case PictureFormat::kAvif:
+      return read_avif(file);
+    case PictureFormat::kTiff:
+      return read_tiff(file);
+    case PictureFormat::kGif:
+      return read_gif(file);
+    case PictureFormat::kBmp:
+      return read_bmp(file);
   }
   throw common::InternalError("a kind of picture has no reader");
 }

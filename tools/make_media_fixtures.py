@@ -11,14 +11,20 @@ the picture to start from. NAME.rgba holds the expected pixels.
 import argparse
 import io
 import pathlib
+import struct
 import sys
 
 import numpy as np
 from PIL import Image
 
+import avif_fixtures
+import bmp_fixtures
+import gif_fixtures
+import heic_fixtures
 import jpeg_fixtures
 import minimal_png as png
 import profile_fixtures
+import tiff_fixtures
 import webp_fixtures
 from media_samples import by_pillow, random_samples
 
@@ -78,6 +84,19 @@ def orientations():
     yield "orientation_9", png.encode(samples, 8, png.RGB, exif=png.exif_with_orientation(9))
 
 
+def animations():
+    """(name, content): its pixels are the first frame, or stand for readers that know no animation."""
+    samples = random_samples("animated", WIDTH, HEIGHT, 3, 8)
+    whole = png.encode(samples, 8, png.RGB)
+    control = png.chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, WIDTH, HEIGHT, 0, 0, 1, 10, 0, 0))
+    pixels, end = whole.index(b"IDAT") - 4, len(whole) - 12
+    for name, frames, before in (("first_frame", 2, control), ("still_picture", 2, b""), ("one_frame", 1, control)):
+        behind = png.chunk(b"fdAT", struct.pack(">I", 1) + bytes(20))
+        count = png.chunk(b"acTL", struct.pack(">II", frames, 0))
+        yield name, whole[:pixels] + count + before + whole[pixels:end] + behind + whole[end:]
+    yield "lost_head", whole[:end] + png.chunk(b"acTL", struct.pack(">II", 2, 0)) + whole[end:]
+
+
 def damaged():
     whole = png.encode(random_samples("damaged", WIDTH, HEIGHT, 3, 8), 8, png.RGB)
     pixels = whole.index(b"IDAT") + 4
@@ -106,6 +125,7 @@ def damaged():
     yield "text_mode.png", whole.replace(b"\r\n", b"\n")
     yield "jpeg.png", jpeg.getvalue()
     yield "gif.png", b"GIF89a"
+    yield "jxl.png", b"\xff\x0a" + bytes(20)
     yield "noise.png", bytes(range(100, 200))
 
 
@@ -152,6 +172,8 @@ def files():
         yield f"orientations/{name}.rgba", expected.tobytes()
         lines.append(f"{name} {expected.shape[1]} {expected.shape[0]}")
     yield "orientations/list.txt", "\n".join(lines + [""]).encode()
+    for name, content in animations():
+        yield f"animated/{name}.png", content
     for name, content in damaged():
         yield f"damaged/{name}", content
     inputs = resize_inputs()
@@ -165,6 +187,11 @@ def files():
     yield "resize/list.txt", "\n".join(lines + [""]).encode()
     yield from jpeg_fixtures.files()
     yield from webp_fixtures.files()
+    yield from gif_fixtures.files()
+    yield from bmp_fixtures.files()
+    yield from tiff_fixtures.files()
+    yield from avif_fixtures.files()
+    yield from heic_fixtures.files()
     yield from profile_fixtures.files()
 
 
