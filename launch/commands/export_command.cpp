@@ -13,6 +13,7 @@
 #include "launch/options/option_values.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
+#include "results/edited_document.h"
 #include "results/finished_run.h"
 #include "results/formats.h"
 #include "session/option_text.h"
@@ -51,12 +52,16 @@ void check_composite(const std::filesystem::path& folder) {
 
 void add_export_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--in", "FOLDER", "Folder of a finished run, with its layers as PNG");
+  needed.add(
+      "--in", "PATH",
+      "Folder of a finished run, with its layers as PNG; or a document that was edited: Photoshop (.psd, "
+      ".psb) or OpenRaster (.ora)");
   needed.add("--format", "FORMATS",
              fmt::format("What to write: {}; several with commas between them",
                          results::list_of(results::kDocumentFormats)));
   const OptionGroup files(command, "Files");
-  files.add("--out", "FOLDER", "Folder for the documents").default_text("that of --in");
+  files.add("--out", "FOLDER", "Folder for the documents; needed when --in is a document")
+      .default_text("that of --in");
   add_job_option(files, "drop_empty");
   add_footer(command, "Example:\n  layerpipe export --in layers --format psd,html");
 }
@@ -76,19 +81,35 @@ ExportOptions read_export_options(const CLI::App& command) {
   return options;
 }
 
+// Writes the documents of an edited one to --out. Says on stderr what it wrote.
+void export_document(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
+  const auto [document, remarks] = results::open_edited_document("--in", options.in);
+  if (options.out == options.in) {
+    throw common::InputError("--in " + options.in.string() + " is a document, for which --out is missing",
+                             "Name a folder for the new documents with --out.");
+  }
+  for (const std::string& remark : remarks) say(fmt::format("{}: {}\n", options.in.string(), remark));
+  const auto [names, empty_layers] = results::export_edited_document(options.out, options.formats, document,
+                                                                     options.empty_layers, stop_requested);
+  say(fmt::format("{}: {}\n", options.out.string(), fmt::join(names, ", ")));
+  if (!empty_layers.empty())
+    say(fmt::format("{}: {}\n", options.out.string(), results::empty_layers_text(empty_layers)));
+}
+
 // Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
 // the same bytes as decompose would have written, while the picture is where the run found it, seen from
 // here; without it the HTML page lacks the original, which is said. Where they lie beside a run.json that is
 // the result's own, it lists them afterwards. Says on stderr what it wrote. All of a result is read before
 // something of it is written. Throws InputError and OutputError; InterruptedError once `stop_requested`.
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(options.in, error)) return export_document(options, stop_requested);
   for (const results::ResultFolder& from : results::result_folders(options.in)) {
     if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
     const results::LayeredResult result = results::read_result(from.folder, stop_requested);
     const std::filesystem::path out = from.number.empty() ? options.out : options.out / from.number;
     prepare_folder(out);
     const auto [names, remark] = results::write_documents(out, options.formats, result, options.empty_layers);
-    std::error_code error;
     if (std::filesystem::equivalent(out, from.folder, error)) {
       const std::filesystem::path report = out / results::kReportName;
       common::write_file_atomically(report, results::with_files(common::read_text_file(report), names));
