@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The part of tests/data/media/avif that make_media_fixtures.py writes: AVIF pictures of every kind, and damaged ones.
 
 Those of KEPT, which Pillow cannot write, are read from the folder as they are. They were made by this, with avifenc 0.11:

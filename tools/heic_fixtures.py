@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The part of tests/data/media/heic that make_media_fixtures.py writes: HEIC pictures of every kind, and damaged ones.
 
 The HEIC files themselves, and what pillow-heif makes of them, are read from the folder as they are: no two versions of the encoder

@@ -124,7 +124,6 @@ def damaged():
     yield "bomb.png", png.SIGNATURE + png.header(16384, 16384, 1, png.GREY) + body
     yield "text_mode.png", whole.replace(b"\r\n", b"\n")
     yield "jpeg.png", jpeg.getvalue()
-    yield "gif.png", b"GIF89a"
     yield "jxl.png", b"\xff\x0a" + bytes(20)
     yield "noise.png", bytes(range(100, 200))
 

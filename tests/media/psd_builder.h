@@ -1,9 +1,8 @@
 // Photoshop documents of every kind, for the tests of what reads them.
 #pragma once
 
-#include <zlib.h>
-
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,15 +15,6 @@ inline std::string big(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = bytes; i-- > 0;) text.push_back(static_cast<char>(value >> (8 * i)));
   return text;
-}
-
-inline std::string deflated(const std::string& text) {
-  uLongf size = compressBound(text.size());
-  std::string packed(size, '\0');
-  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(text.data()),
-           text.size());
-  packed.resize(size);
-  return packed;
 }
 
 // One record; by default a layer of 2 × 1 pixels, red and half visible green, at the corner.

@@ -1,5 +1,7 @@
 #include "media/psd_reader.h"
 
+#include <zlib.h>
+
 #include "common/errors.h"
 #include "media/psd_writer.h"
 #include "media/srgb_profile.h"
@@ -10,6 +12,15 @@ namespace layerpipe::media {
 namespace {
 
 using namespace std::string_literals;
+
+std::string deflated(const std::string& text) {
+  uLongf size = compressBound(text.size());
+  std::string packed(size, '\0');
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(text.data()),
+           text.size());
+  packed.resize(size);
+  return packed;
+}
 
 Image read_first(const PsdTestDocument& document) {
   const std::string bytes = document.bytes();
