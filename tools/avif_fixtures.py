@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The part of tests/data/media/avif that make_media_fixtures.py writes: AVIF pictures of every kind, and damaged ones.
 
-Those of KEPT, which Pillow cannot write, are read from the folder as they are. They were made by this, with avifenc 0.11:
+Those of KEPT, which Pillow cannot write, and the animation are read from the folder as they are. They were made by this, with
+avifenc 0.11:
 
     python3 tools/avif_fixtures.py
 """
@@ -53,8 +54,7 @@ def kinds():
 
 
 def animations():
-    first, second = smooth_colors(), smooth_colors().transpose(Image.Transpose.ROTATE_180)
-    yield "animated", encode(first, save_all=True, append_images=[second])
+    yield "animated", kept("animated/animated")  # it holds the time when it was made
 
 
 def damaged():
@@ -77,7 +77,9 @@ def files():
 
 
 def make_kept():
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "animated").mkdir(parents=True, exist_ok=True)
+    first, second = smooth_colors(), smooth_colors().transpose(Image.Transpose.ROTATE_180)
+    (FOLDER / "animated" / "animated.avif").write_bytes(encode(first, save_all=True, append_images=[second]))
     with tempfile.TemporaryDirectory() as folder:
         for name, options in KEPT.items():
             picture = smooth_colors() if "bits" in name else smooth_colors(5, 3)

@@ -77,7 +77,25 @@ std::vector<RefusalCase> exports() {
           [](Workplace& w) { w.set("--format", "png"); }, "--format png is not known", formats),
       of_export(
           "ExportOfAFile", "a file in place of the run's folder",
-          [](Workplace& w) { w.set("--in", w.picture()); }, "--in PICTURE is not a folder"),
+          [](Workplace& w) { w.set("--in", w.picture()); },
+          "--in PICTURE is a PNG picture, not an OpenRaster or Photoshop document", kLayersOrDocument),
+      of_export(
+          "ExportOfADocumentToNowhere", "an edited document without `--out`",
+          [](Workplace& w) {
+            w.write("edited.psd", plain_psd());
+            w.use({"export", "--in", w.folder() / "edited.psd", "--format", "psd"});
+          },
+          "--in FOLDER/edited.psd is a document, for which --out is missing",
+          "Name a folder for the new documents with --out."),
+      of_export(
+          "ExportOfADocumentOverAnother", "an edited document into a folder that has such a file",
+          [](Workplace& w) {
+            w.write("edited.psd", plain_psd());
+            w.write("there/layers.psd", "kept");
+            w.use({"export", "--in", w.folder() / "edited.psd", "--out", w.folder() / "there", "--format",
+                   "psd"});
+          },
+          "FOLDER/there/layers.psd is there already", "Choose another folder for --out."),
       of_export(
           "ExportOfNoRun", "a folder without run.json", [](Workplace& w) { w.set("--in", w.model()); },
           "--in MODEL has no run.json"),
