@@ -28,13 +28,18 @@ missing_packages() {
   for tool in g++ cmake ninja:ninja-build ccache pkg-config mpirun:openmpi-bin mpicxx:libopenmpi-dev; do
     command -v "${tool%%:*}" >/dev/null || printf '%s\n' "${tool#*:}"
   done
-  libraries=(libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev lcms2:liblcms2-dev libzip:libzip-dev
+  libraries=(libpng:libpng-dev libjpeg:libjpeg-dev libwebpdemux:libwebp-dev libheif:libheif-dev libavif:libavif-dev libtiff-4:libtiff-dev
+    libgif:libgif-dev lcms2:liblcms2-dev libzip:libzip-dev
     pugixml:libpugixml-dev zlib:zlib1g-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev nlohmann_json:nlohmann-json3-dev
     CLI11:libcli11-dev fmt:libfmt-dev libxxhash:libxxhash-dev yaml-cpp:libyaml-cpp-dev)
   [[ -z "$tests" ]] || libraries+=(gtest:libgtest-dev gmock:libgmock-dev)
   for library in "${libraries[@]}"; do
     pkg-config --exists "${library%%:*}" 2>/dev/null || printf '%s\n' "${library#*:}"
   done
+  # Where libheif has its decoders apart, as on Ubuntu, what reads pictures of phones is a package of its own.
+  if apt-cache show libheif-plugin-libde265 >/dev/null 2>&1 && ! dpkg -s libheif-plugin-libde265 >/dev/null 2>&1; then
+    printf '%s\n' libheif-plugin-libde265
+  fi
   python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3-venv
   # Elsewhere chromium is no plain package, or has another name; the two tests that want a browser are skipped without.
   if [[ -n "$reference" ]] && grep -qs '^ID=debian$' /etc/os-release; then

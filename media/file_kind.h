@@ -7,7 +7,7 @@
 
 namespace layerpipe::media {
 
-enum class PictureFormat { kPng, kJpeg, kWebp };
+enum class PictureFormat { kPng, kJpeg, kWebp, kHeic, kAvif, kTiff, kGif, kBmp };
 
 // The reader to ask; nothing when there is none for such a file. The beginning of one's first bytes,
 // with nothing after it, counts as a picture that was cut.

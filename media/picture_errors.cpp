@@ -35,6 +35,14 @@ InputError damaged(const PictureFile& file, std::string_view format, std::string
       kFetchAgain);
 }
 
+InputError not_built(const PictureFile& file, std::string_view kind, std::string_view library,
+                     std::string_view package) {
+  return InputError(file.name + " is " + std::string(kind) + "; this layerpipe was built without " +
+                        std::string(library) + ", which reads such",
+                    "Install it (Debian, Ubuntu: " + std::string(package) +
+                        ") and build layerpipe again, or save the picture as PNG and give that file.");
+}
+
 void check_declared_size(const PictureFile& file, std::uint32_t width, std::uint32_t height) {
   const std::string size = std::to_string(width) + " × " + std::to_string(height) + " pixels";
   if (width == 0 || height == 0) throw InputError(file.name + " declares a size of " + size, kFetchAgain);

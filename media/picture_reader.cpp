@@ -8,10 +8,15 @@
 #include "common/errors.h"
 #include "common/host_memory.h"
 #include "common/input_file.h"
+#include "media/avif_reader.h"
+#include "media/bmp_reader.h"
 #include "media/file_kind.h"
+#include "media/gif_reader.h"
+#include "media/heic_reader.h"
 #include "media/jpeg_reader.h"
 #include "media/picture_errors.h"
 #include "media/png_reader.h"
+#include "media/tiff_reader.h"
 #include "media/webp_reader.h"
 
 namespace layerpipe::media {
@@ -19,7 +24,7 @@ namespace {
 
 using common::InputError;
 
-constexpr const char* kRead = "PNG, JPEG and WebP are read";
+constexpr const char* kRead = "PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF and BMP are read";
 
 common::InputFile open_file(const std::filesystem::path& path) {
   try {
@@ -62,6 +67,16 @@ Picture read_picture(const PictureFile& file) {
       return read_jpeg(file);
     case PictureFormat::kWebp:
       return read_webp(file);
+    case PictureFormat::kHeic:
+      return read_heic(file);
+    case PictureFormat::kAvif:
+      return read_avif(file);
+    case PictureFormat::kTiff:
+      return read_tiff(file);
+    case PictureFormat::kGif:
+      return read_gif(file);
+    case PictureFormat::kBmp:
+      return read_bmp(file);
   }
   throw common::InternalError("a kind of picture has no reader");
 }
@@ -71,8 +86,7 @@ Picture read_picture(const std::filesystem::path& path) {
   check_kind(file);  // before gigabytes of something else are read
   check_file_size(path.string(), file.size(), common::memory_left());
   const common::FileContent content(file);
-  return read_picture(
-      PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()});
+  return read_picture(PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()});
 }
 
 }  // namespace layerpipe::media

@@ -30,6 +30,9 @@ PngChunks find_png_chunks(std::span<const std::byte> file) {
     if (name == "IDAT") pixels_seen = true;
     if (name == "iCCP" && !pixels_seen && !chunks.profile) chunks.profile = content;
     if (name == "eXIf" && !chunks.exif) chunks.exif = content;
+    if (name == "acTL" && !pixels_seen && content.size() >= 4)
+      chunks.is_animated = big_endian(content.first(4)) > 1;
+    if (name == "fcTL" && !pixels_seen) chunks.pixels_are_a_frame = true;
     rest = rest.subspan(kFrameBytes + length);
   }
   return chunks;

@@ -12,6 +12,8 @@ namespace layerpipe::media {
 struct PngChunks {
   std::optional<std::span<const std::byte>> profile;  // the first iCCP before the pixels
   std::optional<std::span<const std::byte>> exif;     // the first eXIf
+  bool is_animated = false;                           // an acTL before the pixels tells of several frames
+  bool pixels_are_a_frame = false;                    // the first one: an fcTL stands before the pixels
 };
 
 // `file` begins with PNG's signature. Looks at lengths and names alone, up to IEND or where the file is cut;

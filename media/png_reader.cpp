@@ -161,6 +161,10 @@ Picture read_png(const PictureFile& file) {
   if (!guarded(failure, [&] { read_rows(png, info, image); })) fail();
   const PngChunks chunks = find_png_chunks(file.bytes);
   if (chunks.profile) convert_from(*chunks.profile, stored, picture);
+  if (chunks.is_animated) {
+    picture.remarks.emplace_back(chunks.pixels_are_a_frame ? "animated: only its first frame is used"
+                                                           : "animated: only its still picture is used");
+  }
   if (chunks.exif) image = apply_orientation(std::move(image), read_orientation(*chunks.exif));
   return picture;
 }

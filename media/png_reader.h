@@ -11,7 +11,7 @@ namespace layerpipe::media {
 // Reads any PNG (grey, grey with alpha, palette, RGB, RGBA; 1 to 16 bits; tRNS; interlaced) as the picture
 // that a person sees: an orientation in eXIf is applied, and colours with a profile (iCCP) are converted to
 // sRGB (color_profile.h). Gamma is ignored. Of an animation, the picture that a reader without animations
-// shows.
+// shows, which is its first frame or one for such readers alone; a remark says so.
 //
 // Where there is no profile, the pixels are those of
 // ImageOps.exif_transpose(Image.open(path)).convert("RGBA") in Pillow 13, bit for bit, but for two things in

@@ -45,4 +45,21 @@ void append_packed(std::span<const std::uint8_t> row, std::vector<std::uint8_t>&
   }
 }
 
+bool unpack_row(std::span<const std::byte> packed, std::span<std::uint8_t> row) {
+  constexpr unsigned kNothing = 128;
+  while (!row.empty()) {
+    if (packed.empty()) return false;
+    const auto code = std::to_integer<unsigned>(packed[0]);
+    packed = packed.subspan(1);
+    if (code == kNothing) continue;
+    const bool is_run = code > kNothing;
+    const std::size_t length = is_run ? 257 - code : code + 1;
+    if (length > row.size() || packed.size() < (is_run ? 1 : length)) return false;
+    for (std::size_t i = 0; i < length; ++i) row[i] = std::to_integer<std::uint8_t>(packed[is_run ? 0 : i]);
+    packed = packed.subspan(is_run ? 1 : length);
+    row = row.subspan(length);
+  }
+  return true;
+}
+
 }  // namespace layerpipe::media

@@ -23,7 +23,7 @@ std::vector<JobField> make_fields() {
   constexpr Decides kFiles = Decides::kFiles;
   return {{"command", ChoiceField{&Job::command, {"decompose"}}, kPixels, "COMMAND", "What to do"},
           {"image", PathsField{&Job::images}, kPixels, "FILE ...",
-           "Picture (PNG, JPEG or WebP); several make several results"},
+           "Picture (PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF or BMP); several make several results"},
           {"prompt", TextField{&Job::prompt}, kPixels, "TEXT", "What the picture shows"},
           {"layers", WholeField{&Job::layers, 1, kMostLayers}, kPixels, "N",
            fmt::format("Number of layers, 1 to {}", kMostLayers)},

@@ -11,6 +11,7 @@ the picture to start from. NAME.rgba holds the expected pixels.
 import argparse
 import io
 import pathlib
+import struct
 import sys
 
 import needs
@@ -20,9 +21,14 @@ needs.packages("numpy", "PIL")
 import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
+import avif_fixtures  # noqa: E402
+import bmp_fixtures  # noqa: E402
+import gif_fixtures  # noqa: E402
+import heic_fixtures  # noqa: E402
 import jpeg_fixtures  # noqa: E402
 import minimal_png as png  # noqa: E402
 import profile_fixtures  # noqa: E402
+import tiff_fixtures  # noqa: E402
 import webp_fixtures  # noqa: E402
 from media_samples import by_pillow, random_samples  # noqa: E402
 
@@ -82,6 +88,19 @@ def orientations():
     yield "orientation_9", png.encode(samples, 8, png.RGB, exif=png.exif_with_orientation(9))
 
 
+def animations():
+    """(name, content): its pixels are the first frame, or stand for readers that know no animation."""
+    samples = random_samples("animated", WIDTH, HEIGHT, 3, 8)
+    whole = png.encode(samples, 8, png.RGB)
+    control = png.chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, WIDTH, HEIGHT, 0, 0, 1, 10, 0, 0))
+    pixels, end = whole.index(b"IDAT") - 4, len(whole) - 12
+    for name, frames, before in (("first_frame", 2, control), ("still_picture", 2, b""), ("one_frame", 1, control)):
+        behind = png.chunk(b"fdAT", struct.pack(">I", 1) + bytes(20))
+        count = png.chunk(b"acTL", struct.pack(">II", frames, 0))
+        yield name, whole[:pixels] + count + before + whole[pixels:end] + behind + whole[end:]
+    yield "lost_head", whole[:end] + png.chunk(b"acTL", struct.pack(">II", 2, 0)) + whole[end:]
+
+
 def damaged():
     whole = png.encode(random_samples("damaged", WIDTH, HEIGHT, 3, 8), 8, png.RGB)
     pixels = whole.index(b"IDAT") + 4
@@ -109,7 +128,7 @@ def damaged():
     yield "bomb.png", png.SIGNATURE + png.header(16384, 16384, 1, png.GREY) + body
     yield "text_mode.png", whole.replace(b"\r\n", b"\n")
     yield "jpeg.png", jpeg.getvalue()
-    yield "gif.png", b"GIF89a"
+    yield "jxl.png", b"\xff\x0a" + bytes(20)
     yield "noise.png", bytes(range(100, 200))
 
 
@@ -156,6 +175,8 @@ def files():
         yield f"orientations/{name}.rgba", expected.tobytes()
         lines.append(f"{name} {expected.shape[1]} {expected.shape[0]}")
     yield "orientations/list.txt", "\n".join(lines + [""]).encode()
+    for name, content in animations():
+        yield f"animated/{name}.png", content
     for name, content in damaged():
         yield f"damaged/{name}", content
     inputs = resize_inputs()
@@ -169,6 +190,11 @@ def files():
     yield "resize/list.txt", "\n".join(lines + [""]).encode()
     yield from jpeg_fixtures.files()
     yield from webp_fixtures.files()
+    yield from gif_fixtures.files()
+    yield from bmp_fixtures.files()
+    yield from tiff_fixtures.files()
+    yield from avif_fixtures.files()
+    yield from heic_fixtures.files()
     yield from profile_fixtures.files()
 
 

@@ -17,3 +17,13 @@ def random_samples(seed, width, height, channels, depth):
 def by_pillow(content):
     with Image.open(io.BytesIO(content)) as picture:
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
+
+
+def cases(folder, ending, pictures):
+    """The files of a folder with pictures, (name, content, expected pixels), and its list.txt."""
+    lines = []
+    for name, content, expected in pictures:
+        yield f"{folder}/{name}.{ending}", content
+        yield f"{folder}/{name}.rgba", np.ascontiguousarray(expected).tobytes()
+        lines.append(f"{name} {expected.shape[1]} {expected.shape[0]}")
+    yield f"{folder}/list.txt", "\n".join(lines + [""]).encode()

@@ -8,9 +8,14 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms
 
+import avif_fixtures as avif
+import bmp_fixtures
 import jpeg_fixtures as jpeg
+import minimal_bmp as bmp
 import minimal_icc as icc
 import minimal_png as png
+import minimal_tiff as tiff
+import tiff_fixtures
 import webp_fixtures as webp
 from jpeg_fixtures import HEIGHT, WIDTH, smooth_colors
 from media_samples import by_pillow, random_samples
@@ -44,11 +49,14 @@ WIDE_PERCEPTUAL, WIDE_COLORIMETRIC = (
 def in_srgb(content, profile, intent=PERCEPTUAL, grey=False):
     """What `content` looks like when its colors are those of the profile; alpha is left alone."""
     pixels = by_pillow(content)
+    return np.dstack([colors_in_srgb(pixels, profile, intent, grey), pixels[..., 3]])
+
+
+def colors_in_srgb(pixels, profile, intent=PERCEPTUAL, grey=False):
     colors = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels[..., :3]))
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     target = ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(colors, source, target, renderingIntent=intent, outputMode="RGB")
-    return np.dstack([np.asarray(converted), pixels[..., 3]])
+    return np.asarray(ImageCms.profileToProfile(colors, source, target, renderingIntent=intent, outputMode="RGB"))
 
 
 def as_png(profile, color_type=png.RGB, depth=8, packed=None, **options):
@@ -76,6 +84,11 @@ def as_webp(profile, alpha=False):
     return webp.encode(picture, lossless=True, exact=True, icc_profile=profile)
 
 
+def as_tiff(profile, count=3):
+    tag = (tiff.PROFILE, tiff.UNDEFINED, profile)
+    return tiff.encode([tiff_fixtures.page("profile", count, 8, tiff.RGB if count == 3 else tiff.BLACK_IS_ZERO, more=[tag])])
+
+
 def converted():
     """(name with ending, content, expected pixels)"""
     palette = random_samples("profile colors", 16, 1, 3, 8)[0]
@@ -86,10 +99,13 @@ def converted():
             ("wide_on_grey.png", as_png(WIDE, png.GREY)), ("wide.jpg", as_jpeg(markers(WIDE, 1))),
             ("wide_in_parts.jpg", as_jpeg(markers(WIDE, 4, [2, 0, 3, 1]))),
             ("wide_turned.jpg", as_jpeg(markers(WIDE, 1), exif=b"Exif\0\0" + png.exif_with_orientation(6))),
-            ("wide.webp", as_webp(WIDE)), ("wide_alpha.webp", as_webp(WIDE, alpha=True))):
+            ("wide.webp", as_webp(WIDE)), ("wide_alpha.webp", as_webp(WIDE, alpha=True)),
+            ("wide.bmp", bmp.encode(bmp_fixtures.samples("wide", 24), 24, header=bmp.V5, profile=WIDE)),
+            ("wide.tif", as_tiff(WIDE)), ("wide.avif", avif.encode(smooth_colors(), icc_profile=WIDE))):
         yield name, content, in_srgb(content, WIDE)
     for name, content in (("grey.png", as_png(GREY, png.GREY)), ("grey_alpha.png", as_png(GREY, png.GREY_ALPHA)),
-                          ("grey.jpg", as_jpeg(markers(GREY, 1), "L"))):
+                          ("grey.jpg", as_jpeg(markers(GREY, 1), "L")), ("grey.tif", as_tiff(GREY, 1)),
+                          ("grey.avif", avif.encode(smooth_colors().convert("L"), subsampling="4:0:0", icc_profile=GREY))):
         yield name, content, in_srgb(content, GREY, grey=True)
     for name, profile, intent in (("gamma_22.png", GAMMA_22, PERCEPTUAL), ("perceptual.png", WIDE_PERCEPTUAL, PERCEPTUAL),
                                   ("colorimetric.png", WIDE_COLORIMETRIC, COLORIMETRIC)):
@@ -122,6 +138,9 @@ def ignored():
     yield "too_large.png", as_png(b"", packed=endless)
     yield "noise.webp", as_webp(bytes(range(100)))
     yield "noise.jpg", as_jpeg(markers(bytes(range(100)), 1))
+    cut_off = bmp.encode(bmp_fixtures.samples("wide", 24), 24, header=bmp.V5, profile=WIDE)
+    yield "cut.bmp", cut_off[:-20]
+    yield "noise.tif", as_tiff(bytes(range(100)))
     yield "missing_part.jpg", as_jpeg(markers(WIDE, 3, [0, 2]))
 
 

@@ -15,6 +15,7 @@
 #include "launch/options/overwrite_option.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
+#include "results/edited_document.h"
 #include "results/file_content.h"
 #include "results/finished_run.h"
 #include "results/folder_lock.h"
@@ -48,12 +49,16 @@ void check_composite(const std::filesystem::path& folder) {
 
 void add_export_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--in", "FOLDER", "Folder of a finished run, with its layers as PNG");
+  needed.add(
+      "--in", "PATH",
+      "Folder of a finished run, with its layers as PNG; or a document that was edited: Photoshop (.psd, "
+      ".psb) or OpenRaster (.ora)");
   needed.add("--format", "FORMATS",
              fmt::format("What to write: {}; several with commas between them",
                          results::list_of(results::kDocumentFormats)));
   const OptionGroup files(command, "Files");
-  files.add("--out", "FOLDER", "Folder for the documents").default_text("that of --in");
+  files.add("--out", "FOLDER", "Folder for the documents; needed when --in is a document")
+      .default_text("that of --in");
   add_job_option(files, "drop_empty");
   add_overwrite_option(files);
   files.add_list(
@@ -133,6 +138,21 @@ std::vector<results::OpenedResult> open_results(const ExportOptions& options,
   return opened;
 }
 
+// Writes the documents of an edited one to --out. Says on stderr what it wrote.
+void export_document(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
+  const auto [document, remarks] = results::open_edited_document("--in", options.in);
+  if (options.out == options.in) {
+    throw common::InputError("--in " + options.in.string() + " is a document, for which --out is missing",
+                             "Name a folder for the new documents with --out.");
+  }
+  for (const std::string& remark : remarks) say(fmt::format("{}: {}\n", options.in.string(), remark));
+  const auto [names, empty_layers] = results::export_edited_document(options.out, options.formats, document,
+                                                                     options.empty_layers, stop_requested);
+  say(fmt::format("{}: {}\n", options.out.string(), fmt::join(names, ", ")));
+  if (!empty_layers.empty())
+    say(fmt::format("{}: {}\n", options.out.string(), results::empty_layers_text(empty_layers)));
+}
+
 // Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
 // the same bytes as decompose would have written, while the picture is where the run found it, seen from
 // here, and still that picture; otherwise the HTML page lacks the original, which is said. All results are
@@ -140,6 +160,8 @@ std::vector<results::OpenedResult> open_results(const ExportOptions& options,
 // written, the same, or with --overwrite. Throws InputError and OutputError; InterruptedError once
 // `stop_requested`.
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(options.in, error)) return export_document(options, stop_requested);
   results::mend(options.in);
   const std::vector<results::OpenedResult> opened = open_results(options, stop_requested);
   std::optional<results::FolderLock> whole_run;

@@ -16,15 +16,13 @@
 #include <vector>
 
 #include "common/errors.h"
-#include "common/input_file.h"
 #include "launch/options/option_values.h"
 #include "launch/terminal/terminal.h"
 #include "media/composite.h"
-#include "media/file_kind.h"
-#include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
 #include "results/documents.h"
+#include "results/edited_document.h"
 #include "results/finished_run.h"
 #include "results/output_path.h"
 
@@ -34,8 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLayersForm =
-    "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
-constexpr std::uint64_t kKindBytes = 64;  // tell what kind of file it is
+    "Give a folder with layers as layerpipe decompose writes them, or an .ora, .psd or .psb file.";
 constexpr const char* kListForm = "Give numbers and ranges with commas between them, such as 0,2-3.";
 
 struct MergeOptions {
@@ -69,21 +66,9 @@ Stack stack_of_folder(const fs::path& folder) {
   return stack;
 }
 
-// read_ora would call any other file a damaged archive.
-void check_is_archive(const fs::path& file) {
-  const common::InputFile opened(file);
-  std::string content(std::min<std::uint64_t>(opened.size(), kKindBytes), '\0');
-  opened.read(0, std::as_writable_bytes(std::span(content)));
-  if (content.starts_with("PK")) return;
-  const std::string kind = media::describe_file_kind(content);
-  throw common::InputError(
-      "--in " + file.string() + " is " + (kind.empty() ? "" : kind + ", ") + "not an OpenRaster document",
-      kLayersForm);
-}
-
 Stack stack_of_document(const fs::path& file) {
-  check_is_archive(file);
-  media::Document document = media::read_ora(file);
+  auto [document, remarks] = results::open_edited_document("--in", file);
+  for (const std::string& remark : remarks) say(fmt::format("{}: {}\n", file.string(), remark));
   Stack stack;
   for (std::size_t i = 0; i < document.layers.size(); ++i) {
     stack.layers.push_back(std::move(document.layers[i].read));
@@ -132,8 +117,10 @@ media::Image composite_of(const Stack& stack, const std::vector<std::size_t>& nu
 
 void add_merge_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
-  needed.add("--in", "PATH",
-             "Folder with layer_0.png (the back), layer_1.png …, or an OpenRaster document (.ora)");
+  needed.add(
+      "--in", "PATH",
+      "Folder with layer_0.png (the back), layer_1.png …, or a document: OpenRaster (.ora) or Photoshop "
+      "(.psd, .psb)");
   needed.add("--out", "FILE", "PNG file for the composite");
   const OptionGroup what(command, "What to merge");
   what.add("--layers", "LIST",
@@ -190,8 +177,8 @@ std::vector<std::size_t> read_layer_list(const std::string& list, std::size_t co
 }
 
 // Writes the composite of a folder's layer_0.png, layer_1.png and so on, or of the visible layers of an
-// OpenRaster document, numbered from the back. Throws InputError naming the file when layers are missing,
-// cannot be read or differ in size; OutputError; InterruptedError once `stop_requested`.
+// OpenRaster or Photoshop document, numbered from the back. Throws InputError naming the file when layers are
+// missing, cannot be read or differ in size; OutputError; InterruptedError once `stop_requested`.
 void run_merge(const MergeOptions& options, const std::atomic<bool>& stop_requested) {
   const Stack stack =
       results::is_folder(options.in) ? stack_of_folder(options.in) : stack_of_document(options.in);

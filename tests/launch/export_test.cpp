@@ -16,11 +16,13 @@
 #include "media/ora_reader.h"
 #include "media/png_reader.h"
 #include "media/png_writer.h"
+#include "media/psd_reader.h"
 #include "media/resize.h"
 #include "media/zip_reader.h"
 #include "media/zip_writer.h"
 #include "results/formats.h"
 #include "tests/launch/program.h"
+#include "tests/media/psd_builder.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -504,6 +506,78 @@ TEST_F(Export, MergeTakesEditedLayers) {
   run({"export", "--in", out_, "--format", "ora"});
   run({"merge", "--in", out_ / "layers.ora", "--out", merged});
   EXPECT_EQ(media::read_png(merged), edited);
+}
+
+TEST_F(Export, MergeGivesTheCompositeOfAPsd) {
+  decompose("png,psd");
+  const auto merged = folder_.path() / "merged.png";
+  EXPECT_EQ(run({"merge", "--in", out_ / "layers.psd", "--out", merged}).err,
+            merged.string() + ": 2 of 2 layers\n");
+  EXPECT_EQ(media::read_png(merged), media::read_png(out_ / "composite.png"));
+}
+
+// Three layers, the middle one hidden, the front one moved and half visible; 4 × 3.
+std::string edited_psd() {
+  media::PsdTestLayer back;
+  back.name = "sky";
+  media::PsdTestLayer hidden;
+  hidden.flags |= 2;
+  hidden.mode = "mul ";
+  media::PsdTestLayer front;
+  front.name = "house";
+  front.left = 2;
+  front.top = 1;
+  front.opacity = 128;
+  return media::PsdTestDocument{.layers = {back, hidden, front}}.bytes();
+}
+
+TEST_F(Export, TakesAnEditedPsd) {
+  const auto psd = folder_.path() / "edited.psd";
+  common::write_file_atomically(psd, edited_psd());
+  const auto documents = folder_.path() / "documents";
+  const Outcome outcome =
+      run({"export", "--in", psd, "--out", documents, "--format", "psd,pptx,ora,zip,html"});
+  EXPECT_EQ(outcome.err,
+            documents.string() + ": layers.psd, layers.pptx, layers.ora, layers.zip, layers.html\n");
+  EXPECT_EQ(content(psd), edited_psd());
+  const media::Document ora = media::read_ora(documents / "layers.ora");
+  const media::Document again = media::read_psd(documents / "layers.psd").document;
+  ASSERT_EQ(ora.layers.size(), 2U);
+  ASSERT_EQ(again.layers.size(), 2U);
+  const media::Document before = media::read_psd(psd).document;
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(ora.layers[i].name, before.layers[i].name);
+    EXPECT_EQ(again.layers[i].name, before.layers[i].name);
+    EXPECT_EQ(again.layers[i].read(), before.layers[i].read());
+  }
+  EXPECT_THAT(content(documents / "layers.zip"), HasSubstr("layer_1.png"));
+  EXPECT_THAT(content(documents / "layers.zip"), HasSubstr("composite.png"));
+  // The composites are one.
+  const auto merged = folder_.path() / "merged.png";
+  run({"merge", "--in", psd, "--out", merged});
+  EXPECT_EQ(media::read_png(merged), media::composite(before));
+  run({"merge", "--in", psd, "--out", merged, "--layers", "1"});
+  EXPECT_EQ(media::read_png(merged), before.layers[1].read());
+  // And the same from an edited OpenRaster.
+  const auto more = folder_.path() / "more";
+  run({"export", "--in", documents / "layers.ora", "--out", more, "--format", "psd"});
+  EXPECT_EQ(content(more / "layers.psd"), content(documents / "layers.psd"));
+}
+
+TEST_F(Export, DropsEmptyLayersOfAnEditedPsd) {
+  media::PsdTestLayer empty;
+  empty.name = "nothing";
+  empty.left = 100;
+  common::write_file_atomically(folder_.path() / "edited.psd",
+                                media::PsdTestDocument{.layers = {{}, empty}}.bytes());
+  const auto psd = folder_.path() / "edited.psd";
+  const auto kept = folder_.path() / "kept";
+  EXPECT_EQ(run({"export", "--in", psd, "--out", kept, "--format", "ora"}).err,
+            kept.string() + ": layers.ora\n" + kept.string() + ": layer 1 is empty\n");
+  EXPECT_THAT(names_in(kept / "layers.ora"), ElementsAre("a", "nothing"));
+  const auto dropped = folder_.path() / "dropped";
+  run({"export", "--in", psd, "--out", dropped, "--format", "ora", "--drop-empty"});
+  EXPECT_THAT(names_in(dropped / "layers.ora"), ElementsAre("a"));
 }
 
 // "10" lies on "9".

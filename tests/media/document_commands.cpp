@@ -15,6 +15,7 @@
 #include "media/picture_reader.h"
 #include "media/png_writer.h"
 #include "media/pptx_writer.h"
+#include "media/psd_reader.h"
 #include "media/psd_writer.h"
 
 namespace layerpipe::media {
@@ -67,9 +68,7 @@ Document read_document(Words& words) {
   return document;
 }
 
-void unpack_ora(Words& words) {
-  const Document document = read_ora(std::filesystem::path(words.next()));
-  const std::filesystem::path folder = words.next();
+void unpack(const Document& document, const std::filesystem::path& folder) {
   std::cout << document.width << ' ' << document.height << '\n';
   for (std::size_t i = 0; i < document.layers.size(); ++i) {
     write_png(folder / (std::to_string(i) + ".png"), document.layers[i].read());
@@ -97,7 +96,12 @@ std::optional<int> run_document_command(std::span<char*> arguments) {
     const std::string out = words.next();
     write_png(out, composite(read_document(words)));
   } else if (command == "read-ora") {
-    unpack_ora(words);
+    const Document document = read_ora(std::filesystem::path(words.next()));
+    unpack(document, words.next());
+  } else if (command == "read-psd") {
+    const PsdContent content = read_psd(std::filesystem::path(words.next()));
+    unpack(content.document, words.next());
+    for (const std::string& remark : content.remarks) std::cout << "remark: " << remark << '\n';
   } else if (command == "bleed") {
     bleed(words);
   } else {

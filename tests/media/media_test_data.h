@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "media/picture_errors.h"
 #include "media/picture_reader.h"
 
 namespace layerpipe::media {
@@ -50,8 +52,8 @@ inline Image expected_image(const std::string& folder, const MediaCase& media_ca
   return {media_case.width, media_case.height, {bytes.begin(), bytes.end()}};
 }
 
-// Names the first pixel that differs.
-inline testing::AssertionResult images_equal(const Image& actual, const Image& expected) {
+// Names the first pixel that differs by more than that many levels.
+inline testing::AssertionResult images_close(const Image& actual, const Image& expected, int levels) {
   if (actual.width != expected.width || actual.height != expected.height) {
     return testing::AssertionFailure() << actual.width << " x " << actual.height << " instead of "
                                        << expected.width << " x " << expected.height;
@@ -60,13 +62,29 @@ inline testing::AssertionResult images_equal(const Image& actual, const Image& e
     for (int x = 0; x < actual.width; ++x) {
       const std::vector<int> is(actual.row(y) + 4 * x, actual.row(y) + 4 * x + 4);
       const std::vector<int> should(expected.row(y) + 4 * x, expected.row(y) + 4 * x + 4);
-      if (is == should) continue;
+      const bool fits = std::equal(is.begin(), is.end(), should.begin(),
+                                   [&](int a, int b) { return std::abs(a - b) <= levels; });
+      if (fits) continue;
       return testing::AssertionFailure()
              << "column " << x << ", row " << y << " is " << testing::PrintToString(is) << " instead of "
              << testing::PrintToString(should);
     }
   }
   return testing::AssertionSuccess();
+}
+
+inline testing::AssertionResult images_equal(const Image& actual, const Image& expected) {
+  return images_close(actual, expected, 0);
+}
+
+// What is said of a picture of that size, behind its name.
+inline std::string size_refusal(std::uint32_t width, std::uint32_t height) {
+  try {
+    check_declared_size({}, width, height);
+  } catch (const common::InputError& error) {
+    return error.what();
+  }
+  return "no refusal";
 }
 
 // A picture of profiles/, and what the user is told about it; no remark when that is empty.
@@ -130,6 +148,7 @@ inline void expect_refused(const std::filesystem::path& path, const Damage& dama
   }
 }
 
+inline constexpr const char* kSmallerFirst = "Make the picture smaller first.";
 inline constexpr const char* kExportAgain = "Export the picture again, or copy it again from where it came.";
 inline constexpr const char* kGiveAPng = "Save the picture as PNG and give that file.";
 

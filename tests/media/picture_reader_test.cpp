@@ -35,8 +35,10 @@ INSTANTIATE_TEST_SUITE_P(
                "Make the picture smaller first."},
         Damage{"text_mode.png", " is a PNG picture whose line ends were changed by a transfer in text mode",
                kExportAgain},
-        Damage{"gif.png", " is a GIF picture; PNG, JPEG and WebP are read", kGiveAPng},
-        Damage{"noise.png", " is not a picture; PNG, JPEG and WebP are read", kGiveAPng}),
+        Damage{"jxl.png", " is a JPEG XL picture; PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF and BMP are read",
+               kGiveAPng},
+        Damage{"noise.png", " is not a picture; PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF and BMP are read",
+               kGiveAPng}),
     damage_name);
 
 TEST(PictureReaderTest, LooksAtTheContentNotAtTheName) {

@@ -138,5 +138,18 @@ TEST(PngReaderTest, LooksForProfilesBeforeThePixelsOnly) {
   EXPECT_TRUE(read_png({std::as_bytes(std::span(content)), "x"}).remarks.empty());
 }
 
+std::vector<std::string> remarks_of(const char* name) {
+  return read_picture(media_data(std::string("animated/") + name)).remarks;
+}
+
+TEST(PngReaderTest, SaysWhatItTakesOfAnAnimation) {
+  EXPECT_EQ(remarks_of("first_frame.png"),
+            std::vector<std::string>{"animated: only its first frame is used"});
+  EXPECT_EQ(remarks_of("still_picture.png"),
+            std::vector<std::string>{"animated: only its still picture is used"});
+  EXPECT_TRUE(remarks_of("one_frame.png").empty());
+  EXPECT_TRUE(remarks_of("lost_head.png").empty());  // behind the pixels it says nothing
+}
+
 }  // namespace
 }  // namespace layerpipe::media

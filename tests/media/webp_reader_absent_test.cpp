@@ -1,12 +1,10 @@
-#include "media/webp_reader.h"
-#include "tests/media/media_test_data.h"
+#include "tests/media/reader_absent_test.h"
 
 namespace layerpipe::media {
 namespace {
 
-TEST(WebpReaderAbsentTest, SaysThatThisBuildReadsNoWebp) {
-  const Damage refusal{"lossy.webp", " is a WebP picture; this build of layerpipe reads no WebP", kGiveAPng};
-  expect_refused(media_data("webp/lossy.webp"), refusal);
+TEST(WebpReaderAbsentTest, SaysWhatToInstall) {
+  expect_not_built("webp/lossy.webp", "a WebP picture", "libwebp", "libwebp-dev");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "tests/launch/refusals/finished_run.h"
 #include "tests/launch/refusals/refusal_case.h"
+#include "tests/media/psd_builder.h"
 
 namespace layerpipe::testing {
 namespace {
@@ -12,8 +13,8 @@ namespace fs = std::filesystem;
 
 const std::string kFinished = "Give the folder of a finished run, as layerpipe decompose wrote it.";
 const std::string kCheckFile = "Check that the file exists and may be read.";
-const std::string kLayersOrOra =
-    "Give a folder with layers as layerpipe decompose writes them, or an .ora file.";
+const std::string kLayersOrDocument =
+    "Give a folder with layers as layerpipe decompose writes them, or an .ora, .psd or .psb file.";
 const std::string kList = "Give numbers and ranges with commas between them, such as 0,2-3.";
 
 // A finished run in FOLDER/run, of two layers as large as the picture, which is 64 × 64.
@@ -21,6 +22,11 @@ void make_run(const Workplace& w, const std::string& folder = "run") {
   w.write(folder + "/run.json", kFinishedRun);
   for (const char* name : {"layer_0.png", "layer_1.png", "composite.png"})
     w.copy_here(folder + "/" + name, "parity/plain/input.png");
+}
+
+// A document of one layer, which can be read.
+std::string plain_psd() {
+  return media::PsdTestDocument{}.bytes();
 }
 
 RefusalCase of_export(const std::string& name, const std::string& deed,
@@ -85,7 +91,25 @@ std::vector<RefusalCase> exports() {
           [](Workplace& w) { w.set("--format", "png"); }, "--format png is not known", formats),
       of_export(
           "ExportOfAFile", "a file in place of the run's folder",
-          [](Workplace& w) { w.set("--in", w.picture()); }, "--in PICTURE is not a folder"),
+          [](Workplace& w) { w.set("--in", w.picture()); },
+          "--in PICTURE is a PNG picture, not an OpenRaster or Photoshop document", kLayersOrDocument),
+      of_export(
+          "ExportOfADocumentToNowhere", "an edited document without `--out`",
+          [](Workplace& w) {
+            w.write("edited.psd", plain_psd());
+            w.use({"export", "--in", w.folder() / "edited.psd", "--format", "psd"});
+          },
+          "--in FOLDER/edited.psd is a document, for which --out is missing",
+          "Name a folder for the new documents with --out."),
+      of_export(
+          "ExportOfADocumentOverAnother", "an edited document into a folder that has such a file",
+          [](Workplace& w) {
+            w.write("edited.psd", plain_psd());
+            w.write("there/layers.psd", "kept");
+            w.use({"export", "--in", w.folder() / "edited.psd", "--out", w.folder() / "there", "--format",
+                   "psd"});
+          },
+          "FOLDER/there/layers.psd is there already", "Choose another folder for --out."),
       of_export(
           "ExportOfNoRun", "a folder without run.json", [](Workplace& w) { w.set("--in", w.model()); },
           "--in MODEL has no run.json"),
@@ -237,7 +261,7 @@ std::vector<RefusalCase> merges() {
        "--in, --out are missing", "See layerpipe merge --help."},
       of_merge(
           "MergeOfNothing", "a folder without layers", [](Workplace& w) { w.set("--in", w.model()); },
-          "--in MODEL has no layer_0.png", kLayersOrOra),
+          "--in MODEL has no layer_0.png", kLayersOrDocument),
       of_merge(
           "MergeOfWhatIsNotThere", "a folder that is not there",
           [](Workplace& w) { w.set("--in", w.folder() / "nowhere"); },
@@ -245,14 +269,14 @@ std::vector<RefusalCase> merges() {
       of_merge(
           "MergeOfAPicture", "a picture in place of a document",
           [](Workplace& w) { w.set("--in", w.picture()); },
-          "--in PICTURE is a PNG picture, not an OpenRaster document", kLayersOrOra),
+          "--in PICTURE is a PNG picture, not an OpenRaster or Photoshop document", kLayersOrDocument),
       of_merge(
           "MergeOfAText", "a text in place of a document",
           [](Workplace& w) {
             w.write("notes.ora", "three layers");
             w.set("--in", w.folder() / "notes.ora");
           },
-          "--in FOLDER/notes.ora is not an OpenRaster document", kLayersOrOra),
+          "--in FOLDER/notes.ora is not an OpenRaster or Photoshop document", kLayersOrDocument),
       {.name = "MergeOfATranslucentGroup",
        .section = "Layers put together",
        .deed = "a document with two layers in a group of half the opacity",
@@ -261,6 +285,52 @@ std::vector<RefusalCase> merges() {
                   "with one",
        .cure = "Open it in the program that it comes from and save it with plain layers.",
        .tested_by = "media/ora_stack_test.cpp: TEST(OraStack, RefusesATranslucentGroupOfSeveralLayers)"},
+      of_merge(
+          "MergeOfADocumentInCmyk", "a Photoshop document in the colours of print",
+          [](Workplace& w) {
+            w.write("edited.psd", media::PsdTestDocument{.colors = 4}.bytes());
+            w.set("--in", w.folder() / "edited.psd");
+          },
+          "FOLDER/edited.psd is a Photoshop document in CMYK; only RGB is read",
+          "Convert it to RGB (in Photoshop: Image > Mode > RGB Color) and save it again."),
+      of_merge(
+          "MergeOfADocumentOf16Bits", "a Photoshop document of 16 bits",
+          [](Workplace& w) {
+            w.write("edited.psd", media::PsdTestDocument{.bits = 16}.bytes());
+            w.set("--in", w.folder() / "edited.psd");
+          },
+          "FOLDER/edited.psd is a Photoshop document of 16 bits a channel; only 8 are read",
+          "Convert it to 8 bits (in Photoshop: Image > Mode > 8 Bits/Channel) and save it again."),
+      of_merge(
+          "MergeOfAFlatDocument", "a Photoshop document without layers",
+          [](Workplace& w) {
+            w.write("edited.psd", media::PsdTestDocument{.layers = {}}.bytes());
+            w.set("--in", w.folder() / "edited.psd");
+          },
+          "FOLDER/edited.psd has no layers",
+          "Save it with its layers: what was flattened cannot be taken apart again."),
+      of_merge(
+          "MergeOfABlendingMode", "a Photoshop document with a layer that multiplies",
+          [](Workplace& w) {
+            media::PsdTestLayer shadow;
+            shadow.name = "shadow";
+            shadow.mode = "mul ";
+            w.write("edited.psd", media::PsdTestDocument{.layers = {{}, shadow}}.bytes());
+            w.set("--in", w.folder() / "edited.psd");
+          },
+          "FOLDER/edited.psd: the layer \"shadow\" has the blending mode Multiply; only Normal is read",
+          "Set it to Normal, or merge it with the layers below, and save the document again."),
+      of_merge(
+          "MergeOfASmartObject", "a Photoshop document with more than pixels",
+          [](Workplace& w) {
+            w.write("edited.psd",
+                    media::PsdTestDocument{.layers = {media::PsdTestLayer{}.with("SoLd", "x")}}.bytes());
+            w.set("--in", w.folder() / "edited.psd");
+          },
+          "FOLDER/edited.psd: the layer \"a\" is a smart object; only plain pixels are read",
+          "In the program that it comes from, turn it into plain pixels (rasterize it) or merge it with the "
+          "layer "
+          "below, and save the document again."),
       of_merge(
           "MergeWithALayerMissing", "a layer that was taken away",
           [](Workplace& w) { w.remove_file("run/layer_0.png"); },
