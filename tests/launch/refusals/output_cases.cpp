@@ -36,6 +36,14 @@ std::vector<RefusalCase> places() {
          w.add({"--num-images", "2"});
        },
        "--out OUT/1 cannot be made a folder: Not a directory", kChooseFolder},
+      {"NumberedFolderOnAnotherDisk", section, "a link to another disk in place of a numbered folder",
+       [](Workplace& w) {
+         std::filesystem::create_directories(w.out() / "1");
+         w.set_environment("LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE);
+         w.set_environment("LAYERPIPE_TEST_OTHER_DISK=" + (w.out() / "1").string());
+         w.add({"--num-images", "2"});
+       },
+       "--out OUT: 1 lies on another disk", kChooseFolder},
       {"DumpIsAFolder", section, "`--dump-latents` is a folder",
        [](Workplace& w) {
          w.add({"--dump-latents", w.model()});
