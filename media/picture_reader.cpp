@@ -71,8 +71,7 @@ Picture read_picture(const std::filesystem::path& path) {
   check_kind(file);  // before gigabytes of something else are read
   check_file_size(path.string(), file.size(), common::memory_left());
   const common::FileContent content(file);
-  return read_picture(
-      PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()});
+  return read_picture(PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()});
 }
 
 }  // namespace layerpipe::media

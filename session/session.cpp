@@ -47,8 +47,7 @@ Planning make_plan(const Settings& settings, comm::Communicator& communicator, c
       .input = {.cost_of =
                     [&](const runtime::CostWorkload& other) { return runtime::model_cost(model, other); },
                 .workload = workload,
-                .devices =
-                    runtime::gather_devices(communicator, machinery.device, model.config(), workload),
+                .devices = runtime::gather_devices(communicator, machinery.device, model.config(), workload),
                 .work = runtime::workload_of(work.requests),
                 .config = settings.run_config.partition},
       .plan = {}};
