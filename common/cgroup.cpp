@@ -99,9 +99,8 @@ std::vector<Mount> mounts_of(const Hierarchy& hierarchy, const fs::path& proc) {
     const std::vector<std::string> fields = split(line, ' ');
     const auto dash = std::find(fields.begin(), fields.end(), "-");
     if (fields.size() < 6 || fields.end() - dash < 4) continue;
-    const bool is_it = hierarchy.is_unified
-                           ? dash[1] == "cgroup2"
-                           : dash[1] == "cgroup" && has_word(dash[3], hierarchy.controller);
+    const bool is_it = hierarchy.is_unified ? dash[1] == "cgroup2"
+                                            : dash[1] == "cgroup" && has_word(dash[3], hierarchy.controller);
     if (is_it) mounts.push_back({unescaped(fields[3]), unescaped(fields[4])});
   }
   return mounts;

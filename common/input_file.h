@@ -27,8 +27,9 @@ class InputFile {
   // In bytes, when it was opened.
   std::uint64_t size() const noexcept { return static_cast<std::uint64_t>(opened_.st_size); }
 
-  // Fills `to` with the bytes from `offset` on. `part` is what messages call them, such as `tensor "a"`; empty
-  // for the file as a whole. Throws InputError that names both when the file ends before, or cannot be read.
+  // Fills `to` with the bytes from `offset` on. `part` is what messages call them, such as `tensor "a"`;
+  // empty for the file as a whole. Throws InputError that names both when the file ends before, or cannot be
+  // read.
   void read(std::uint64_t offset, std::span<std::byte> to, std::string_view part = {}) const;
   // Fills `to`, which has size() bytes, with all of it. Also throws InputError when it changes meanwhile.
   void read_all(std::span<std::byte> to) const;
@@ -36,8 +37,8 @@ class InputFile {
   // Whether its size, or the time when it was last written to, is another one than when it was opened. What
   // was read before this says no is of one state of the file.
   bool was_written_to() const;
-  // Whether another file has its path by now, as a program that saves a file anew puts one there. What is read
-  // here is still of the first.
+  // Whether another file has its path by now, as a program that saves a file anew puts one there. What is
+  // read here is still of the first.
   bool was_replaced() const;
 
  private:

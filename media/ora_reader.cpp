@@ -123,8 +123,8 @@ Document read_ora(const std::filesystem::path& path) {
   const common::InputFile file(path);
   check_file_size(path.string(), file.size(), common::memory_left());
   const auto content = std::make_shared<const common::FileContent>(file);
-  Document document = read_ora(
-      PictureFile{content->bytes(), path.string(), kMaxPixels, common::memory_left()});
+  Document document =
+      read_ora(PictureFile{content->bytes(), path.string(), kMaxPixels, common::memory_left()});
   document.title = path.stem().string();
   for (DocumentLayer& layer : document.layers)
     layer.read = [content, read = std::move(layer.read)] { return read(); };

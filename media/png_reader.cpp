@@ -171,9 +171,7 @@ Picture read_png(const PictureFile& file) {
 
 Image read_png(const std::filesystem::path& path) {
   const common::FileContent content(path);
-  return read_png(
-             PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()})
-      .image;
+  return read_png(PictureFile{content.bytes(), path.string(), kMaxPixels, common::memory_left()}).image;
 }
 
 }  // namespace layerpipe::media

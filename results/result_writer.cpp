@@ -222,10 +222,9 @@ void check_writing_memory(const std::vector<RunRecord>& records, const runtime::
     if (needed <= machine.free) continue;
     const common::MemoryPool pool{
         .id = {}, .cgroup = machine.cgroup, .total = machine.total, .free = machine.free};
-    throw common::DoesNotFitError(
-        fmt::format("writing layers of {} × {} pixels takes {}; {}", width, height,
-                    common::format_bytes(needed), common::free_text(pool)),
-        std::string(common::cure_text(pool)) + ", or leave out --original-size.");
+    throw common::DoesNotFitError(fmt::format("writing layers of {} × {} pixels takes {}; {}", width, height,
+                                              common::format_bytes(needed), common::free_text(pool)),
+                                  std::string(common::cure_text(pool)) + ", or leave out --original-size.");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "session/ranks.h"
 
 #include <ATen/Parallel.h>
+#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -198,10 +199,11 @@ void share_cores(comm::Communicator& communicator) {
   const std::vector<int> sharers =
       runtime::count_sharers(communicator, names, "counting who shares the cores");
   if (std::getenv("OMP_NUM_THREADS") != nullptr || pools.empty()) return;
-  const int threads = runtime::thread_share(pools, sharers);
-  // Alone, LibTorch's own choice stands, which may be one thread for two that share a core.
-  const bool is_alone = std::all_of(sharers.begin(), sharers.end(), [](int ranks) { return ranks == 1; });
-  at::set_num_threads(is_alone ? std::min(threads, at::get_num_threads()) : threads);
+  // LibTorch's own choice, which may be one thread for two that share a core, is the most.
+  const int threads = std::min(runtime::thread_share(pools, sharers), at::get_num_threads());
+  // Not at::set_num_threads: it tells MKL too, which then takes as many within a tile, and adds in another
+  // order. LibTorch asks OpenMP on this thread, which does all that is computed.
+  ::omp_set_num_threads(threads);
 }
 
 }  // namespace layerpipe::session

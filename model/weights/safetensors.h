@@ -34,8 +34,9 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-// How many bytes of a file of `file_size` its header takes with its length, which the file begins with: `start`
-// has that, or all of a file that is too short for it. Throws InputError when it cannot be a header's.
+// How many bytes of a file of `file_size` its header takes with its length, which the file begins with:
+// `start` has that, or all of a file that is too short for it. Throws InputError when it cannot be a
+// header's.
 std::uint64_t safetensors_header_end(std::span<const std::byte> start, std::uint64_t file_size,
                                      const std::string& name);
 

@@ -25,9 +25,8 @@ void read_in_parts(std::span<std::byte> to,
 at::Tensor TensorSource::read(const std::string& name, at::IntArrayRef shape) const {
   const at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(storage_dtype(name, shape)));
   const std::span to(static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes());
-  read_in_parts(to, [&](std::int64_t begin, std::span<std::byte> part) {
-    read_bytes(name, shape, begin, part);
-  });
+  read_in_parts(to,
+                [&](std::int64_t begin, std::span<std::byte> part) { read_bytes(name, shape, begin, part); });
   return tensor;
 }
 

@@ -19,9 +19,9 @@ class TensorSource {
 
   virtual bool contains(const std::string& name) const = 0;
 
-  // The dtype that the tensor `name`, which has to have `shape`, has where it comes from, whatever is computed
-  // in. Throws InputError naming the tensor and its file when it is absent or has another shape; reads no
-  // data.
+  // The dtype that the tensor `name`, which has to have `shape`, has where it comes from, whatever is
+  // computed in. Throws InputError naming the tensor and its file when it is absent or has another shape;
+  // reads no data.
   virtual at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const = 0;
 
   // Fills `to` with the tensor's bytes from number `begin` on, as it lies in rows in its storage dtype; both
@@ -41,8 +41,8 @@ class TensorSource {
   virtual std::string where(const std::string& name) const = 0;
 };
 
-// Calls `read` with all parts of `to`, each with the number of its first byte, by several threads at once: each
-// part is read into a processor's cache of its own. Ends of parts are those of elements of any dtype.
+// Calls `read` with all parts of `to`, each with the number of its first byte, by several threads at once:
+// each part is read into a processor's cache of its own. Ends of parts are those of elements of any dtype.
 void read_in_parts(std::span<std::byte> to,
                    const std::function<void(std::int64_t begin, std::span<std::byte> part)>& read);
 

@@ -37,8 +37,7 @@ at::Tensor Uploader::upload(at::IntArrayRef shape, at::ScalarType dtype, const R
   const auto options = at::TensorOptions().dtype(dtype);
   const auto read_into = [&](const at::Tensor& host, std::int64_t begin, std::int64_t count) {
     const std::span to(static_cast<std::byte*>(host.mutable_data_ptr()), static_cast<std::size_t>(count));
-    read_in_parts(to,
-                  [&](std::int64_t first, std::span<std::byte> part) { read(begin + first, part); });
+    read_in_parts(to, [&](std::int64_t first, std::span<std::byte> part) { read(begin + first, part); });
   };
   const at::Tensor result = at::empty(shape, options.device(device_));
   const auto bytes = static_cast<std::int64_t>(result.nbytes());

@@ -92,8 +92,7 @@ at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRe
   std::atomic<bool> damaged{false};
   // Each part is converted and looked at while it lies in the cache.
   read_in_parts(bytes_of(result), [&](std::int64_t begin, std::span<std::byte> part) {
-    const at::Tensor there =
-        elements.narrow(0, begin / size, static_cast<std::int64_t>(part.size()) / size);
+    const at::Tensor there = elements.narrow(0, begin / size, static_cast<std::int64_t>(part.size()) / size);
     if (storage_dtype == compute_dtype_) {
       source_->read_bytes(full_name, shape, begin, part);
     } else {
@@ -139,7 +138,8 @@ at::Tensor WeightStore::get_rows(const std::string& name, at::IntArrayRef shape,
                                  std::span<const std::int64_t> numbers) const {
   const std::string full_name = prefix_ + name;
   const auto count = static_cast<std::int64_t>(numbers.size());
-  const at::Tensor rows = at::empty({count, shape[1]}, at::TensorOptions().dtype(source_->storage_dtype(full_name, shape)));
+  const at::Tensor rows =
+      at::empty({count, shape[1]}, at::TensorOptions().dtype(source_->storage_dtype(full_name, shape)));
   const std::span<std::byte> to = bytes_of(rows);
   const std::size_t row_bytes = numbers.empty() ? 0 : to.size() / numbers.size();
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -22,9 +22,9 @@ namespace layerpipe::model {
 // it. What it throws ends the loading.
 using LoadListener = std::function<void(std::uint64_t bytes)>;
 
-// A view of a TensorSource below a prefix. Cheap to copy. Reading converts from the storage dtype to the compute
-// dtype, piece by piece, so that on a CPU it takes no more than the result and a MiB for each thread. Used by
-// one thread, which has the work done by several.
+// A view of a TensorSource below a prefix. Cheap to copy. Reading converts from the storage dtype to the
+// compute dtype, piece by piece, so that on a CPU it takes no more than the result and a MiB for each thread.
+// Used by one thread, which has the work done by several.
 class WeightStore {
  public:
   WeightStore(std::shared_ptr<const TensorSource> source, at::Device device, at::ScalarType compute_dtype,

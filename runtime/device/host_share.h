@@ -10,8 +10,8 @@
 
 namespace layerpipe::runtime {
 
-// On how many ranks of this rank's host each of `mine` stands, this rank among them: names of what processes of
-// one machine can share. Called by all ranks; `what` is said when a rank fails meanwhile.
+// On how many ranks of this rank's host each of `mine` stands, this rank among them: names of what processes
+// of one machine can share. Called by all ranks; `what` is said when a rank fails meanwhile.
 std::vector<int> count_sharers(comm::Communicator& communicator, std::span<const std::string> mine,
                                const char* what);
 

@@ -26,8 +26,8 @@ std::int64_t most_threads(comm::Communicator& communicator);
 
 partition::Workload workload_of(std::span<const Request> requests);
 
-// What every rank says of its device (device_survey.h), by rank, and measures of it (calibration.h). Of a CPU's
-// memory a rank has its part (host_share.h). Called by all ranks, whose devices are of one kind.
+// What every rank says of its device (device_survey.h), by rank, and measures of it (calibration.h). Of a
+// CPU's memory a rank has its part (host_share.h). Called by all ranks, whose devices are of one kind.
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
                                                   const model::ModelConfig& config,
                                                   const CostWorkload& workload);

@@ -88,7 +88,8 @@ TEST_F(SafetensorsTest, ReadsPartsOfATensor) {
   std::array<std::int64_t, 3> numbers{};
   file.read_bytes("a", 8 * 97, std::as_writable_bytes(std::span(numbers)));
   EXPECT_EQ(numbers, (std::array<std::int64_t, 3>{97, 98, 99}));
-  EXPECT_THROW(file.read_bytes("a", 8 * 98, std::as_writable_bytes(std::span(numbers))), common::InternalError)
+  EXPECT_THROW(file.read_bytes("a", 8 * 98, std::as_writable_bytes(std::span(numbers))),
+               common::InternalError)
       << "bytes of the tensor behind it were read";
 }
 
@@ -96,7 +97,8 @@ TEST_F(SafetensorsTest, ReadsPartsOfATensor) {
 TEST_F(SafetensorsTest, RefusesAFileThatChangedSinceItsHeaderWasRead) {
   const auto refusal_after = [&](const std::function<void()>& change) {
     write_safetensors(file_, {{"a", at::arange(500, at::kLong)}, {"b", at::arange(500, at::kLong)}});
-    std::filesystem::last_write_time(file_, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    std::filesystem::last_write_time(file_,
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
     const SafetensorsFile file(file_);
     EXPECT_TRUE(at::equal(file.read("a"), at::arange(500, at::kLong)));
     change();
@@ -110,12 +112,14 @@ TEST_F(SafetensorsTest, RefusesAFileThatChangedSinceItsHeaderWasRead) {
   EXPECT_EQ(refusal_after([&] { std::filesystem::resize_file(file_, 20000); }), changed);
   EXPECT_EQ(refusal_after([&] { std::ofstream(file_, std::ios::in) << "x"; }), changed);
   // Only the part that is read lies in what is left.
-  EXPECT_EQ(refusal_after([&] { std::filesystem::resize_file(file_, std::filesystem::file_size(file_) + 1); }),
-            changed);
-  EXPECT_EQ(refusal_after([&] {
-              write_safetensors(file_, {{"a", at::zeros({500}, at::kLong)}, {"b", at::zeros({500}, at::kLong)}});
-            }),
-            "FILE has been replaced by another file since its header was read");
+  EXPECT_EQ(
+      refusal_after([&] { std::filesystem::resize_file(file_, std::filesystem::file_size(file_) + 1); }),
+      changed);
+  EXPECT_EQ(
+      refusal_after([&] {
+        write_safetensors(file_, {{"a", at::zeros({500}, at::kLong)}, {"b", at::zeros({500}, at::kLong)}});
+      }),
+      "FILE has been replaced by another file since its header was read");
   EXPECT_EQ(refusal_after([&] { std::filesystem::remove(file_); }), "accepted");
 }
 

@@ -160,12 +160,29 @@ std::vector<RefusalCase> memory() {
   };
 }
 
+// Pictures, configs, indexes, tokenizers: whatever is read as a whole.
+std::vector<RefusalCase> files() {
+  const auto changed = [](const std::string& name, const std::string& deed, const std::string& message) {
+    return RefusalCase{.name = name,
+                       .section = kSection,
+                       .deed = deed,
+                       .prepare = {},
+                       .message = message,
+                       .cure = "Try again when nothing else writes to it.",
+                       .tested_by = "common/input_file_test.cpp: TEST_F(InputFileTest, ContentIsOfOneState)"};
+  };
+  return {changed("FileThatChangesMeanwhile", "a file that another program writes to while it is read",
+                  "FILE changed while it was read"),
+          changed("FileThatBecomesShorterMeanwhile", "the same, and it becomes shorter",
+                  "FILE became shorter while it was read")};
+}
+
 }  // namespace
 
 std::vector<RefusalCase> machine_cases() {
   std::vector<RefusalCase> all = gpus();
-  for (const RefusalCase& refusal : memory()) all.push_back(refusal);
-  for (const RefusalCase& refusal : lone_processes()) all.push_back(refusal);
+  for (const auto& cases : {memory(), lone_processes(), files()})
+    all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
 
