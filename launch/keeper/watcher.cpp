@@ -307,7 +307,8 @@ void Watcher::clean_up() {
 // "the keeper of rank 1 on host h was killed", if one has vanished without a word.
 std::optional<std::string> Watcher::lost_keeper() const {
   for (const auto& [number, rank] : ranks_.ranks) {
-    if (!rank.end && rank.keeper > 0 && !ProcessStatus::of(rank.keeper))
+    const bool is_here = rank.host == host_name();  // the folder may be on a file system of several hosts
+    if (is_here && !rank.end && rank.keeper > 0 && !ProcessStatus::of(rank.keeper))
       return "the keeper of rank " + std::to_string(number) + " on host " + rank.host + " was killed";
   }
   return {};
