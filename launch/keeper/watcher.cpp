@@ -330,6 +330,8 @@ int Watcher::conclude() {
   if (end_->signal == 0 && is_code_of_ours(code)) return code;
   const int error = ranks_.first_error().value_or(kPeerFailed);
   if (lost_a_host_) return error;
+  // Open MPI 5 may fall over a rank that has died, and a rank has said why.
+  if (ranks_.first_error() && output_.has_message()) return error;
   if (end_->signal != 0) {
     return say_once("mpirun " + to_string(*end_),
                     "Look for what ended its process (dmesg names those that the kernel ended for want of "
