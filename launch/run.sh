@@ -18,49 +18,62 @@
 #
 # The ranks of a machine share its cores: OMP_NUM_THREADS is cores / ranks unless it is set.
 set -euo pipefail
-# A signal that comes while bash waits for a command would be lost without a trap.
-trap 'echo "layerpipe: interrupted" >&2; exit 130' INT
-trap 'echo "layerpipe: terminated" >&2; exit 143' TERM HUP
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
+# Nothing here makes bash wait for a command: it drops a SIGINT that comes meanwhile, when the command ends well, and a trap for it fails
+# while bash reads what stands in $( ).
+here=.
+[[ "${BASH_SOURCE[0]}" != */* ]] || here="${BASH_SOURCE[0]%/*}"
+[[ "$here" == /* ]] || here="$PWD/$here"
+here="${here%/.}"
+BUILD="$here/../build"
+[[ "$here" != */launch ]] || BUILD="${here%/launch}/build"
 PROGRAM="${LAYERPIPE_PROGRAM:-$BUILD/layerpipe}"  # tests run another one
 # The keeper of the same build.
-for KEEPER in "$(dirname -- "$PROGRAM")"/{,../}keeper "$BUILD/keeper"; do
+for KEEPER in "${PROGRAM%/*}"/{,../}keeper "$BUILD/keeper"; do
   [[ ! -x "$KEEPER" || -d "$KEEPER" ]] || break
 done
+
+fail() {  # fail MESSAGE
+  printf 'error: %s\n' "$1" >&2
+  exit 2
+}
+help() {
+  # shellcheck source-path=SCRIPTDIR source=lib.sh
+  . "$here/lib.sh"
+  print_help
+}
 
 ranks="" hostfile=""
 while (($# > 0)); do
   case "$1" in
-    -h | --help) print_help; exit 0 ;;
-    -n) ranks="${2:-}"; shift 2 || fail 2 "-n needs the number of ranks" ;;
-    --hostfile) hostfile="${2:-}"; shift 2 || fail 2 "--hostfile needs a file" ;;
-    -*) fail 2 "unknown option $1; launch/run.sh --help lists the options" ;;
+    -h | --help) help; exit 0 ;;
+    -n) ranks="${2:-}"; shift 2 || fail "-n needs the number of ranks" ;;
+    --hostfile) hostfile="${2:-}"; shift 2 || fail "--hostfile needs a file" ;;
+    -*) fail "unknown option $1; launch/run.sh --help lists the options" ;;
     *) break ;;
   esac
 done
-(($# > 0)) || fail 2 "a command is missing; launch/run.sh --help shows how to call it"
+(($# > 0)) || fail "a command is missing; launch/run.sh --help shows how to call it"
 for program in "$PROGRAM" "$KEEPER"; do
-  [[ -x "$program" ]] || fail 2 "$program is missing; launch/build.sh makes it"
+  [[ -x "$program" ]] || fail "$program is missing; launch/build.sh makes it"
 done
-[[ -z "$hostfile" || -r "$hostfile" ]] || fail 2 "the host file $hostfile cannot be read"
+[[ -z "$hostfile" || -r "$hostfile" ]] || fail "the host file $hostfile cannot be read"
 if [[ -z "$ranks" && -z "$hostfile" ]]; then
-  ranks="$(count_gpus)"
+  ranks=0
+  while read -r line; do
+    [[ "$line" != "GPU "* ]] || ranks=$((ranks + 1))
+  done < <(nvidia-smi --list-gpus 2>/dev/null || true)
   ((ranks > 0)) || ranks=1
 fi
-[[ -z "$ranks" || "$ranks" =~ ^[1-9][0-9]{0,4}$ ]] || fail 2 "-n needs a number of ranks, not $ranks"
-command=("$PROGRAM" "$@")
-if [[ "$ranks" != 1 || -n "$hostfile" ]]; then
-  command -v mpirun >/dev/null || fail 2 "mpirun is missing; launch/setup.sh installs it"
-  # Open MPI 4 and 5 both know these options. A daemon of mpirun that has lost the others ends by itself after two minutes; a keeper
-  # gets two seconds from SIGTERM on.
-  options=(--bind-to none --oversubscribe -x LAYERPIPE_ENDS --mca odls_base_sigkill_timeout 2
-    --mca oob_tcp_keepalive_time 60 --mca oob_tcp_keepalive_intvl 10 --mca oob_tcp_keepalive_probes 6)
-  ((EUID != 0)) || options+=(--allow-run-as-root)
-  [[ -z "$ranks" ]] || options+=(-n "$ranks")
-  [[ -z "$hostfile" ]] || options+=(--hostfile "$hostfile")
-  command=("$KEEPER" run mpirun "${options[@]}" "$KEEPER" rank "${command[@]}")
-fi
-trap - INT TERM HUP
-exec "${command[@]}"
+[[ -z "$ranks" || "$ranks" =~ ^[1-9][0-9]{0,4}$ ]] || fail "-n needs a number of ranks, not $ranks"
+[[ "$ranks" != 1 || -n "$hostfile" ]] || exec "$PROGRAM" "$@"
+command -v mpirun >/dev/null || fail "mpirun is missing; launch/setup.sh installs it"
+
+# Open MPI 4 and 5 both know these options. A daemon of mpirun that has lost the others ends by itself after two minutes; a keeper gets
+# two seconds from SIGTERM on.
+options=(--bind-to none --oversubscribe -x LAYERPIPE_ENDS --mca odls_base_sigkill_timeout 2
+  --mca oob_tcp_keepalive_time 60 --mca oob_tcp_keepalive_intvl 10 --mca oob_tcp_keepalive_probes 6)
+((EUID != 0)) || options+=(--allow-run-as-root)
+[[ -z "$ranks" ]] || options+=(-n "$ranks")
+[[ -z "$hostfile" ]] || options+=(--hostfile "$hostfile")
+exec "$KEEPER" run mpirun "${options[@]}" "$KEEPER" rank "$PROGRAM" "$@"

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -40,12 +39,6 @@ int number_of(const char* variable, int otherwise) {
   return value == nullptr ? otherwise : std::atoi(value);
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 int cores_of_this_process() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -64,7 +57,10 @@ class RankKeeper {
   void take(const signalfd_siginfo& signal);
   void end_the_run();
   int end(const ProcessEnd& end);
+  int end_later(int code, std::chrono::seconds time);
   void hold_back(std::chrono::seconds time);
+  // The first that is told counts.
+  void tell_end(const std::string& how);
   bool is_ended_by_mpirun() const { return ended_by_mpirun_; }
   std::optional<std::chrono::seconds> timeout_of_the_run() const;
   // "rank 1 on host h was killed by signal 9", unless another rank of this host has spoken.
@@ -83,6 +79,7 @@ class RankKeeper {
   pid_t child_ = -1;
   bool asked_ = false;  // the program has been asked to stop, as all ranks have
   bool ended_by_mpirun_ = false;
+  bool has_told_end_ = false;
   Clock::time_point kill_at_ = Clock::time_point::max();
 };
 
@@ -95,6 +92,11 @@ RankKeeper::RankKeeper(const std::vector<std::string>& words) : words_(words) {
 void RankKeeper::tell(const char* kind, const std::string& text) const {
   if (!rank_folder_.empty())
     write_at_once(rank_folder_ / (std::string(kind) + "." + std::to_string(rank_)), text);
+}
+
+void RankKeeper::tell_end(const std::string& how) {
+  if (!has_told_end_) tell("ended", how);
+  has_told_end_ = true;
 }
 
 void RankKeeper::come_here() {
@@ -162,7 +164,7 @@ void RankKeeper::say_how(const std::string& how, const std::string& remedy) cons
 void RankKeeper::end_the_run() {
   if (ended_by_mpirun_) return;
   ended_by_mpirun_ = true;
-  tell("ended", "by mpirun");
+  tell_end("by mpirun");
   if (child_ <= 0) return;
   ::kill(child_, SIGHUP);
   ::kill(child_, SIGCONT);
@@ -196,6 +198,12 @@ void RankKeeper::hold_back(std::chrono::seconds time) {
   }
 }
 
+int RankKeeper::end_later(int code, std::chrono::seconds time) {
+  tell_end(std::to_string(code));
+  hold_back(time);
+  return code;
+}
+
 int RankKeeper::end(const ProcessEnd& end) {
   child_ = -1;
   const bool was_asked_to_stop = end.signal == SIGINT || end.signal == SIGTERM || end.signal == SIGHUP;
@@ -208,22 +216,19 @@ int RankKeeper::end(const ProcessEnd& end) {
       case static_cast<int>(ExitCode::kOutput):
       case static_cast<int>(ExitCode::kInterrupted):
       case static_cast<int>(ExitCode::kTerminated):
-        hold_back(1s);
-        return end.code;
+        return end_later(end.code, 1s);
       case static_cast<int>(ExitCode::kPeerFailed):
-        hold_back(2s);
-        return end.code;
+        return end_later(end.code, 2s);
       case static_cast<int>(ExitCode::kInternal):
-        hold_back(4s);  // after those that were told of it
-        return end.code;
+        return end_later(end.code, 4s);  // after those that were told of it
       default:
         break;
     }
   } else if (was_asked_to_stop) {
     // Before the program had come so far that it could say so itself.
     if (!asked_ && !is_ended_by_mpirun()) say_how(to_string(end), "Start again when you like.");
-    hold_back(1s);
-    return static_cast<int>(end.signal == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
+    return end_later(static_cast<int>(end.signal == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated),
+                     1s);
   }
   if (!is_ended_by_mpirun()) {
     tell("dead", to_string(end));
@@ -266,7 +271,7 @@ int RankKeeper::run() {
     hold_back(1s);
     code = static_cast<int>(ExitCode::kInput);
   }
-  if (!is_ended_by_mpirun()) tell("ended", std::to_string(code));
+  tell_end(std::to_string(code));
   go_away();
   return code;
 }

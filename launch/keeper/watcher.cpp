@@ -307,7 +307,8 @@ void Watcher::clean_up() {
 // "the keeper of rank 1 on host h was killed", if one has vanished without a word.
 std::optional<std::string> Watcher::lost_keeper() const {
   for (const auto& [number, rank] : ranks_.ranks) {
-    if (!rank.end && rank.keeper > 0 && !ProcessStatus::of(rank.keeper))
+    const bool is_here = rank.host == host_name();  // the folder may be on a file system of several hosts
+    if (is_here && !rank.end && rank.keeper > 0 && !ProcessStatus::of(rank.keeper))
       return "the keeper of rank " + std::to_string(number) + " on host " + rank.host + " was killed";
   }
   return {};
@@ -329,6 +330,8 @@ int Watcher::conclude() {
   if (end_->signal == 0 && is_code_of_ours(code)) return code;
   const int error = ranks_.first_error().value_or(kPeerFailed);
   if (lost_a_host_) return error;
+  // Open MPI 5 may fall over a rank that has died, and a rank has said why.
+  if (ranks_.first_error() && output_.has_message()) return error;
   if (end_->signal != 0) {
     return say_once("mpirun " + to_string(*end_),
                     "Look for what ended its process (dmesg names those that the kernel ended for want of "

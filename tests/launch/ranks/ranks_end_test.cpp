@@ -76,6 +76,34 @@ TEST(RanksEnd, AtCtrlC) {
   run.expect_end(130, "interrupted");
 }
 
+// Wherever it is met: in bash, in its keeper, while mpirun starts, while a rank is loaded or meets the
+// others.
+TEST(RanksEnd, AtCtrlCInItsFirstMoments) {
+  for (const auto after : {0ms, 5ms, 10ms, 20ms, 40ms, 80ms, 160ms, 320ms, 640ms, 1280ms}) {
+    const TemporaryFolder folder;
+    auto arguments = decompose_arguments(folder.path() / "out");
+    *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = "1000";
+    arguments.insert(arguments.begin(), {"-n", "2"});
+    Program program(arguments, folder.path(), {"LAYERPIPE_PROGRAM=" LAYERPIPE_BINARY});
+    std::this_thread::sleep_for(after);
+    program.send(SIGINT);
+    const Outcome outcome = program.wait();
+    EXPECT_EQ(outcome.exit_code, 130) << after.count() << " ms: " << outcome.err;
+    EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
+    EXPECT_EQ(processes_with(folder.path()), 0);
+  }
+}
+
+// Also where the ranks do not listen.
+TEST(RanksEnd, AtASecondCtrlCAtOnce) {
+  LongRun run("comm: {timeout: 60s}\n");
+  for (const int rank : {0, 1}) run.send_to_rank(rank, SIGSTOP);
+  run.send(SIGINT);
+  std::this_thread::sleep_for(500ms);
+  run.send(SIGINT);
+  run.expect_end(130, "interrupted");
+}
+
 TEST(RanksEnd, WhenTheRunIsTerminated) {
   LongRun run;
   run.send(SIGTERM);
