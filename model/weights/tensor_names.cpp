@@ -80,6 +80,18 @@ void check_partial_prefix(const std::string& where, const TensorNames& names) {
   }
 }
 
+// The VAE as it was published for Wan, and as ComfyUI keeps it: the same weights, with other names and
+// shapes.
+void refuse_names_of_wan(const std::string& where, const std::vector<std::string>& names) {
+  const auto found = std::find_if(names.begin(), names.end(), [](const std::string& name) {
+    return name.find("decoder.upsamples.") != name.npos;
+  });
+  if (found == names.end()) return;
+  throw common::InputError(where + ": the tensors have the names of ComfyUI and Wan, such as " +
+                               quoted(*found) + "; layerpipe reads those of diffusers",
+                           kDownloadOriginal);
+}
+
 void refuse_adapter_alone(const std::string& where, const std::vector<std::string>& adapters) {
   throw common::InputError(where + ": there are only tensors of an adapter (" +
                                std::string(adapter_of(adapters.front())) + "), such as " +
@@ -96,6 +108,7 @@ TensorNames read_tensor_names(const std::vector<std::string>& names, const std::
                                  " shows; layerpipe does not read that",
                              kDownloadOriginal);
   }
+  refuse_names_of_wan(where, names);
   TensorNames found;
   std::vector<std::string> weights;
   for (const std::string& name : names) (adapter_of(name).empty() ? weights : found.adapters).push_back(name);

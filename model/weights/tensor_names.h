@@ -27,8 +27,8 @@ struct TensorNames {
 // ("to_q.base_layer.weight").
 //
 // `where` is what messages call the file or the folder. Throws InputError when two names become one, when the
-// weights are quantised in a form that is not read (model/weights/foreign_weights.h), and when there are only
-// an adapter's tensors.
+// weights are quantised in a form that is not read (model/weights/foreign_weights.h), when a VAE has the
+// names of ComfyUI, and when there are only an adapter's tensors.
 TensorNames read_tensor_names(const std::vector<std::string>& names, const std::string& where);
 
 }  // namespace layerpipe::model

@@ -74,6 +74,12 @@ TEST(TensorNames, RefusesTwoThatBecomeOne) {
             "FILE: the tensors \"_orig_mod.a.weight\" and \"a.weight\" would both be \"a.weight\"");
 }
 
+TEST(TensorNames, RefusesAVaeInTheNamesOfComfyUi) {
+  EXPECT_EQ(refusal({"conv1.weight", "decoder.upsamples.0.residual.0.gamma", "encoder.conv1.weight"}),
+            "FILE: the tensors have the names of ComfyUI and Wan, such as "
+            "\"decoder.upsamples.0.residual.0.gamma\"; layerpipe reads those of diffusers");
+}
+
 TEST(TensorNames, AnAdaptersTensorsAreNoWeights) {
   Names names = with_prefix("model.diffusion_model.");
   names.push_back("transformer_blocks.0.attn.to_q.lora_A.weight");

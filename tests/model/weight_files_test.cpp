@@ -71,7 +71,8 @@ TEST_F(WeightFilesTest, TakesTheIndexOfAVariant) {
 
 TEST_F(WeightFilesTest, OneOfSeveralVariantsIsChosen) {
   make({"diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bf16.safetensors"});
-  EXPECT_EQ(refusal(), "FILE has weights of the variants bf16 and fp16, and none without a variant");
+  EXPECT_EQ(refusal(),
+            "FILE has weights of the variants bf16 and fp16, and none without a variant in their names");
   EXPECT_EQ(cure(), "Choose one: --variant bf16 or --variant fp16.");
   EXPECT_EQ(refusal("fp8"), refusal()) << "which another component has";
   EXPECT_EQ(find("fp16").files, Names{"diffusion_pytorch_model.fp16.safetensors"});

@@ -249,6 +249,19 @@ std::vector<RefusalCase> names() {
        "MODEL/transformer: tensor \"time_text_embed.timestep_embedder.linear_1.weight\" is missing; 78 of 79 "
        "tensors lie below \"model.diffusion_model.\", the others do not",
        "Put a file there that holds this component alone, all of its names with the prefix or none."},
+      {"VaeOfComfyUi", section, "the VAE's file that ComfyUI takes",
+       [](Workplace& w) {
+         const std::string block = "decoder.up_blocks.";
+         rename_tensors(w.folder() / kVae, [&](const std::string& name) {
+           return name.starts_with(block) ? "decoder.upsamples." + name.substr(block.size()) : name;
+         });
+         rename_weights(w, kVae, "model/vae/qwen_image_layered_vae.safetensors");
+       },
+       "MODEL/vae/qwen_image_layered_vae.safetensors: the tensors have the names of ComfyUI and Wan, such as "
+       "\"decoder.upsamples.0.resnets.0.conv1.bias\"; layerpipe reads those of diffusers",
+       "Use the original weights, which \"hf download Qwen/Qwen-Image-Layered --local-dir "
+       "Qwen-Image-Layered\" "
+       "fetches."},
       {"TwoNamesBecomeOne", section, "a weight under two names",
        [](Workplace& w) { add_tensor(w.folder() / kTransformer, "img_in.base_layer.bias"); },
        "MODEL/transformer: the tensors \"img_in.base_layer.bias\" and \"img_in.bias\" would both be "
