@@ -33,11 +33,11 @@ struct Document {
   std::string title;                  // UTF-8: the prompt, or the input's name
   std::string generator;              // "layerpipe 0.1.0"
   std::vector<DocumentLayer> layers;  // from the back to the front; at least one
-  // Two are apart, or one lies in the other and then stands behind it.
-  std::vector<DocumentGroup> groups{};
   // What to show to a person beside the picture: ("Seed", "777"). UTF-8.
   std::vector<std::pair<std::string, std::string>> parameters;
   std::function<Image()> original;  // the input, at the document's size; may be absent
+  // Two are apart, or one lies in the other and then stands behind it.
+  std::vector<DocumentGroup> groups{};
 };
 
 // What stands where in a document with groups, from the back to the front.

@@ -114,9 +114,9 @@ TEST(RunRecord, HoldsPromptsThatWereCut) {
   EXPECT_EQ(record.cut_prompts[0].read_tokens, 512);
   EXPECT_EQ(record.cut_prompts[0].dropped, "x");
   json["cut_prompts"]["negative-prompt"]["tokens"] = "many";
-  EXPECT_EQ(refusal("FILE", [&] { parsed(json); }),
-            "\"cut_prompts.negative-prompt.tokens\" is \"many\", not a whole number from 0 to "
-            "9223372036854775807");
+  EXPECT_EQ(
+      refusal("FILE", [&] { parsed(json); }),
+      "FILE: \"cut_prompts.negative-prompt.tokens\" is \"many\", not a whole number from 0 to 1000000000");
 }
 
 TEST(RunRecord, IsWrittenAsItIsRead) {
