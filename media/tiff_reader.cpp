@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +18,7 @@
 #include "media/orientation.h"
 #include "media/picture_errors.h"
 #include "media/premultiplied.h"
+#include "media/tiff_source.h"
 
 namespace layerpipe::media {
 namespace {
@@ -29,81 +28,6 @@ using common::InputError;
 constexpr unsigned kMostSamples = 6;  // a pixel, as Pillow
 // What libtiff may take at once beside what grows with the pixels: directories, profiles.
 constexpr std::size_t kExtraBytes = 1 << 20;
-
-// The file in memory, as libtiff asks for it, and the last thing that it complained of.
-struct Source {
-  std::span<const std::byte> bytes;
-  std::size_t place = 0;
-  char error[256] = "";
-  bool extras_are_guessed = false;
-};
-
-Source& source_of(thandle_t handle) {
-  return *static_cast<Source*>(handle);
-}
-
-tmsize_t read_bytes(thandle_t handle, void* to, tmsize_t count) {
-  Source& source = source_of(handle);
-  const std::size_t left = source.bytes.size() - std::min(source.place, source.bytes.size());
-  const std::size_t given = std::min(left, static_cast<std::size_t>(std::max<tmsize_t>(count, 0)));
-  if (given > 0) std::memcpy(to, source.bytes.data() + source.place, given);
-  source.place += given;
-  return static_cast<tmsize_t>(given);
-}
-
-tmsize_t write_nothing(thandle_t, void*, tmsize_t) {
-  return 0;
-}
-
-toff_t seek_to(thandle_t handle, toff_t offset, int whence) {
-  Source& source = source_of(handle);
-  if (whence == SEEK_CUR) offset += source.place;
-  if (whence == SEEK_END) offset += source.bytes.size();
-  source.place = offset;
-  return offset;
-}
-
-int close_nothing(thandle_t) {
-  return 0;
-}
-
-toff_t size_of(thandle_t handle) {
-  return source_of(handle).bytes.size();
-}
-
-// The mapping is never written to: libtiff copies what it changes.
-int map_whole(thandle_t handle, void** base, toff_t* size) {
-  *base = const_cast<std::byte*>(source_of(handle).bytes.data());
-  *size = source_of(handle).bytes.size();
-  return 1;
-}
-
-void unmap_nothing(thandle_t, void*, toff_t) {}
-
-int keep_error(TIFF*, void* data, const char*, const char* format, va_list arguments) {
-  auto& error = static_cast<Source*>(data)->error;
-  std::vsnprintf(error, sizeof error, format, arguments);
-  for (char* c = error; *c != '\0'; ++c) {
-    if (*c < ' ' || *c > '~') *c = '?';  // names of tags come from the file
-  }
-  return 1;  // nobody else is told
-}
-
-// The one warning that matters is that libtiff made up what samples beside the colours are, which the file
-// does not say.
-int look_at_warning(TIFF*, void* data, const char*, const char* format, va_list) {
-  auto& source = *static_cast<Source*>(data);
-  source.extras_are_guessed = source.extras_are_guessed || std::strstr(format, "as ExtraSamples") != nullptr;
-  return 1;
-}
-
-struct Close {
-  void operator()(TIFF* tiff) const noexcept { TIFFClose(tiff); }
-};
-struct Free {
-  void operator()(TIFFOpenOptions* options) const noexcept { TIFFOpenOptionsFree(options); }
-};
-using Handle = std::unique_ptr<TIFF, Close>;
 
 // What the tags say of the pixels.
 struct Layout {
@@ -153,14 +77,7 @@ class Reader {
   }
 
   void open() {
-    const std::unique_ptr<TIFFOpenOptions, Free> options(TIFFOpenOptionsAlloc());
-    common::ensure(options != nullptr, "libtiff could not be started");
-    const std::uint64_t most_bytes = 8 * file_.max_pixels + kExtraBytes;
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(most_bytes));
-    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, &source_);
-    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), look_at_warning, &source_);
-    tiff_.reset(TIFFClientOpenExt("picture", "r", &source_, read_bytes, write_nothing, seek_to, close_nothing,
-                                  size_of, map_whole, unmap_nothing, options.get()));
+    tiff_ = open_tiff(source_, 8 * file_.max_pixels + kExtraBytes);
     if (tiff_) return;
     if (starts_beyond_end()) throw cut_short(file_, "TIFF");
     throw failure();
@@ -448,8 +365,8 @@ class Reader {
   }
 
   const PictureFile& file_;
-  Source source_;
-  Handle tiff_;
+  TiffSource source_;
+  TiffHandle tiff_;
   Layout layout_;
 };
 
