@@ -89,6 +89,14 @@ std::map<std::size_t, fs::path> numbered_folders(const fs::path& folder) {
   return numbered;
 }
 
+// Whether `path` is one of `files`, under whatever name.
+bool is_one_of(std::span<const fs::path> files, const fs::path& path) {
+  return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
+    std::error_code error;
+    return fs::equivalent(file, path, error);
+  });
+}
+
 bool is_named(const FolderQuestion& question, const fs::path& name) {
   return std::find(question.names.begin(), question.names.end(), name) != question.names.end();
 }
@@ -124,13 +132,6 @@ const char* remark_of(InTheWay::Kind kind) {
 }
 
 }  // namespace
-
-bool is_one_of(std::span<const fs::path> files, const fs::path& path) {
-  return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
-    std::error_code error;
-    return fs::equivalent(file, path, error);
-  });
-}
 
 FolderContent look_at(const FolderQuestion& question) {
   std::set<fs::path> parts;

@@ -54,7 +54,4 @@ FolderContent look_at(const FolderQuestion& question);
 // "layer_0.png, layers.psd (edited) and composite.png (a folder)", of very many the first ones.
 std::string list_of(std::span<const InTheWay> in_the_way);
 
-// Whether `path` is one of `files` under whatever name.
-bool is_one_of(std::span<const std::filesystem::path> files, const std::filesystem::path& path);
-
 }  // namespace layerpipe::results
