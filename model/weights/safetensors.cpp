@@ -22,7 +22,7 @@ namespace layerpipe::model {
 namespace {
 
 constexpr std::uint64_t kHeaderLengthBytes = 8;
-constexpr std::uint64_t kStartBytes = 16;  // which tell another kind of file
+constexpr std::uint64_t kStartBytes = 16;               // which tell another kind of file
 constexpr std::uint64_t kLargestHeader = 100ULL << 20;  // the limit that the format's own library sets
 constexpr const char* kCopyAgain = "The file may be cut short or damaged; copy or download it again.";
 // Of a checkpoint that holds several components, each below a prefix of its own.

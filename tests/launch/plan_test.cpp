@@ -53,8 +53,9 @@ TEST(Plan, TableGoesToStdout) {
 TEST(Plan, JsonHasTheKeysOfTheContract) {
   const Outcome outcome = plan({"--devices", "24GiB@165TFLOPS,12GiB", "--json"});
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_EQ(outcome.err,
-            "--devices gives no speed for device 1, so the others' are not used, and times are not predicted\n");
+  EXPECT_EQ(
+      outcome.err,
+      "--devices gives no speed for device 1, so the others' are not used, and times are not predicted\n");
   const auto json = nlohmann::json::parse(outcome.out);
   const auto keys = [](const nlohmann::json& object) {
     std::vector<std::string> names;

@@ -42,7 +42,7 @@ struct PsdLayer {
   int flags = 0;
   std::string plain_name;
   std::u16string name;
-  int section = 0;  // 1 of a group, 3 of what ends it
+  int section = 0;                             // 1 of a group, 3 of what ends it
   std::vector<int> channel_ids;                // in the file's order
   std::vector<std::uint32_t> channel_lengths;  // bytes
   Image pixels;                                // of the box
