@@ -12,12 +12,16 @@ import pathlib
 import subprocess
 import tempfile
 
-from PIL import Image
+import needs
 
-import minimal_png as png
-from jpeg_fixtures import smooth_colors
-from media_samples import by_pillow, cases
-from webp_fixtures import with_alpha
+needs.packages("numpy", "PIL")
+
+from PIL import Image  # noqa: E402
+
+import minimal_png as png  # noqa: E402
+from jpeg_fixtures import smooth_colors  # noqa: E402
+from media_samples import by_pillow, cases  # noqa: E402
+from webp_fixtures import with_alpha  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "media" / "avif"
 # The rotation (irot) and the mirror (imir) of every orientation, and more bits.

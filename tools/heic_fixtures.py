@@ -10,13 +10,17 @@ write the same. They were made by this, with pillow-heif 1.8.1:
 import io
 import pathlib
 
-import numpy as np
-from PIL import Image, ImageOps
+import needs
 
-import minimal_png as png
-import profile_fixtures
-from jpeg_fixtures import smooth_colors
-from webp_fixtures import with_alpha
+needs.packages("numpy", "PIL")
+
+import numpy as np  # noqa: E402
+from PIL import Image, ImageOps  # noqa: E402
+
+import minimal_png as png  # noqa: E402
+import profile_fixtures  # noqa: E402
+from jpeg_fixtures import smooth_colors  # noqa: E402
+from webp_fixtures import with_alpha  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "media" / "heic"
 

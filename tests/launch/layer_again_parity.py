@@ -11,14 +11,18 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-import torch
-from diffusers.pipelines.qwenimage.pipeline_qwenimage_layered import calculate_dimensions
-from PIL import Image
-from safetensors.torch import load_file
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import needs  # noqa: E402
+
+needs.packages("numpy", "torch", "diffusers", "PIL", "safetensors")
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from diffusers.pipelines.qwenimage.pipeline_qwenimage_layered import calculate_dimensions  # noqa: E402
+from PIL import Image  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
 from parity.reference import load_pipeline  # noqa: E402
 
 MODEL = ROOT / "demo" / "model"

@@ -13,10 +13,15 @@ import sys
 import tempfile
 import traceback
 
-import numpy as np
-from PIL import Image
-from psd_tools import PSDImage
-from psd_tools.constants import BlendMode, Compression
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import needs  # noqa: E402
+
+needs.packages("numpy", "PIL", "psd_tools")
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+from psd_tools import PSDImage  # noqa: E402
+from psd_tools.constants import BlendMode, Compression  # noqa: E402
 
 from document_samples import Tool, composite, noise, random_box
 

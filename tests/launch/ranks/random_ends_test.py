@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_SECONDS = 3
 # The timeout, what rank keepers hold ends back by, what launch/run.sh gives mpirun; the rest is for a machine that does other things.
+LOCK = ".layerpipe.lock"  # which a killed run may leave, and nobody holds any more
 LIMIT_SECONDS = 180
 # What outlives launch/run.sh, when that one is killed, has to end by itself.
 LEAVING_SECONDS = 60
@@ -156,7 +157,7 @@ def faults_of(run, name, number, was_hit):
     faults = [f"left: {thing}" for thing in run.left()]
     said = run.err.read_text(errors="replace")
     messages = re.findall(r"^layerpipe: (.*)$", said, re.MULTILINE)
-    files = [path for path in run.out.rglob("*") if path.is_file()] if run.out.exists() else []
+    files = [path for path in run.out.rglob("*") if path.is_file() and path.name != LOCK] if run.out.exists() else []
     is_done = any(path.name == "run.json" for path in files)
     codes = expected(name, number, is_done) if was_hit else {0: None}
     if code not in codes:
