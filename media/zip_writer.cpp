@@ -59,7 +59,7 @@ class Feeder {
       case ZIP_SOURCE_READ:
         return read(static_cast<std::byte*>(data), length);
       case ZIP_SOURCE_CLOSE:
-        made_ = {};
+        std::vector<std::byte>().swap(made_);  // assigning an empty one would keep its memory
         file_.reset();
         return 0;
       case ZIP_SOURCE_ERROR:

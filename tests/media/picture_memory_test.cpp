@@ -25,14 +25,14 @@ TEST(PictureMemory, IsAskedBeforePixelsAreRead) {
       [] {
         check_declared_size({{}, "a.png", kMaxPixels, kMachine}, 12000, 9000);
       },
-      "reading a.png, which has 12000 x 9000 pixels, takes 1.01 GiB; this machine has 100.00 MiB of "
+      "reading a.png, which has 12000 × 9000 pixels, takes 1.01 GiB; this machine has 100.00 MiB of "
       "400.00 MiB free",
       "Close other programs, or make the picture smaller first.");
   expect_too_large(
       [] {
         check_declared_size({{}, "a.png", kMaxPixels, kGroup}, 12000, 9000);
       },
-      "reading a.png, which has 12000 x 9000 pixels, takes 1.01 GiB; the cgroup /job has 100.00 MiB "
+      "reading a.png, which has 12000 × 9000 pixels, takes 1.01 GiB; the cgroup /job has 100.00 MiB "
       "of 400.00 MiB free",
       "Raise the cgroup's limit, or make the picture smaller first.");
   EXPECT_NO_THROW(check_declared_size({{}, "a.png", kMaxPixels, kMachine}, 3000, 3000));

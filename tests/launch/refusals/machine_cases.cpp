@@ -130,7 +130,7 @@ std::vector<RefusalCase> memory() {
        .deed = "a picture that is too large for the memory that is free",
        .prepare = {},
        .message =
-           "reading a.png, which has 12000 x 9000 pixels, takes 1.01 GiB; this machine has 100.00 MiB of "
+           "reading a.png, which has 12000 × 9000 pixels, takes 1.01 GiB; this machine has 100.00 MiB of "
            "400.00 MiB free",
        .cure = "Close other programs, or make the picture smaller first.",
        .exit_code = 3,
