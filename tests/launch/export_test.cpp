@@ -340,8 +340,9 @@ TEST_F(Nest, GoesAsDeepAsLayersWereTakenApart) {
   *image = out_ / "layer_0.png";
   arguments.insert(image + 1, out_ / "layer_1.png");
   run(arguments);
-  run({"export", "--in", out_, "--out", ora, "--nest", folder_.path() / "both", "--format", "ora"});
-  EXPECT_EQ(groups_in(ora / "layers.ora"), "house(Layer 1 Layer 0) sun(Layer 1 Layer 0)");
+  const auto of_both = folder_.path() / "documents of both";
+  run({"export", "--in", out_, "--out", of_both, "--nest", folder_.path() / "both", "--format", "ora"});
+  EXPECT_EQ(groups_in(of_both / "layers.ora"), "house(Layer 1 Layer 0) sun(Layer 1 Layer 0)");
 }
 
 // Taken apart at another resolution, the layers are brought to the document's size.

@@ -179,7 +179,7 @@ std::vector<RefusalCase> full_disks() {
   return {
       {"DiskTooSmall", section, "a disk with too little room for the results",
        with("LAYERPIPE_TEST_FREE_BYTES=100000", {}),
-       "the disk of --out OUT has 97.7 KiB free, what is written there may need 496.8 KiB",
+       "the disk of --out OUT has 97.7 KiB free, what is written there may need 496.9 KiB",
        "Free some space on it, or choose another --out."},
       {"DiskTooSmallForAllResults", section, "a disk with room for one result of three",
        with("LAYERPIPE_TEST_FREE_BYTES=1000000", {"--num-images", "3"}),
@@ -191,7 +191,7 @@ std::vector<RefusalCase> full_disks() {
          w.set_environment("LAYERPIPE_TEST_FREE_BYTES=550000");
          w.add({"--dump-latents", w.folder() / "latents.safetensors"});
        },
-       "the disk of --out OUT has 537.1 KiB free, what is written there may need 844.8 KiB",
+       "the disk of --out OUT has 537.1 KiB free, what is written there may need 844.9 KiB",
        "Free some space on it, or choose another --out."},
       {"OtherDiskTooSmallForTheDump", section, "`--dump-latents` on another disk, without room",
        [](Workplace& w) {
