@@ -116,7 +116,7 @@ class LimitedMemory(unittest.TestCase):
         write_large_picture(picture, 12000, 9000)
         refused = self.decompose(self.limited(600), picture=picture)
         self.assertEqual(refused.returncode, 3, refused.stderr)
-        self.assertRegex(refused.stderr, rf"large.png, which has 12000 x 9000 pixels, takes 1.01 GiB; the cgroup /{NAME} has ")
+        self.assertRegex(refused.stderr, rf"large.png, which has 12000 × 9000 pixels, takes 1.01 GiB; the cgroup /{NAME} has ")
 
     def test_ranks_share_a_group(self):
         group = self.limited(6000)
