@@ -62,8 +62,14 @@ TEST(EngineWindows, TwoThousandOnThreeRanksHoldNoMoreThanTheFirstFew) {
                       partition::Residency::kResident};
     const std::atomic<bool> stop{false};
     const bool is_first = communicator.rank() == 0;
+    // The ranks share a process, so they all stand still while one looks.
+    const auto look = [&](Holdings& held) {
+      communicator.barrier("looking");
+      if (is_first) held = holdings();
+      communicator.barrier("having looked");
+    };
     for (int window = 0; window < kWindows; ++window) {
-      if (is_first && window == kSettled) before = holdings();
+      if (window == kSettled) look(before);
       Request mine = request;
       mine.picture = request.picture.clone();
       mine.prompt = prompts[window % 2];
@@ -78,7 +84,7 @@ TEST(EngineWindows, TwoThousandOnThreeRanksHoldNoMoreThanTheFirstFew) {
                   .failed = {}},
                  stop);
     }
-    if (is_first) after = holdings();
+    look(after);
   });
   ASSERT_TRUE(first[0].defined() && first[1].defined());
   EXPECT_FALSE(at::equal(first[0], first[1]));
