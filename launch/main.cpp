@@ -145,8 +145,9 @@ void run(int argc, char** argv, std::string& doing) {
                             agree_on_the_command_line(communicator, nullptr);
                             run_with(&communicator);
                           });
-  } else if (const auto started = layerpipe::comm::mpi::find_launch(); !started || started->rank == 0) {
-    run_with(nullptr);  // the others have nothing to do
+  } else if (const auto started = layerpipe::comm::mpi::find_launch();
+             !started || !started->may_meet || started->rank == 0) {
+    run_with(nullptr);  // the others of an MPI launcher have nothing to do
   }
 }
 

@@ -64,7 +64,7 @@ ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
   const fs::path& folder = request_.question.folder;
   make_folder(request_.option, folder);
   lock_.emplace(folder);
-  tidy(folder);
+  if (lock_->is_held()) tidy(folder);  // else what is half written may be another run's
   std::set<fs::path> parts;
   for (const fs::path& name : request_.question.names) {
     if (name.has_parent_path()) parts.insert(folder / name.parent_path());
@@ -74,9 +74,10 @@ ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
     make_folder(request_.option, part);
     check_same_disk(request_.option, folder, part);
     const FolderLock alone(part);  // a run of its own may have it as its --out
-    tidy(part);
+    if (alone.is_held()) tidy(part);
   }
   const FolderContent content = look_at(request_.question);
+  own_ = content.own;
   is_fresh_ = content.own.empty() && content.in_the_way.empty();
   if (request_.refuses_at_once) {
     const auto in_the_way = irreplaceable(content.in_the_way);
@@ -152,10 +153,19 @@ std::vector<InTheWay> ResultFolder::irreplaceable(std::vector<InTheWay> in_the_w
   return in_the_way;
 }
 
-// Where nothing was in the beginning, whatever has a file's name by now came since.
+// What was not there in the beginning, as it is now, came since: from a run into one of the numbered folders.
 FolderContent ResultFolder::content_now(const std::vector<fs::path>& names) const {
   FolderQuestion question = request_.question;
-  if (!is_fresh_) return look_at(question);
+  if (!is_fresh_) {
+    FolderContent content = look_at(question);
+    std::erase_if(content.own, [&](const auto& one) {
+      const auto before = own_.find(one.first);
+      if (before != own_.end() && before->second == one.second) return false;
+      content.in_the_way.push_back({one.first, InTheWay::Kind::kForeign});
+      return true;
+    });
+    return content;
+  }
   question.older = Older::kStays;
   const std::set<fs::path> staged(names.begin(), names.end());
   std::erase_if(question.names, [&](const fs::path& name) { return !staged.contains(name); });

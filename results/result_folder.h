@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -71,7 +72,8 @@ class ResultFolder {
 
   Request request_;
   std::optional<FolderLock> lock_;
-  std::filesystem::path staging_;  // empty: nothing is staged
+  std::filesystem::path staging_;                     // empty: nothing is staged
+  std::map<std::filesystem::path, FileContent> own_;  // what may be replaced, as it was in the beginning
   bool is_fresh_ = true;
 };
 

@@ -141,6 +141,11 @@ std::vector<results::OpenedResult> open_results(const ExportOptions& options,
 // Writes the documents of an edited one to --out. Says on stderr what it wrote.
 void export_document(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
   const auto [document, remarks] = results::open_edited_document("--in", options.in);
+  if (!options.nests.empty()) {
+    throw common::InputError(
+        "--in " + options.in.string() + " is a document; --nest puts results into the layers of a run",
+        "Give the folder of the run to --in, or leave --nest out.");
+  }
   if (options.out == options.in) {
     throw common::InputError("--in " + options.in.string() + " is a document, for which --out is missing",
                              "Name a folder for the new documents with --out.");

@@ -104,6 +104,8 @@ Pipe make_pipe() {
 SignalQueue::SignalQueue(std::initializer_list<int> signals) {
   std::vector<int> wanted;
   for (const int signal : signals) {
+    if (signal == SIGCHLD)
+      ::signal(SIGCHLD, SIG_DFL);  // whoever is started with it ignored would wait for ever
     struct sigaction action {};
     if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) wanted.push_back(signal);
   }

@@ -353,6 +353,22 @@ TEST_F(ResultFolderTest, SaysWhatCameBetweenTheDeathAndTheNextRun) {
   EXPECT_EQ(text_of(out_ / "layers.psd"), "second0");
 }
 
+// Its lock is that of its own folder, so it is not kept out.
+TEST_F(ResultFolderTest, KeepsWhatARunIntoANumberedFolderHasFinishedMeanwhile) {
+  write(2, "first");
+  ResultFolder folder(request(2));
+  stage(folder, 2, "second");
+  ResultFolder::Request of_the_other = request(1);
+  of_the_other.question.folder = out_ / "0";
+  ResultFolder other(of_the_other);
+  stage(other, 1, "other");
+  other.commit(Unplaced::kKeep);
+  EXPECT_THROW(folder.commit(Unplaced::kKeep), common::OutputError);
+  EXPECT_EQ(text_of(out_ / "0" / "layer_0.png"), "other0");
+  EXPECT_EQ(text_of(out_ / "1" / "layer_0.png"), "first1");
+  EXPECT_EQ(text_of(out_ / "unplaced" / "0" / "layer_0.png"), "second0");
+}
+
 TEST_F(ResultFolderTest, IsHeldByOneAtATime) {
   write(2, "first");
   const ResultFolder folder(request(2));
