@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "common/errors.h"
+#include "common/texts.h"
 #include "media/bleed.h"
 #include "media/content_box.h"
 #include "media/html_writer.h"
@@ -188,23 +189,20 @@ bool is_empty(const media::Image& image) {
 }
 
 std::string empty_layers_text(std::span<const std::size_t> empty_layers) {
-  std::string text = empty_layers.size() == 1 ? "layer " : "layers ";
-  for (std::size_t i = 0; i < empty_layers.size(); ++i) {
-    if (i > 0) text += i + 1 < empty_layers.size() ? ", " : " and ";
-    text += std::to_string(empty_layers[i]);
-  }
-  return text + (empty_layers.size() == 1 ? " is empty" : " are empty");
+  std::vector<std::string> numbers;
+  for (const std::size_t index : empty_layers) numbers.push_back(std::to_string(index));
+  const bool is_one = numbers.size() == 1;
+  return (is_one ? "layer " : "layers ") + common::listed(numbers, "and") +
+         (is_one ? " is empty" : " are empty");
 }
 
 std::string added_layers_text(const LayeredResult& result) {
   if (result.added_layers == 0) return {};
-  std::string text;
-  for (std::size_t i = result.layers.size() - result.added_layers; i < result.layers.size(); ++i) {
-    if (!text.empty()) text += i + 1 < result.layers.size() ? ", " : " and ";
-    text += layer_name(i);
-  }
-  return text + (result.added_layers == 1 ? " is not of the run, and lies in front"
-                                          : " are not of the run, and lie in front");
+  std::vector<std::string> names;
+  for (std::size_t i = result.layers.size() - result.added_layers; i < result.layers.size(); ++i)
+    names.push_back(layer_name(i));
+  return common::listed(names, "and") + (result.added_layers == 1 ? " is not of the run, and lies in front"
+                                                                  : " are not of the run, and lie in front");
 }
 
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers) {

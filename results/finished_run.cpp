@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCure = "Give the folder of a finished run, as layerpipe decompose wrote it.";
 
-bool is_there(const fs::path& path) {
+bool leads_to_something(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
 }
@@ -103,13 +103,13 @@ std::size_t count_layer_files(const fs::path& folder, const std::string& spoken)
 std::vector<FinishedResult> result_folders(const fs::path& run, const std::string& option) {
   const std::string spoken = option + " " + run.string();
   if (!is_folder(run)) throw common::InputError(spoken + " is not a folder", kCure);
-  if (is_there(run / kReportName)) return {{run, {}}};
+  if (leads_to_something(run / kReportName)) return {{run, {}}};
   std::vector<FinishedResult> folders;
   std::optional<std::size_t> count;
   for (std::size_t i = 0; i != count && is_folder(run / std::to_string(i)); ++i) {
     folders.push_back({run / std::to_string(i), std::to_string(i)});
     const fs::path report = folders.back().folder / kReportName;
-    if (is_there(report)) {
+    if (leads_to_something(report)) {
       if (i == 0) count = count_results(report);
       continue;
     }

@@ -9,6 +9,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/texts.h"
 #include "results/documents.h"
 #include "results/output_path.h"
 #include "results/run_record.h"
@@ -17,12 +18,6 @@ namespace layerpipe::results {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::symlink_status(path, error);
-  return status.type() != fs::file_type::not_found && status.type() != fs::file_type::none;
-}
 
 // A run.json may say anything: only plain names of files beside it count.
 bool is_plain_name(const std::string& name) {
@@ -175,12 +170,7 @@ std::string list_of(std::span<const InTheWay> in_the_way) {
   for (const InTheWay& one : in_the_way.first(std::min(in_the_way.size(), kMostNamed)))
     texts.push_back(one.name.string() + remark_of(one.kind));
   if (in_the_way.size() > kMostNamed) texts.push_back(fmt::format("{} more", in_the_way.size() - kMostNamed));
-  std::string list;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (i > 0) list += i + 1 < texts.size() ? ", " : " and ";
-    list += texts[i];
-  }
-  return list;
+  return common::listed(texts, "and");
 }
 
 }  // namespace layerpipe::results

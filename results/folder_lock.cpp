@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <string>
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/host_name.h"
 
 namespace layerpipe::results {
 namespace {
@@ -20,9 +20,7 @@ namespace {
 constexpr std::size_t kLongestHolder = 300;
 
 std::string this_process() {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return fmt::format("process {} on {}\n", ::getpid(), host.data());
+  return fmt::format("process {} on {}\n", ::getpid(), common::host_name());
 }
 
 // What this_process() wrote there. The file may hold anything, and be empty for a moment.

@@ -8,6 +8,9 @@ namespace layerpipe::results {
 
 bool is_folder(const std::filesystem::path& path);
 
+// Whether something has this name, also a link that leads nowhere.
+bool is_there(const std::filesystem::path& path);
+
 // The folder that a file lies in; "." for a name alone.
 std::filesystem::path folder_of(const std::filesystem::path& file);
 

@@ -17,6 +17,7 @@
 #include "common/part_folder.h"
 #include "results/documents.h"
 #include "results/json_reader.h"
+#include "results/output_path.h"
 
 namespace layerpipe::results {
 namespace {
@@ -27,11 +28,6 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kNoteName = "placement.json";
 constexpr std::size_t kMostFiles = 1'000'000;
 constexpr std::uint64_t kLargestNote = 256 << 20;
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(fs::symlink_status(path, error));
-}
 
 bool is_report(const fs::path& name) {
   return name.filename() == kReportName;

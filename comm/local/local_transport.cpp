@@ -1,9 +1,6 @@
 #include "comm/local/local_transport.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
@@ -16,6 +13,7 @@
 
 #include "comm/transport_communicator.h"
 #include "common/errors.h"
+#include "common/host_name.h"
 
 namespace layerpipe::comm {
 namespace {
@@ -165,12 +163,11 @@ std::vector<std::shared_ptr<Transport>> make_local_transports(int size) {
 }
 
 std::vector<std::unique_ptr<Communicator>> connect_local(int size, std::chrono::milliseconds timeout) {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
+  const std::string host = common::host_name();
   std::vector<std::unique_ptr<Communicator>> communicators;
   for (auto& transport : make_local_transports(size)) {
     auto communicator = std::make_unique<TransportCommunicator>(std::move(transport), timeout);
-    communicator->set_host_of_all(host.data());
+    communicator->set_host_of_all(host);
     communicators.push_back(std::move(communicator));
   }
   return communicators;

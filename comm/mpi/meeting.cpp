@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/texts.h"
+
 namespace layerpipe::comm::mpi {
 namespace {
 
@@ -24,12 +26,9 @@ std::string waited_for_it(int rank) {
 
 // "1, 2 and 5"
 std::string list(const std::vector<int>& ranks) {
-  std::string text;
-  for (std::size_t i = 0; i < ranks.size(); ++i) {
-    if (i > 0) text += i + 1 == ranks.size() ? " and " : ", ";
-    text += std::to_string(ranks[i]);
-  }
-  return text;
+  std::vector<std::string> numbers;
+  for (const int rank : ranks) numbers.push_back(std::to_string(rank));
+  return common::listed(numbers, "and");
 }
 
 // Why that rank is missing, if it is.

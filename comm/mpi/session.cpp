@@ -1,9 +1,7 @@
 #include "comm/mpi/session.h"
 
 #include <mpi.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -13,6 +11,7 @@
 #include "comm/tags.h"
 #include "comm/transport_communicator.h"
 #include "common/errors.h"
+#include "common/host_name.h"
 
 namespace layerpipe::comm::mpi {
 namespace {
@@ -126,12 +125,10 @@ std::shared_ptr<Transport> Session::make_transport() {
 
 std::unique_ptr<Communicator> Session::connect(std::chrono::milliseconds timeout,
                                                std::function<void(const Failure&)> on_failure) {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
   auto communicator = std::make_unique<TransportCommunicator>(make_transport(), timeout,
                                                               RankFolder::from_environment(rank_, size_));
   if (on_failure) communicator->on_failure(std::move(on_failure));
-  communicator->exchange_hosts(host.data());
+  communicator->exchange_hosts(common::host_name());
   return communicator;
 }
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -119,12 +118,6 @@ std::optional<signalfd_siginfo> SignalQueue::next() {
   signalfd_siginfo info{};
   if (::read(descriptor_.get(), &info, sizeof info) != sizeof info) return {};
   return info;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 std::string to_string(const ProcessEnd& end) {

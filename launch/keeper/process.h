@@ -52,8 +52,6 @@ class SignalQueue {
   Descriptor descriptor_;
 };
 
-std::string host_name();
-
 // How a process ended.
 struct ProcessEnd {
   int code = 0;    // its exit code, or 128 + the signal's number

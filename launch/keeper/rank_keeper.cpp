@@ -13,6 +13,7 @@
 
 #include "comm/rank_folder.h"
 #include "common/errors.h"
+#include "common/host_name.h"
 #include "launch/keeper/process.h"
 #include "launch/keeper/run_folder.h"
 
@@ -72,7 +73,7 @@ class RankKeeper {
   SignalQueue signals_{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
   const int rank_ = number_of("OMPI_COMM_WORLD_RANK", 0);
   const int size_ = number_of("OMPI_COMM_WORLD_SIZE", 1);
-  const std::string host_ = host_name();
+  const std::string host_ = common::host_name();
   fs::path run_folder_;     // of the host where the run was started; not there on others
   fs::path rank_folder_;    // empty where there is no place for it
   fs::path shared_memory_;  // empty where Open MPI is to choose

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "common/errors.h"
+#include "common/host_name.h"
 #include "launch/keeper/mpirun_output.h"
 #include "launch/keeper/process.h"
 #include "launch/keeper/run_folder.h"
@@ -307,7 +308,8 @@ void Watcher::clean_up() {
 // "the keeper of rank 1 on host h was killed", if one has vanished without a word.
 std::optional<std::string> Watcher::lost_keeper() const {
   for (const auto& [number, rank] : ranks_.ranks) {
-    const bool is_here = rank.host == host_name();  // the folder may be on a file system of several hosts
+    const bool is_here =
+        rank.host == common::host_name();  // the folder may be on a file system of several hosts
     if (is_here && !rank.end && rank.keeper > 0 && !ProcessStatus::of(rank.keeper))
       return "the keeper of rank " + std::to_string(number) + " on host " + rank.host + " was killed";
   }

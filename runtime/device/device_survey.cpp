@@ -1,11 +1,9 @@
 #include "runtime/device/device_survey.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 
 #include "common/host_memory.h"
+#include "common/host_name.h"
 #include "runtime/device/memory.h"
 #include "runtime/device/overhead.h"
 
@@ -13,8 +11,8 @@ namespace layerpipe::runtime {
 namespace {
 
 std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+  const std::string name = common::host_name();
+  return name.empty() ? "localhost" : name;
 }
 
 }  // namespace
