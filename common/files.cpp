@@ -9,28 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "common/descriptor.h"
 #include "common/errors.h"
 #include "common/input_file.h"
 #include "common/part_folder.h"
 
 namespace layerpipe::common {
 namespace {
-
-// An open file descriptor, closed when it goes.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return value_; }
-  int release() noexcept { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 // Removes a partly written file unless told that it was renamed into place.
 class TemporaryFile {
@@ -84,7 +69,7 @@ OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
     beside = name;
     return ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   }));
-  return {Descriptor(descriptor.release()), TemporaryFile(beside)};
+  return {std::move(descriptor), TemporaryFile(beside)};
 }
 
 }  // namespace

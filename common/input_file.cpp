@@ -42,22 +42,17 @@ InputError ended_early(const std::filesystem::path& path, std::string_view part)
 InputFile::InputFile(std::filesystem::path path)
     // Opening a pipe would wait for its other end; it is refused as no regular file.
     : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-  if (descriptor_ < 0)
+  if (descriptor_.get() < 0)
     throw InputError("cannot open " + path_.string() + ": " + system_error_text(errno), kCheckFile);
-  const int error_number = ::fstat(descriptor_, &opened_) == 0 ? 0 : errno;
+  const int error_number = ::fstat(descriptor_.get(), &opened_) == 0 ? 0 : errno;
   if (error_number == 0 && S_ISREG(opened_.st_mode)) return;
-  ::close(descriptor_);
   if (error_number != 0) throw unreadable(path_, {}, error_number);
   throw InputError(path_.string() + " is not a regular file", "Give the path of a file.");
 }
 
-InputFile::~InputFile() {
-  ::close(descriptor_);
-}
-
 void InputFile::read(std::uint64_t offset, std::span<std::byte> to, std::string_view part) const {
   while (!to.empty()) {
-    const ssize_t count = ::pread(descriptor_, to.data(), to.size(), static_cast<off_t>(offset));
+    const ssize_t count = ::pread(descriptor_.get(), to.data(), to.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw unreadable(path_, part, errno);
     if (count == 0) throw ended_early(path_, part);
@@ -73,7 +68,7 @@ void InputFile::read_all(std::span<std::byte> to) const {
 
 bool InputFile::was_written_to() const {
   struct stat now {};
-  return ::fstat(descriptor_, &now) != 0 || !is_state_of(now, opened_);
+  return ::fstat(descriptor_.get(), &now) != 0 || !is_state_of(now, opened_);
 }
 
 bool InputFile::was_replaced() const {

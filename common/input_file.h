@@ -12,6 +12,8 @@
 #include <span>
 #include <string_view>
 
+#include "common/descriptor.h"
+
 namespace layerpipe::common {
 
 // A file that is open for reading, at any place of it. Several threads may use it at once.
@@ -19,7 +21,6 @@ class InputFile {
  public:
   // Throws InputError when the file is missing, is not a regular file or may not be read.
   explicit InputFile(std::filesystem::path path);
-  ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
@@ -43,7 +44,7 @@ class InputFile {
 
  private:
   std::filesystem::path path_;
-  int descriptor_;
+  Descriptor descriptor_;
   struct stat opened_ {};
 };
 

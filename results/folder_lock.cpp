@@ -51,35 +51,33 @@ bool keeps_no_locks(int error_number) {
 FolderLock::FolderLock(const std::filesystem::path& folder) : file_(folder / kFileName) {
   while (true) {
     // NFS locks what is open for writing only.
-    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (descriptor_ < 0) throw common::output_error(file_, errno);
+    descriptor_ = common::Descriptor(::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+    if (descriptor_.get() < 0) throw common::output_error(file_, errno);
     int result = 0;
     do {
-      result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
+      result = ::flock(descriptor_.get(), LOCK_EX | LOCK_NB);
     } while (result != 0 && errno == EINTR);
     const int error_number = errno;
     if (result != 0 && keeps_no_locks(error_number)) return;
     if (result != 0) {
-      const std::string holder = holder_in(descriptor_);
-      ::close(descriptor_);
+      const std::string holder = holder_in(descriptor_.get());
       if (error_number != EWOULDBLOCK) throw common::output_error(file_, error_number);
       throw common::InputError(
           fmt::format("another run writes into {}{}", folder.string(), holder.empty() ? "" : ": " + holder),
           "Wait until it has ended, or choose another folder.");
     }
-    if (is_same_file(descriptor_, file_)) break;
-    ::close(descriptor_);
+    if (is_same_file(descriptor_.get(), file_)) break;
+    descriptor_.reset();
   }
   is_held_ = true;
   const std::string holder = this_process();
   // Only told to others: a full disk must not keep a run from saying that it is full in its own words.
-  if (::ftruncate(descriptor_, 0) == 0) [[maybe_unused]]
-    const ssize_t told = ::pwrite(descriptor_, holder.data(), holder.size(), 0);
+  if (::ftruncate(descriptor_.get(), 0) == 0) [[maybe_unused]]
+    const ssize_t told = ::pwrite(descriptor_.get(), holder.data(), holder.size(), 0);
 }
 
 FolderLock::~FolderLock() {
   ::unlink(file_.c_str());  // before it is let go, so that nobody holds a file without a name
-  ::close(descriptor_);
 }
 
 }  // namespace layerpipe::results

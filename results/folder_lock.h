@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "common/descriptor.h"
+
 namespace layerpipe::results {
 
 // Holds a folder as long as the object lives. A file in it is locked with flock(), so the system lets go when
@@ -25,7 +27,7 @@ class FolderLock {
 
  private:
   std::filesystem::path file_;
-  int descriptor_ = -1;
+  common::Descriptor descriptor_;
   bool is_held_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "common/descriptor.h"
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/part_folder.h"
@@ -82,13 +83,10 @@ Placement read_note(const fs::path& file, const std::string& remedy) {
 
 // The names of files reach the disk, as their contents have.
 void sync(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) throw common::output_error(folder, errno);
-  const int result = ::fsync(descriptor);
-  const int error_number = errno;
-  ::close(descriptor);
+  const common::Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() < 0) throw common::output_error(folder, errno);
   // Some file systems of networks cannot do it for folders.
-  if (result != 0 && error_number != EINVAL) throw common::output_error(folder, error_number);
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) throw common::output_error(folder, errno);
 }
 
 void sync_all(const fs::path& folder, const std::set<fs::path>& parts) {

@@ -13,7 +13,6 @@
 #include <sstream>
 #include <system_error>
 #include <thread>
-#include <utility>
 
 namespace layerpipe::launch {
 namespace {
@@ -77,22 +76,6 @@ std::string content_of(const fs::path& file) {
 }
 
 }  // namespace
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    reset();
-    number_ = other.release();
-  }
-  return *this;
-}
-
-int Descriptor::release() noexcept {
-  return std::exchange(number_, -1);
-}
-
-void Descriptor::reset() noexcept {
-  if (number_ >= 0) ::close(release());
-}
 
 Pipe make_pipe() {
   int ends[2];

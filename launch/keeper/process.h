@@ -14,23 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "common/descriptor.h"
+
 namespace layerpipe::launch {
 
-// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor() { reset(); }
-
-  int get() const { return number_; }
-  int release() noexcept;
-  void reset() noexcept;
-
- private:
-  int number_;
-};
+using common::Descriptor;
 
 struct Pipe {
   Descriptor read;
