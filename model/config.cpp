@@ -57,7 +57,14 @@ std::vector<std::string> details_of(JsonFields& quantisation) {
   return details;
 }
 
-// Refuses the config of weights that another program has quantised.
+// Whether the config tells of e4m3 with a scale for a layer or for a row, which the tensors show as well
+// (model/weights/quantised_formats.h). "fp8" is also what Transformers calls weights with scales of blocks.
+bool is_scaled_fp8(JsonFields& quantisation, const std::string& method) {
+  if (method == "fp8") return !quantisation.has("weight_block_size");
+  return method == "modelopt" && word_in(quantisation, "quant_algo") == "FP8";
+}
+
+// Refuses the config of weights that another program has quantised in a form that is not read.
 void refuse_quantised(JsonFields& fields) {
   for (const char* key : {"quantization_config", "compression_config"}) {
     fields.without_effect({key});  // when it is null
@@ -65,6 +72,7 @@ void refuse_quantised(JsonFields& fields) {
     JsonFields quantisation = fields.get_object(key);
     std::string method = word_in(quantisation, "quant_method");
     // Configs of early bitsandbytes do not name it.
+    if (is_scaled_fp8(quantisation, method)) continue;
     if (method.empty()) method = quantisation.has("load_in_8bit") ? "bitsandbytes" : "an unnamed program";
     throw common::InputError(fields.where() + ": the weights are quantised in the form of " +
                                  quantisation_form(method, details_of(quantisation)) +

@@ -20,15 +20,23 @@ bool counts(const std::filesystem::path& path) {
   return extension == ".json" || extension == ".txt" || extension == ".safetensors";
 }
 
+// Of the weights alone, which another file may stand for.
+bool is_weights(const std::filesystem::path& path) {
+  return path.extension() == ".safetensors" ||
+         path.filename().string().find(".safetensors.index.") != std::string::npos;
+}
+
 // What else lies in the folder, results for example, is not the model's. Links are followed: shared
 // components are often linked from one model folder to another.
-std::vector<std::filesystem::path> files_that_count(const std::filesystem::path& folder) {
+std::vector<std::filesystem::path> files_that_count(
+    const std::filesystem::path& folder, const std::map<std::string, std::filesystem::path>& others) {
   std::vector<std::filesystem::path> files{folder / "model_index.json"};
   for (const char* component :
        {"processor", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"}) {
     std::error_code error;
     const auto options = std::filesystem::directory_options::follow_directory_symlink;
     for (const auto& entry : std::filesystem::directory_iterator(folder / component, options, error)) {
+      if (others.contains(component) && is_weights(entry.path())) continue;
       if (entry.is_regular_file(error) && counts(entry.path())) files.push_back(entry.path());
     }
   }
@@ -82,17 +90,19 @@ std::uint64_t header_bytes(const common::InputFile& file) {
 
 }  // namespace
 
-std::string fingerprint(const std::filesystem::path& folder) {
+std::string fingerprint(const std::filesystem::path& folder,
+                        const std::map<std::string, std::filesystem::path>& files) {
   Hash hash;
-  for (const auto& path : files_that_count(folder)) {
-    const std::string name = path.lexically_relative(folder).generic_string();
+  const auto add = [&](const std::string& name, const std::filesystem::path& path, bool has_weights) {
     hash.add(name.data(), name.size());
     const common::InputFile file(path);
-    const bool weights = path.extension() == ".safetensors";
-    hash.add(file, weights ? header_bytes(file) : file.size());
+    hash.add(file, has_weights ? header_bytes(file) : file.size());
     const std::uint64_t size = file.size();
     hash.add(&size, sizeof size);
-  }
+  };
+  for (const auto& path : files_that_count(folder, files))
+    add(path.lexically_relative(folder).generic_string(), path, path.extension() == ".safetensors");
+  for (const auto& [component, path] : files) add("--" + component, path, /*has_weights=*/true);
   return hash.hex();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 
@@ -13,7 +14,11 @@ namespace layerpipe::model {
 // weight files. The weights themselves are not read: two models with equal headers and different values have
 // one fingerprint. A guard against mix-ups, not against malice. Throws InputError for a file that cannot be
 // read.
-std::string fingerprint(const std::filesystem::path& folder);
+//
+// `files` are those that hold a component in place of the weights in its folder, by component: their sizes
+// and headers count, and not their names, nor the files that they stand for.
+std::string fingerprint(const std::filesystem::path& folder,
+                        const std::map<std::string, std::filesystem::path>& files = {});
 
 // 32 hexadecimal digits (XXH3, 128 bits) of exactly these bytes.
 std::string hash_of(std::span<const std::byte> bytes);

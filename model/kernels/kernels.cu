@@ -261,6 +261,14 @@ std::vector<int> compiled_architectures() {
   return capabilities;
 }
 
+int compute_capability(const c10::Device& device) {
+  int major = 0;
+  int minor = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()));
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device.index()));
+  return 10 * major + minor;
+}
+
 bool apply_to(const at::Tensor& x) {
   if (!x.is_cuda()) return false;
   const bool bf16 = x.scalar_type() == at::kBFloat16;

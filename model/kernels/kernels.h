@@ -19,6 +19,9 @@ bool apply_to(const at::Tensor& x);
 // GPU of a higher one compiles them itself when they are first used.
 std::vector<int> compiled_architectures();
 
+// The compute capability of a GPU (90 is 9.0); 0 in a build without kernels. Needs a driver there.
+int compute_capability(const c10::Device& device);
+
 // out = LayerNorm(x) · (1 + scale) + shift. x, out [rows, dim]; scale, shift [dim].
 void layer_norm_modulate(const at::Tensor& out, const at::Tensor& x, const at::Tensor& scale,
                          const at::Tensor& shift, double eps);

@@ -20,6 +20,10 @@ std::vector<int> compiled_architectures() {
   return {};
 }
 
+int compute_capability(const c10::Device&) {
+  return 0;
+}
+
 void layer_norm_modulate(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, double) {
   refuse();
 }

@@ -18,12 +18,20 @@ namespace layerpipe::model::ops {
 
 Linear::Linear(at::Tensor weight, at::Tensor bias) : weight_(std::move(weight)), bias_(std::move(bias)) {}
 
+Linear::Linear(QuantisedWeight weight, at::Tensor bias)
+    : quantised_(std::move(weight)), bias_(std::move(bias)) {}
+
 at::Tensor Linear::apply(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_);
+  if (!quantised_) return at::linear(x, weight_, bias_);
+  at::Tensor out = at::empty({x.size(0), outputs()}, x.options());
+  apply_into(out, x);
+  return out;
 }
 
 void Linear::apply_into(at::Tensor out, const at::Tensor& x) const {
-  if (bias_.defined()) {
+  if (quantised_) {
+    multiply_into(out, x, *quantised_, bias_);
+  } else if (bias_.defined()) {
     at::addmm_out(out, bias_, x, weight_.t());
   } else {
     at::mm_out(out, x, weight_.t());
@@ -33,7 +41,8 @@ void Linear::apply_into(at::Tensor out, const at::Tensor& x) const {
 at::Tensor Linear::apply_gelu(const at::Tensor& x) const {
   // On a GPU cuBLASLt applies the tanh form to the sums before it writes them; on a CPU LibTorch's function
   // would take the exact form.
-  if (x.is_cuda()) return at::_addmm_activation(bias_, x, weight_.t(), 1, 1, /*use_gelu=*/true);
+  if (x.is_cuda() && !quantised_)
+    return at::_addmm_activation(bias_, x, weight_.t(), 1, 1, /*use_gelu=*/true);
   at::Tensor out = apply(x);
   at::gelu_(out, "tanh");
   return out;
@@ -62,8 +71,9 @@ at::Tensor Linear::apply_to_rows(const at::Tensor& x) const {
 }
 
 Linear Linear::part(std::int64_t begin, std::int64_t count) const {
-  return Linear(weight_.narrow(0, begin, count),
-                bias_.defined() ? bias_.narrow(0, begin, count) : at::Tensor());
+  const at::Tensor bias = bias_.defined() ? bias_.narrow(0, begin, count) : at::Tensor();
+  if (quantised_) return Linear(quantised_->rows(begin, count), bias);
+  return Linear(weight_.narrow(0, begin, count), bias);
 }
 
 }  // namespace layerpipe::model::ops

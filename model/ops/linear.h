@@ -4,6 +4,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
+
+#include "model/ops/quantised_weight.h"
 
 namespace layerpipe::model::ops {
 
@@ -16,6 +19,8 @@ class Linear {
   Linear() = default;
   // weight [out, in], compute dtype; bias [out], compute dtype, undefined where the layer has none.
   explicit Linear(at::Tensor weight, at::Tensor bias = {});
+  // A weight that stays as it is stored; what is computed in is x's dtype.
+  explicit Linear(QuantisedWeight weight, at::Tensor bias = {});
 
   // x [rows, in] with any row stride; gives [rows, out].
   at::Tensor apply(const at::Tensor& x) const;
@@ -29,14 +34,15 @@ class Linear {
   // A whole tensor, tile by tile: x [rows, in]; gives [rows, out].
   at::Tensor apply_to_rows(const at::Tensor& x) const;
 
-  std::int64_t outputs() const { return weight_.size(0); }
+  std::int64_t outputs() const { return quantised_ ? quantised_->values.size(0) : weight_.size(0); }
 
  private:
   // Its outputs begin … begin + count − 1 alone; views.
   Linear part(std::int64_t begin, std::int64_t count) const;
 
-  at::Tensor weight_;  // [out, in], compute dtype
-  at::Tensor bias_;    // [out], compute dtype, or undefined
+  at::Tensor weight_;                         // [out, in], compute dtype; undefined when it is quantised
+  std::optional<QuantisedWeight> quantised_;  // with its scale
+  at::Tensor bias_;                           // [out], compute dtype, or undefined
 };
 
 }  // namespace layerpipe::model::ops

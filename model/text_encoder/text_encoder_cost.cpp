@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/ops/attention.h"
+#include "model/ops/quantised_weight.h"
 #include "model/ops/tiles.h"
 
 namespace layerpipe::model {
@@ -34,6 +35,18 @@ std::uint64_t text_layer_workspace_bytes(const TextEncoderConfig& config, std::i
       target.bytes(rows * (hidden + 2 * config.intermediate_size)) +
       wide_copies * kWide * static_cast<std::uint64_t>(rows * config.intermediate_size);
   return tables + joint + std::max(attending, at_once * tile);
+}
+
+std::uint64_t quantised_text_layer_workspace_bytes(const TextEncoderConfig& config, std::int64_t tokens,
+                                                   const ComputeTarget& target) {
+  const std::int64_t rows = std::min(tokens, ops::rows_per_tile(target.device, tokens));
+  const auto one = [&](std::int64_t in, std::int64_t out) {
+    return ops::quantised_workspace_bytes(in, out, rows, target, ops::Product::kWeightOnly);
+  };
+  return static_cast<std::uint64_t>(target.at_once((tokens + rows - 1) / rows)) *
+         std::max({one(config.hidden_size, config.hidden_size),
+                   one(config.hidden_size, config.intermediate_size),
+                   one(config.intermediate_size, config.hidden_size)});
 }
 
 double text_layer_operations(const TextEncoderConfig& config, std::int64_t tokens) {

@@ -16,6 +16,9 @@ std::uint64_t text_hidden_bytes(const TextEncoderConfig& config, std::int64_t to
 // What TextLayer::forward takes beside the hidden states, the rotary tables included.
 std::uint64_t text_layer_workspace_bytes(const TextEncoderConfig& config, std::int64_t tokens,
                                          const ComputeTarget& target);
+// What that takes beside it where the layer's matrices are quantised.
+std::uint64_t quantised_text_layer_workspace_bytes(const TextEncoderConfig& config, std::int64_t tokens,
+                                                   const ComputeTarget& target);
 
 double text_layer_operations(const TextEncoderConfig& config, std::int64_t tokens);
 

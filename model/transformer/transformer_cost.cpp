@@ -63,6 +63,20 @@ std::uint64_t block_workspace_bytes(const TransformerConfig& config, const Trans
   return std::max({projecting, attending, finishing}) + modulation;
 }
 
+std::uint64_t quantised_block_workspace_bytes(const TransformerConfig& config,
+                                              const TransformerTokens& tokens, const ComputeTarget& target,
+                                              ops::Product product) {
+  const std::int64_t rows = std::max(tile_rows(target, tokens.image), tile_rows(target, tokens.text));
+  const std::int64_t tiles =
+      (std::max(tokens.image, tokens.text) + rows - 1) / std::max<std::int64_t>(rows, 1);
+  const std::int64_t dim = config.inner_dim();
+  const auto one = [&](std::int64_t in, std::int64_t out) {
+    return ops::quantised_workspace_bytes(in, out, rows, target, product);
+  };
+  return static_cast<std::uint64_t>(target.at_once(tiles)) *
+         std::max({one(dim, dim), one(dim, kMlpRatio * dim), one(kMlpRatio * dim, dim)});
+}
+
 std::uint64_t rotary_bytes(const TransformerConfig& config, std::int64_t tokens) {
   return static_cast<std::uint64_t>(2 * kWideBytes * tokens * (config.attention_head_dim / 2));
 }

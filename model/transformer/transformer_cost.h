@@ -9,6 +9,7 @@
 
 #include "model/compute_target.h"
 #include "model/config.h"
+#include "model/ops/quantised_weight.h"
 
 namespace layerpipe::model {
 
@@ -28,6 +29,11 @@ std::uint64_t stream_bytes(const TransformerConfig& config, const TransformerTok
 // result, or the result and tiles of the MLP.
 std::uint64_t block_workspace_bytes(const TransformerConfig& config, const TransformerTokens& tokens,
                                     const ComputeTarget& target);
+
+// What that takes beside it where the block's matrices are quantised.
+std::uint64_t quantised_block_workspace_bytes(const TransformerConfig& config,
+                                              const TransformerTokens& tokens, const ComputeTarget& target,
+                                              ops::Product product);
 
 // The tables of one stream's tokens.
 std::uint64_t rotary_bytes(const TransformerConfig& config, std::int64_t tokens);

@@ -30,10 +30,7 @@ constexpr std::array kQuantisationSigns{Sign{".quant_state.bitsandbytes__", "bit
                                         Sign{".qweight", "GPTQ or AWQ"},
                                         Sign{".svd_up", "SDNQ"},
                                         Sign{".zero_point", "SDNQ"},
-                                        Sign{".comfy_quant", "ComfyUI's scaled fp8 or int8"},
-                                        Sign{"scaled_fp8", "ComfyUI's scaled fp8"},
-                                        Sign{".scale_weight", "ComfyUI's scaled fp8"},
-                                        Sign{".weight_scale", "scaled fp8 or int8"},
+                                        Sign{".weight_scale_inv", "fp8 in blocks"},
                                         Sign{".weight_scales", "EETQ"}};
 
 // Methods as config.json writes them, where people know them by another name.

@@ -3,9 +3,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -17,6 +20,7 @@
 #include "common/texts.h"
 #include "model/json_fields.h"
 #include "model/weights/foreign_weights.h"
+#include "model/weights/safetensors_writer.h"
 
 namespace layerpipe::model {
 namespace {
@@ -24,6 +28,8 @@ namespace {
 constexpr std::uint64_t kHeaderLengthBytes = 8;
 constexpr std::uint64_t kStartBytes = 16;               // which tell another kind of file
 constexpr std::uint64_t kLargestHeader = 100ULL << 20;  // the limit that the format's own library sets
+constexpr std::uint64_t kLongestMark = 1 << 16;         // of a quantised layer, as JSON
+constexpr const char* kQuantisationMetadata = "_quantization_metadata";
 constexpr const char* kCopyAgain = "The file may be cut short or damaged; copy or download it again.";
 // Of a checkpoint that holds several components, each below a prefix of its own.
 constexpr const char* kOneComponentAlone =
@@ -53,13 +59,6 @@ std::optional<at::ScalarType> dtype_from_name(const std::string& name) {
     if (name == entry.name) return entry.dtype;
   }
   return std::nullopt;
-}
-
-const char* name_of_dtype(at::ScalarType dtype) {
-  for (const auto& entry : kDtypes) {
-    if (dtype == entry.dtype) return entry.name;
-  }
-  throw common::InternalError("a tensor of this dtype cannot be written to safetensors");
 }
 
 // Dtypes whose values are the weights themselves. Integers never are, and 8-bit floats only together with
@@ -184,6 +183,13 @@ SafetensorsHeader read_header(const common::InputFile& file) {
 
 }  // namespace
 
+const char* safetensors_name(at::ScalarType dtype) {
+  for (const auto& entry : kDtypes) {
+    if (dtype == entry.dtype) return entry.name;
+  }
+  throw common::InternalError("a tensor of this dtype cannot be written to safetensors");
+}
+
 std::uint64_t safetensors_header_end(std::span<const std::byte> start, std::uint64_t file_size,
                                      const std::string& name) {
   std::uint64_t length = 0;
@@ -254,7 +260,15 @@ struct SafetensorsSource::LazyFile {
 
 SafetensorsSource::SafetensorsSource(const std::filesystem::path& folder, const std::string& stem,
                                      const std::string& variant)
-    : where_(folder.string()), wanted_(variant), chosen_(find_weight_files(folder, stem, variant)) {
+    : SafetensorsSource(folder, find_weight_files(folder, stem, variant), variant) {}
+
+SafetensorsSource::SafetensorsSource(const std::filesystem::path& file)
+    : SafetensorsSource(file.parent_path(),
+                        {.index = {}, .files = {file.filename().string()}, .has_own_name = true}, {}) {}
+
+SafetensorsSource::SafetensorsSource(const std::filesystem::path& folder, WeightFiles chosen,
+                                     const std::string& variant)
+    : where_(folder.string()), wanted_(variant), chosen_(std::move(chosen)) {
   if (chosen_.has_own_name) where_ = (folder / chosen_.files.front()).string();
   const auto file_of = locate(folder);
   std::vector<std::string> names;
@@ -310,12 +324,13 @@ const SafetensorsFile& SafetensorsSource::open(const Place& place) const {
   return file;
 }
 
-const SafetensorsFile& SafetensorsSource::open_checked(const Place& place, at::IntArrayRef shape) const {
+const SafetensorsFile& SafetensorsSource::open_checked(const std::string& name, at::IntArrayRef shape) const {
+  const Place& place = place_of(name);
   const SafetensorsFile& file = open(place);
   const TensorInfo& info = file.tensors().at(place.name);
-  if (!is_weight_dtype(info.storage_dtype)) {
+  if (!is_weight_dtype(info.storage_dtype) && !quantised().contains(name)) {
     throw common::InputError(file.path().string() + ": tensor \"" + place.name + "\" has dtype " +
-                                 name_of_dtype(info.storage_dtype) + ", which is not one of weights",
+                                 safetensors_name(info.storage_dtype) + ", which is not one of weights",
                              "Use the model's weights in BF16, F16, F32 or F64.");
   }
   if (at::IntArrayRef(info.shape) != shape) {
@@ -327,20 +342,97 @@ const SafetensorsFile& SafetensorsSource::open_checked(const Place& place, at::I
 }
 
 at::ScalarType SafetensorsSource::storage_dtype(const std::string& name, at::IntArrayRef shape) const {
-  const Place& place = place_of(name);
-  return open_checked(place, shape).tensors().at(place.name).storage_dtype;
+  return open_checked(name, shape).tensors().at(place_of(name).name).storage_dtype;
 }
 
 void SafetensorsSource::read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
                                    std::span<std::byte> to) const {
-  const Place& place = place_of(name);
-  open_checked(place, shape).read_bytes(place.name, static_cast<std::uint64_t>(begin), to);
+  open_checked(name, shape).read_bytes(place_of(name).name, static_cast<std::uint64_t>(begin), to);
+}
+
+const std::map<std::string, QuantisedTensor>& SafetensorsSource::quantised() const {
+  std::call_once(quantised_found_, [this] {
+    ComponentHeaders headers{.prefix = names_.prefix, .read_text = [this](const std::string& name) {
+                               const Place& place = place_of(name);
+                               const SafetensorsFile& file = open(place);
+                               const TensorInfo& info = file.tensors().at(place.name);
+                               if (info.storage_dtype != at::kByte || info.bytes() > kLongestMark)
+                                 refuse(file.path().string(), "tensor " + shown(name) + " is no text in U8");
+                               std::string text(info.bytes(), '\0');
+                               file.read_bytes(place.name, 0, std::as_writable_bytes(std::span(text)));
+                               return text;
+                             }};
+    std::map<std::string, std::string> metadata;  // each file once
+    for (const auto& [name, place] : places_) {
+      const SafetensorsFile& file = open(place);
+      const TensorInfo& info = file.tensors().at(place.name);
+      headers.tensors.emplace(name, HeaderTensor{info.storage_dtype, info.shape, file.path().string()});
+      const auto found = file.metadata().find(kQuantisationMetadata);
+      if (found != file.metadata().end()) metadata.emplace(file.path().string(), found->second);
+    }
+    headers.metadata.assign(metadata.begin(), metadata.end());
+    quantised_ = find_quantised_tensors(headers);
+  });
+  return quantised_;
+}
+
+std::optional<QuantisedForm> SafetensorsSource::quantised_form(const std::string& name,
+                                                               at::IntArrayRef shape) const {
+  const at::ScalarType dtype = storage_dtype(name, shape);
+  const auto found = quantised().find(name);
+  if (found == quantised().end() || shape.size() != 2) return std::nullopt;
+  return QuantisedForm{dtype, found->second.rotated_group, found->second.fastest};
+}
+
+at::Tensor SafetensorsSource::read_scale(const std::string& name, at::IntArrayRef shape) const {
+  const QuantisedTensor& entry = quantised().at(name);
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  if (entry.scale.empty()) return at::ones({shape[0]}, options);
+  const Place& place = place_of(entry.scale);
+  const SafetensorsFile& file = open(place);
+  const at::Tensor scale = file.read(place.name).view({-1});
+  for (const float value :
+       std::span(scale.const_data_ptr<float>(), static_cast<std::size_t>(scale.numel()))) {
+    if (std::isfinite(value) && value > 0) continue;
+    throw common::InputError(
+        file.path().string() + ": the scale " + shown(place.name) + " holds " +
+            (std::isfinite(value) ? std::to_string(value) : "a value that is not finite") +
+            "; scales are above 0",
+        kCopyAgain);
+  }
+  return scale.expand({shape[0]}).contiguous();
+}
+
+QuantisedValues SafetensorsSource::read_quantised(const std::string& name, at::IntArrayRef shape) const {
+  const SafetensorsFile& file = open_checked(name, shape);
+  const at::ScalarType dtype = storage_dtype(name, shape);
+  QuantisedValues result{at::empty(shape, at::TensorOptions().dtype(dtype)), read_scale(name, shape)};
+  const std::string& stored = place_of(name).name;
+  std::atomic<bool> is_finite{true};
+  // Each part is looked at while it lies in the cache. Any bits are a number in int8.
+  read_in_parts({static_cast<std::byte*>(result.values.mutable_data_ptr()), result.values.nbytes()},
+                [&](std::int64_t begin, std::span<std::byte> part) {
+                  file.read_bytes(stored, static_cast<std::uint64_t>(begin), part);
+                  if (dtype != at::kFloat8_e4m3fn) return;
+                  constexpr std::byte kNan{0x7F};  // of both signs; e4m3 has no other, and no infinity
+                  const bool has_nan = std::any_of(part.begin(), part.end(),
+                                                   [](std::byte code) { return (code & kNan) == kNan; });
+                  if (has_nan) is_finite = false;
+                });
+  if (!is_finite) refuse_values(file.path().string(), stored);
+  return result;
 }
 
 std::map<std::string, TensorInfo> SafetensorsSource::tensors() const {
   std::map<std::string, TensorInfo> all;
   for (const auto& [name, place] : places_) all.emplace(name, open(place).tensors().at(place.name));
   return all;
+}
+
+std::vector<std::string> SafetensorsSource::file_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.push_back(name);
+  return names;
 }
 
 std::vector<std::string> SafetensorsSource::remarks() const {
@@ -364,31 +456,11 @@ std::vector<std::string> SafetensorsSource::remarks() const {
 
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
-  nlohmann::json header = nlohmann::json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::vector<std::pair<std::string, at::Tensor>> host;
-  for (const auto& [name, tensor] : tensors) host.emplace_back(name, tensor.detach().cpu().contiguous());
-  // Wide dtypes first: every tensor is then aligned to its dtype without holes.
-  std::stable_sort(host.begin(), host.end(), [](const auto& a, const auto& b) {
-    return a.second.element_size() > b.second.element_size();
-  });
-  std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : host) {
-    header[name] = {{"dtype", name_of_dtype(tensor.scalar_type())},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {offset, offset + tensor.nbytes()}}};
-    offset += tensor.nbytes();
-  }
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
-  const std::uint64_t length = text.size();
-  std::string content(reinterpret_cast<const char*>(&length), sizeof length);
-  content.reserve(content.size() + text.size() + offset);
-  content += text;
-  for (const auto& [name, tensor] : host) {
-    content.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
-  }
-  common::write_file_atomically(path, content);
+  std::map<std::string, TensorToWrite> entries;
+  for (const auto& [name, tensor] : tensors) entries[name] = {tensor.scalar_type(), tensor.sizes().vec()};
+  SafetensorsWriter writer(path, entries, metadata);
+  for (const auto& [name, tensor] : tensors) writer.put(name, tensor);
+  writer.commit();
 }
 
 }  // namespace layerpipe::model

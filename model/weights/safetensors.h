@@ -9,11 +9,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "common/input_file.h"
+#include "model/weights/quantised_formats.h"
 #include "model/weights/tensor_names.h"
 #include "model/weights/tensor_source.h"
 #include "model/weights/weight_files.h"
@@ -33,6 +35,9 @@ struct SafetensorsHeader {
   std::map<std::string, TensorInfo> tensors;
   std::map<std::string, std::string> metadata;
 };
+
+// "BF16": what the format calls a dtype. One that it does not have is an InternalError.
+const char* safetensors_name(at::ScalarType dtype);
 
 // How many bytes of a file of `file_size` its header takes with its length, which the file begins with:
 // `start` has that, or all of a file that is too short for it. Throws InputError when it cannot be a
@@ -77,18 +82,30 @@ class SafetensorsSource : public TensorSource {
   // index names a shard that does not exist, or the tensors' names show weights that are not read.
   SafetensorsSource(const std::filesystem::path& folder, const std::string& stem,
                     const std::string& variant = {});
+  // The same for one file, whatever its name, that holds all of a component.
+  explicit SafetensorsSource(const std::filesystem::path& file);
 
   bool contains(const std::string& name) const override { return places_.contains(name); }
-  // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, 8-bit floats.
+  // Beside what TensorSource says, InputError for a dtype that is not one of weights: integers, and 8-bit
+  // floats that are not of a known form of quantised weights; and for weights that are half quantised
+  // (model/weights/quantised_formats.h), for which all headers are read.
   at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override;
   void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
                   std::span<std::byte> to) const override;
+  bool is_quantised() const override { return !quantised().empty(); }
+  std::optional<QuantisedForm> quantised_form(const std::string& name, at::IntArrayRef shape) const override;
+  at::Tensor read_scale(const std::string& name, at::IntArrayRef shape) const override;
+  QuantisedValues read_quantised(const std::string& name, at::IntArrayRef shape) const override;
   bool reads_files() const noexcept override { return true; }
   std::string where(const std::string& name) const override { return open(place_of(name)).path().string(); }
 
   // Every tensor's header entry, by the names that a network knows; opens all files.
   std::map<std::string, TensorInfo> tensors() const;
+  // Those that are quantised, by the names that a network knows; opens all files. Throws InputError as
+  // storage_dtype() for weights that are half quantised.
+  const std::map<std::string, QuantisedTensor>& quantised() const;
   std::size_t file_count() const noexcept { return files_.size(); }
+  std::vector<std::string> file_names() const;
   // What was chosen in the folder.
   const WeightFiles& chosen() const noexcept { return chosen_; }
   // In front of all names in the files, and left out; mostly empty.
@@ -102,12 +119,13 @@ class SafetensorsSource : public TensorSource {
     std::shared_ptr<LazyFile> file;
     std::string name;  // in the file
   };
+  SafetensorsSource(const std::filesystem::path& folder, WeightFiles chosen, const std::string& variant);
   // Opens the index, or the files without one; gives the file of every tensor by its name there.
   std::map<std::string, std::shared_ptr<LazyFile>> locate(const std::filesystem::path& folder);
   const Place& place_of(const std::string& name) const;
   const SafetensorsFile& open(const Place& place) const;
   // The file of a tensor that can be used as a weight of that shape.
-  const SafetensorsFile& open_checked(const Place& place, at::IntArrayRef shape) const;
+  const SafetensorsFile& open_checked(const std::string& name, at::IntArrayRef shape) const;
 
   std::string where_;   // the folder, or its one file that has a name of its own
   std::string wanted_;  // the variant that was asked for
@@ -115,6 +133,8 @@ class SafetensorsSource : public TensorSource {
   TensorNames names_;
   std::map<std::string, std::shared_ptr<LazyFile>> files_;  // by file name
   std::map<std::string, Place> places_;                     // by the network's name of a tensor
+  mutable std::once_flag quantised_found_;
+  mutable std::map<std::string, QuantisedTensor> quantised_;
 };
 
 // Writes tensors to a file, wide dtypes first and then in the order of their names, beside it and then

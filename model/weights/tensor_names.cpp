@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 
 #include "common/errors.h"
 #include "model/weights/foreign_weights.h"
+#include "model/weights/quantised_formats.h"
 
 namespace layerpipe::model {
 namespace {
@@ -48,7 +50,8 @@ std::size_t count(const std::vector<std::string>& names, std::size_t left_out, s
   }));
 }
 
-// Leaves out prefixes that all have, and notes one that some have.
+// Leaves out prefixes that all have, and notes one that some have. Marks of quantised weights may stand
+// without the prefix that the weights have, so they do not count.
 void find_prefix(const std::vector<std::string>& weights, TensorNames& names) {
   for (bool found = true; found;) {
     found = false;
@@ -113,9 +116,13 @@ TensorNames read_tensor_names(const std::vector<std::string>& names, const std::
   std::vector<std::string> weights;
   for (const std::string& name : names) (adapter_of(name).empty() ? weights : found.adapters).push_back(name);
   if (weights.empty() && !found.adapters.empty()) refuse_adapter_alone(where, found.adapters);
-  if (!weights.empty()) find_prefix(weights, found);
+  std::vector<std::string> named;
+  std::copy_if(weights.begin(), weights.end(), std::back_inserter(named),
+               [](const std::string& name) { return !is_of_quantisation(name); });
+  if (!named.empty()) find_prefix(named, found);
   for (const std::string& stored : weights) {
-    const std::string name = without_wrappers(stored.substr(found.prefix.size()));
+    const std::size_t left_out = stored.starts_with(found.prefix) ? found.prefix.size() : 0;
+    const std::string name = without_wrappers(stored.substr(left_out));
     const auto [place, is_new] = found.stored.emplace(name, stored);
     if (!is_new) refuse_twins(where, place->second, stored, name);
   }

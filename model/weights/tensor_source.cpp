@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "common/errors.h"
+
 namespace layerpipe::model {
 
 void read_in_parts(std::span<std::byte> to,
@@ -20,6 +22,24 @@ void read_in_parts(std::span<std::byte> to,
       read(begin, to.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
     }
   });
+}
+
+void refuse_values(const std::string& where, const std::string& name) {
+  throw common::InputError(where + ": tensor \"" + name + "\" holds values that are not finite numbers",
+                           "The file is damaged; copy or download it again.");
+}
+
+std::optional<QuantisedForm> TensorSource::quantised_form(const std::string& /*name*/,
+                                                          at::IntArrayRef /*shape*/) const {
+  return std::nullopt;
+}
+
+at::Tensor TensorSource::read_scale(const std::string& /*name*/, at::IntArrayRef /*shape*/) const {
+  throw common::InternalError("the scale of a tensor was asked for that has none");
+}
+
+QuantisedValues TensorSource::read_quantised(const std::string& /*name*/, at::IntArrayRef /*shape*/) const {
+  throw common::InternalError("a tensor was read as quantised that is not");
 }
 
 at::Tensor TensorSource::read(const std::string& name, at::IntArrayRef shape) const {

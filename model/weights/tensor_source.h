@@ -6,11 +6,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
+#include "model/ops/quantised_weight.h"
+
 namespace layerpipe::model {
+
+// How a tensor is quantised where it comes from.
+struct QuantisedForm {
+  at::ScalarType values_dtype{};                     // e4m3 or int8
+  std::int64_t rotated_group = 0;                    // as ops::QuantisedWeight's rotation; 0: none
+  ops::Product fastest = ops::Product::kWeightOnly;  // that may be taken
+};
+
+// A quantised matrix in host memory of its own.
+struct QuantisedValues {
+  at::Tensor values;  // [rows, columns], e4m3 or int8
+  at::Tensor scale;   // [rows], fp32, positive
+};
 
 // One network's tensors by full name. Thread-safe: every function may be called by several threads at once.
 class TensorSource {
@@ -34,12 +50,27 @@ class TensorSource {
   // read_bytes().
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const;
 
+  // Whether any tensor is quantised.
+  virtual bool is_quantised() const { return false; }
+  // How the tensor `name` is stored, when it is a quantised matrix; throws as storage_dtype(). The next two
+  // are for such a one alone.
+  virtual std::optional<QuantisedForm> quantised_form(const std::string& name, at::IntArrayRef shape) const;
+  // The scale of each row. Throws as read_bytes(), and InputError for what is no scale.
+  virtual at::Tensor read_scale(const std::string& name, at::IntArrayRef shape) const;
+  // All of it. Reads by several threads. Throws as read_scale(), and InputError for values that are NaN.
+  virtual QuantisedValues read_quantised(const std::string& name, at::IntArrayRef shape) const;
+  // How quantised matrices are to be multiplied, where the device can and the form allows it.
+  virtual ops::Product product() const noexcept { return ops::Product::kWeightOnly; }
+
   // Whether what is read comes from files, which may hold anything.
   virtual bool reads_files() const noexcept = 0;
 
   // What messages call the place of a tensor that is there: its file, or "random weights".
   virtual std::string where(const std::string& name) const = 0;
 };
+
+// Throws the InputError of a tensor that holds what is no finite number.
+[[noreturn]] void refuse_values(const std::string& where, const std::string& name);
 
 // Calls `read` with all parts of `to`, each with the number of its first byte, by several threads at once:
 // each part is read into a processor's cache of its own. Ends of parts are those of elements of any dtype.

@@ -5,9 +5,12 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/tensor.h>
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 
 #include "common/errors.h"
 
@@ -45,6 +48,11 @@ std::span<std::byte> bytes_of(const at::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
+// Of a matrix whose groups of columns have been turned; the rotation is its own inverse.
+at::Tensor turned_back(const at::Tensor& matrix, const at::Tensor& rotation) {
+  return at::matmul(matrix.view({-1, rotation.size(0)}), rotation).view(matrix.sizes());
+}
+
 }  // namespace
 
 WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device device,
@@ -52,7 +60,8 @@ WeightStore::WeightStore(std::shared_ptr<const TensorSource> source, at::Device 
     : source_(std::move(source)),
       device_(device),
       compute_dtype_(compute_dtype),
-      listener_(std::move(listener)) {
+      listener_(std::move(listener)),
+      rotations_(std::make_shared<std::map<std::int64_t, at::Tensor>>()) {
   if (!device.is_cpu()) uploader_ = std::make_shared<Uploader>(device);
 }
 
@@ -78,12 +87,6 @@ bool WeightStore::is_damaged(const at::Tensor& tensor) const {
   return source_->reads_files() && !is_finite(tensor);
 }
 
-void WeightStore::refuse_values(const std::string& full_name) const {
-  throw common::InputError(
-      source_->where(full_name) + ": tensor \"" + full_name + "\" holds values that are not finite numbers",
-      "The file is damaged; copy or download it again.");
-}
-
 at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const {
   const at::ScalarType storage_dtype = source_->storage_dtype(full_name, shape);
   const at::Tensor result = at::empty(shape, at::TensorOptions().dtype(compute_dtype_));
@@ -103,7 +106,7 @@ at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRe
     }
     if (is_damaged(there)) damaged = true;
   });
-  if (damaged) refuse_values(full_name);
+  if (damaged) refuse_values(source_->where(full_name), full_name);
   return result;
 }
 
@@ -113,7 +116,7 @@ at::Tensor WeightStore::read_to_device(const std::string& full_name, at::IntArra
   };
   const at::Tensor tensor =
       uploader_->upload(shape, source_->storage_dtype(full_name, shape), read).to(compute_dtype_);
-  if (is_damaged(tensor)) refuse_values(full_name);
+  if (is_damaged(tensor)) refuse_values(source_->where(full_name), full_name);
   return tensor;
 }
 
@@ -122,12 +125,65 @@ at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) cons
   at::Tensor tensor;
   if (is_dry_run_) {
     require(name, shape);
+    source_->quantised_form(full_name, shape);  // checks it
     tensor = at::empty(shape, at::TensorOptions().dtype(compute_dtype_).device(at::kMeta));
+  } else if (const auto form = source_->quantised_form(full_name, shape)) {
+    const ops::QuantisedWeight weight = read_quantised(full_name, shape, *form);
+    tensor = ops::dequantised(weight, {0, shape[0]}, compute_dtype_);
+    if (weight.rotation.defined()) tensor = turned_back(tensor, weight.rotation);
   } else {
     tensor = uploader_ ? read_to_device(full_name, shape) : read_on_cpu(full_name, shape);
   }
   if (listener_) listener_(tensor.nbytes());
   return tensor;
+}
+
+at::Tensor WeightStore::to_device(const at::Tensor& host) const {
+  if (!uploader_) return host;
+  const auto* const bytes = static_cast<const std::byte*>(host.const_data_ptr());
+  return uploader_->upload(
+      host.sizes(), host.scalar_type(),
+      [&](std::int64_t begin, std::span<std::byte> to) { std::memcpy(to.data(), bytes + begin, to.size()); });
+}
+
+at::Tensor WeightStore::rotation(std::int64_t group) const {
+  if (group == 0) return {};
+  at::Tensor& matrix = (*rotations_)[group];
+  if (!matrix.defined())
+    matrix = ops::convrot_matrix(group, at::TensorOptions().dtype(compute_dtype_).device(device()));
+  return matrix;
+}
+
+ops::QuantisedWeight WeightStore::read_quantised(const std::string& full_name, at::IntArrayRef shape,
+                                                 const QuantisedForm& form) const {
+  const QuantisedValues read = source_->read_quantised(full_name, shape);
+  return {.values = to_device(read.values),
+          .scale = to_device(read.scale),
+          .rotation = rotation(form.rotated_group)};
+}
+
+std::optional<ops::QuantisedWeight> WeightStore::get_quantised(const std::string& name,
+                                                               at::IntArrayRef shape) const {
+  const std::string full_name = prefix_ + name;
+  const auto form = source_->quantised_form(full_name, shape);
+  if (!form) return std::nullopt;
+  ops::QuantisedWeight weight;
+  if (is_dry_run_) {
+    const auto on_meta = at::TensorOptions().device(at::kMeta);
+    weight = {.values = at::empty(shape, on_meta.dtype(form->values_dtype)),
+              .scale = at::empty({shape[0]}, on_meta.dtype(at::kFloat)),
+              .rotation = rotation(form->rotated_group)};
+  } else {
+    weight = read_quantised(full_name, shape, *form);
+    if (source_->product() == ops::Product::kFp8 && form->fastest == ops::Product::kFp8 &&
+        ops::has_fp8_products(device_))
+      weight.product = ops::Product::kFp8;
+  }
+  if (listener_) {
+    listener_(weight.values.nbytes());
+    listener_(weight.scale.nbytes());
+  }
+  return weight;
 }
 
 void WeightStore::require(const std::string& name, at::IntArrayRef shape) const {
@@ -146,14 +202,28 @@ at::Tensor WeightStore::get_rows(const std::string& name, at::IntArrayRef shape,
     source_->read_bytes(full_name, shape, numbers[i] * static_cast<std::int64_t>(row_bytes),
                         to.subspan(i * row_bytes, row_bytes));
   }
-  if (is_damaged(rows)) refuse_values(full_name);
+  if (const auto form = source_->quantised_form(full_name, shape)) {
+    const at::Tensor scale = source_->read_scale(full_name, shape);
+    const at::Tensor chosen =
+        scale.index_select(0, at::tensor(at::IntArrayRef(numbers.data(), numbers.size())));
+    const ops::QuantisedWeight weight{.values = rows, .scale = chosen};
+    at::Tensor wide = ops::dequantised(weight, {0, count}, at::kFloat);
+    if (is_damaged(wide)) refuse_values(source_->where(full_name), full_name);
+    if (form->rotated_group != 0)
+      wide = turned_back(wide, ops::convrot_matrix(form->rotated_group, wide.options()));
+    return wide.to(device_, compute_dtype_);
+  }
+  if (is_damaged(rows)) refuse_values(source_->where(full_name), full_name);
   return rows.to(device_, compute_dtype_);
 }
 
 ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
                         Bias bias) {
-  const at::Tensor weight = store.get(name + ".weight", {out, in});
-  return ops::Linear(weight, bias == Bias::kYes ? store.get(name + ".bias", {out}) : at::Tensor());
+  auto quantised = store.get_quantised(name + ".weight", {out, in});
+  const at::Tensor weight = quantised ? at::Tensor() : store.get(name + ".weight", {out, in});
+  const at::Tensor offset = bias == Bias::kYes ? store.get(name + ".bias", {out}) : at::Tensor();
+  if (quantised) return ops::Linear(*std::move(quantised), offset);
+  return ops::Linear(weight, offset);
 }
 
 }  // namespace layerpipe::model

@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -46,6 +48,10 @@ class WeightStore {
   // shape is another, or its file holds values that are not finite numbers.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
 
+  // A matrix that comes quantised, as it is stored; nothing for another one. Throws as get(), and InputError
+  // for scales that are none.
+  std::optional<ops::QuantisedWeight> get_quantised(const std::string& name, at::IntArrayRef shape) const;
+
   // Throws as get() when the tensor is absent or its shape is another; reads no data.
   void require(const std::string& name, at::IntArrayRef shape) const;
 
@@ -62,22 +68,28 @@ class WeightStore {
  private:
   at::Tensor read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const;
   at::Tensor read_to_device(const std::string& full_name, at::IntArrayRef shape) const;
+  ops::QuantisedWeight read_quantised(const std::string& full_name, at::IntArrayRef shape,
+                                      const QuantisedForm& form) const;
+  at::Tensor to_device(const at::Tensor& host) const;
+  at::Tensor rotation(std::int64_t group) const;  // undefined for 0
   // Whether its values are to be looked at, since they may be anything, and are not finite numbers.
   bool is_damaged(const at::Tensor& tensor) const;
-  [[noreturn]] void refuse_values(const std::string& full_name) const;
 
   std::shared_ptr<const TensorSource> source_;
   at::Device device_;
   at::ScalarType compute_dtype_;
   LoadListener listener_;
   std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
+  // By their orders: the layers of a network share them, and so do the stores of its parts.
+  std::shared_ptr<std::map<std::int64_t, at::Tensor>> rotations_;
   bool is_dry_run_ = false;
   std::string prefix_;
 };
 
 enum class Bias { kYes, kNo };
 
-// Reads "<name>.weight" and, unless told otherwise, "<name>.bias".
+// Reads "<name>.weight" and, unless told otherwise, "<name>.bias". A weight that is stored quantised stays
+// so.
 ops::Linear load_linear(const WeightStore& store, const std::string& name, std::int64_t in, std::int64_t out,
                         Bias bias = Bias::kYes);
 

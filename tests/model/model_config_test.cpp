@@ -89,7 +89,8 @@ TEST_F(ModelConfigTest, RefusesQuantisedWeightsByTheirForm) {
       {R"({"quant_method": "sdnq", "weights_dtype": "uint4"})", "SDNQ (uint4)"},
       {R"({"quant_method": "compressed-tensors", "format": "float-quantized"})",
        "compressed-tensors (float-quantized)"},
-      {R"({"quant_method": "fp8"})", "fp8"},
+      {R"({"quant_method": "fp8", "weight_block_size": [128, 128]})", "fp8"},
+      {R"({"quant_method": "modelopt", "quant_algo": "NVFP4"})", "ModelOpt"},
       {R"({"quant_method": "of tomorrow"})", "of tomorrow"},
       {R"({"group_size": 128})", "an unnamed program"}};
   for (const auto& [config, form] : forms) {
@@ -105,6 +106,13 @@ TEST_F(ModelConfigTest, RefusesQuantisedWeightsByTheirForm) {
   EXPECT_EQ(refusal(),
             "FILE/text_encoder/config.json: \"text_config\": the weights are quantised in the form of AWQ, "
             "which layerpipe does not read");
+  // What the tensors say as well.
+  for (const char* read : {R"({"quant_method": "fp8", "activation_scheme": "dynamic"})",
+                           R"({"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["proj_out"]})"}) {
+    SetUp();
+    change("transformer/config.json", (std::string("{\"quantization_config\": ") + read + "}").c_str());
+    EXPECT_EQ(refusal(), "accepted") << read;
+  }
   SetUp();
   const std::string null = R"({"quantization_config": null})";
   common::write_file_atomically(

@@ -124,9 +124,8 @@ TEST(ForeignWeights, QuantisedFormsAreKnownByTheirTensors) {
       {"weight._data", "quanto"},
       {"_weight_qdata", "torchao"},
       {"weight_packed", "compressed-tensors"},
-      {"comfy_quant", "ComfyUI's scaled fp8 or int8"},
-      {"scale_weight", "ComfyUI's scaled fp8"},
-      {"weight_scale", "scaled fp8 or int8"}};
+      {"weight_scale_inv", "fp8 in blocks"},
+      {"weight_scales", "EETQ"}};
   for (const auto& [end, form] : forms) {
     const Names names{"img_in.weight", layer + end};
     const auto found = quantisation_of(names);
@@ -138,6 +137,17 @@ TEST(ForeignWeights, QuantisedFormsAreKnownByTheirTensors) {
                                   "\" shows; layerpipe does not read that");
   }
   EXPECT_FALSE(quantisation_of(kNames).has_value());
+}
+
+// What belongs to quantised weights that are read has the prefix of the file, or stands without it.
+TEST(TensorNames, MarksOfQuantisedWeightsDoNotHinderAPrefix) {
+  const std::string layer = "diffusion_model.a.";
+  for (const std::string mark : {"scaled_fp8", "diffusion_model.scaled_fp8"}) {
+    const TensorNames found = read_tensor_names({layer + "weight", layer + "scale_weight", mark}, "FILE");
+    EXPECT_EQ(found.prefix, "diffusion_model.");
+    EXPECT_EQ(found.stored.at("a.scale_weight"), layer + "scale_weight");
+    EXPECT_EQ(found.stored.at("scaled_fp8"), mark);
+  }
 }
 
 // GPTQ has the packed weights and zeros of AWQ as well; what it has alone decides.

@@ -1,0 +1,224 @@
+// The forms of quantised weights, on headers alone. tests/runtime/quantised_parity_test.cpp reads files.
+#include "model/weights/quantised_formats.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/refusal.h"
+
+namespace layerpipe::model {
+namespace {
+
+constexpr auto kE4m3 = at::kFloat8_e4m3fn;
+
+// Headers of one file, "FILE".
+class QuantisedFormats : public ::testing::Test {
+ protected:
+  QuantisedFormats() {
+    headers_.read_text = [this](const std::string& name) { return texts_.at(name); };
+    add("norm.weight", at::kBFloat16, {16});
+    add("kept.weight", at::kBFloat16, {32, 16});
+  }
+  void add(const std::string& name, at::ScalarType dtype, std::vector<std::int64_t> shape) {
+    headers_.tensors[name] = {dtype, std::move(shape), "FILE"};
+  }
+  void mark(const std::string& layer, const std::string& text) {
+    add(layer + ".comfy_quant", at::kByte, {static_cast<std::int64_t>(text.size())});
+    texts_[layer + ".comfy_quant"] = text;
+  }
+  // "a" and "b", quantised by ComfyUI.
+  void add_comfy() {
+    for (const std::string layer : {"a", "b"}) {
+      add(layer + ".weight", kE4m3, {32, 16});
+      add(layer + ".weight_scale", at::kFloat, {});
+    }
+    mark("a", R"({"format": "float8_e4m3fn"})");
+    headers_.metadata = {
+        {"FILE", R"({"format_version": "1.0", "layers": {"b": {"format": "float8_e4m3fn"}}})"}};
+  }
+  std::map<std::string, QuantisedTensor> find() const { return find_quantised_tensors(headers_); }
+  std::string refusal() const {
+    return layerpipe::testing::refusal("no path", [&] { find(); });
+  }
+
+  ComponentHeaders headers_;
+  std::map<std::string, std::string> texts_;
+};
+
+TEST_F(QuantisedFormats, NoneInUsualWeights) {
+  EXPECT_TRUE(find().empty());
+}
+
+TEST_F(QuantisedFormats, ComfyUiMarksInTwoWaysInOneFile) {
+  add_comfy();
+  mark("a", R"({"format": "float8_e4m3fn", "full_precision_matrix_mult": true})");
+  const auto found = find();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found.at("a.weight").format, QuantisedFormat::kComfyFp8);
+  EXPECT_EQ(found.at("a.weight").scale, "a.weight_scale");
+  EXPECT_EQ(found.at("a.weight").fastest, ops::Product::kWeightOnly);
+  EXPECT_EQ(found.at("b.weight").format, QuantisedFormat::kComfyFp8);
+  EXPECT_EQ(found.at("b.weight").fastest, ops::Product::kFp8);
+}
+
+TEST_F(QuantisedFormats, LayersOfTheMetadataMayHaveThePrefixOfTheFile) {
+  add_comfy();
+  headers_.prefix = "diffusion_model.";
+  headers_.metadata.front().second = R"({"layers": {"diffusion_model.b": {"format": "float8_e4m3fn"}}})";
+  EXPECT_EQ(find().size(), 2U);
+}
+
+TEST_F(QuantisedFormats, BothMarksOfOneLayerHaveToAgree) {
+  add_comfy();
+  mark("b", R"({"format": "float8_e4m3fn"})");
+  EXPECT_EQ(find().size(), 2U);
+  mark("b", R"({"format": "float8_e4m3fn", "full_precision_matrix_mult": true})");
+  EXPECT_EQ(
+      refusal(),
+      "FILE: tensor \"b.comfy_quant\" and \"b\" in \"_quantization_metadata\" of its header say different "
+      "things");
+}
+
+TEST_F(QuantisedFormats, MarksHaveToBeWholeAndKnown) {
+  const std::string begin = "FILE: tensor \"a.comfy_quant\" ";
+  const std::map<std::string, std::string> messages{
+      {R"({"format": "nvfp4"})",
+       "says that \"a.weight\" has the format \"nvfp4\", which layerpipe does not read"},
+      {R"({"format": "float8_e4m3fn", "turned": 3})", "says \"turned\": 3, which layerpipe does not know"},
+      {R"({"full_precision_matrix_mult": true})", "names no \"format\""},
+      {R"([1])", "is not a JSON object"},
+      {R"({"format": "float8_e4m3fn", "convrot": true, "convrot_groupsize": 16})",
+       "says that \"a.weight\" is rotated in groups of 16; layerpipe reads int8 in groups of a power of 4 "
+       "that "
+       "divides the inputs"}};
+  for (const auto& [text, message] : messages) {
+    add_comfy();
+    mark("a", text);
+    EXPECT_EQ(refusal(), begin + message) << text;
+  }
+  add_comfy();
+  headers_.tensors.erase("a.weight");
+  EXPECT_EQ(refusal(), begin + "marks \"a.weight\", which is missing");
+  add_comfy();
+  headers_.tensors.erase("a.weight_scale");
+  EXPECT_EQ(refusal(), "FILE: tensor \"a.weight\" is quantised, but its scale \"a.weight_scale\" is missing");
+  add_comfy();
+  add("a.weight", at::kBFloat16, {32, 16});
+  EXPECT_EQ(refusal(),
+            "FILE: tensor \"a.weight\" has another dtype than float8_e4m3fn, which tensor "
+            "\"a.comfy_quant\" says");
+}
+
+TEST_F(QuantisedFormats, Int8AsComfyUiHasIt) {
+  for (const std::string layer : {"a", "b"}) {
+    add(layer + ".weight", at::kChar, {32, 16});
+    add(layer + ".weight_scale", at::kFloat, {32, 1});
+  }
+  mark("a", R"({"format": "int8_tensorwise", "convrot": true, "convrot_groupsize": 16})");
+  mark("b", R"({"format": "int8_tensorwise"})");
+  const auto found = find();
+  EXPECT_EQ(found.at("a.weight").format, QuantisedFormat::kComfyConvRot8);
+  EXPECT_EQ(found.at("a.weight").rotated_group, 16);
+  EXPECT_EQ(found.at("b.weight").format, QuantisedFormat::kComfyInt8);
+  EXPECT_EQ(found.at("b.weight").rotated_group, 0);
+  for (const std::string group : {"0", "8", "64"}) {
+    mark("a", R"({"format": "int8_tensorwise", "convrot": true, "convrot_groupsize": )" + group + "}");
+    EXPECT_EQ(refusal(), "FILE: tensor \"a.comfy_quant\" says that \"a.weight\" is rotated in groups of " +
+                             group +
+                             "; layerpipe reads int8 in groups of a power of 4 that divides the inputs");
+  }
+  headers_.tensors.erase("a.comfy_quant");
+  EXPECT_EQ(refusal(),
+            "FILE: tensor \"a.weight\" is I8, but its mark \"a.comfy_quant\" is missing, which says "
+            "whether it is rotated");
+}
+
+TEST_F(QuantisedFormats, OlderComfyUi) {
+  add("scaled_fp8", at::kFloat, {0});
+  add("a.weight", kE4m3, {32, 16});
+  add("a.scale_weight", at::kFloat, {1});
+  add("a.scale_input", at::kFloat, {});
+  EXPECT_EQ(find().at("a.weight").format, QuantisedFormat::kOldComfyFp8);
+  EXPECT_EQ(find().at("a.weight").fastest, ops::Product::kFp8);
+  add("scaled_fp8", at::kFloat, {2});
+  EXPECT_EQ(find().at("a.weight").fastest, ops::Product::kWeightOnly);
+  add("scaled_fp8", at::kFloat8_e5m2, {2});
+  EXPECT_EQ(refusal(),
+            "FILE: the dtype of tensor \"scaled_fp8\" stands for weights in another one than F8_E4M3");
+  add("scaled_fp8", at::kFloat, {0});
+  headers_.tensors.erase("a.scale_weight");
+  EXPECT_EQ(refusal(), "FILE: tensor \"a.weight\" is quantised, but its scale \"a.scale_weight\" is missing");
+}
+
+TEST_F(QuantisedFormats, ScalesAloneMarkToo) {
+  add("a.weight", kE4m3, {32, 16});
+  for (const std::vector<std::int64_t>& shape :
+       std::vector<std::vector<std::int64_t>>{{}, {1}, {32}, {32, 1}, {1, 1}}) {
+    add("a.weight_scale", at::kFloat, shape);
+    EXPECT_EQ(find().at("a.weight").format, QuantisedFormat::kScaledFp8);
+    EXPECT_EQ(find().at("a.weight").scale, "a.weight_scale");
+  }
+  const std::string needs = "; \"a.weight\" needs F32 of one element, or of shape [32]";
+  for (const auto& [shape, text] : std::map<std::vector<std::int64_t>, std::string>{
+           {{16}, "[16]"}, {{1, 32}, "[1, 32]"}, {{2, 1}, "[2, 1]"}, {{0}, "[0]"}}) {
+    add("a.weight_scale", at::kFloat, shape);
+    EXPECT_EQ(refusal(), "FILE: the scale \"a.weight_scale\" has shape " + text + needs);
+  }
+  add("a.weight_scale", at::kBFloat16, {32});
+  EXPECT_EQ(refusal(), "FILE: the scale \"a.weight_scale\" has shape [32] and is not F32" + needs);
+}
+
+// Without its scale such a weight gives white pictures.
+TEST_F(QuantisedFormats, WhereOthersHaveScalesNoneMayLackOne) {
+  add("a.weight", kE4m3, {32, 16});
+  add("a.weight_scale", at::kFloat, {});
+  add("b.weight", kE4m3, {32, 16});
+  EXPECT_EQ(refusal(),
+            "FILE: tensor \"b.weight\" is F8_E4M3 and has no scale, while 1 other has one, such as "
+            "\"a.weight_scale\"");
+  headers_.tensors.erase("b.weight");
+  add("a.bias", kE4m3, {32});
+  EXPECT_EQ(refusal(),
+            "FILE: tensor \"a.bias\" is F8_E4M3 and has no scale, while 1 other has one, such as "
+            "\"a.weight_scale\"");
+}
+
+TEST_F(QuantisedFormats, ScalesHaveToBelongToWeights) {
+  add("a.weight_scale", at::kFloat, {});
+  EXPECT_EQ(refusal(), "FILE: the scale \"a.weight_scale\" belongs to \"a.weight\", which is missing");
+  add("a.weight", at::kBFloat16, {32, 16});
+  EXPECT_EQ(refusal(),
+            "FILE: the scale \"a.weight_scale\" belongs to \"a.weight\", which is not quantised so");
+  // Two scales: which one counts cannot be known.
+  add("a.weight", kE4m3, {32, 16});
+  add("a.scale_weight", at::kFloat, {});
+  EXPECT_EQ(refusal(),
+            "FILE: the scale \"a.weight_scale\" belongs to \"a.weight\", which is not quantised so");
+}
+
+TEST_F(QuantisedFormats, WithoutScalesWeightsAreWhatTheySay) {
+  add("a.weight", kE4m3, {32, 16});
+  add("a.bias", kE4m3, {32});
+  add("convolution.weight", kE4m3, {32, 16, 1, 1});
+  const auto found = find();
+  EXPECT_THAT(found, ::testing::UnorderedElementsAre(::testing::Key("a.weight"), ::testing::Key("a.bias")));
+  EXPECT_EQ(found.at("a.weight").format, QuantisedFormat::kPlainFp8);
+  EXPECT_EQ(found.at("a.weight").scale, "");
+}
+
+TEST_F(QuantisedFormats, OtherWeightsOf8BitsAreRefused) {
+  add("a.weight", at::kFloat8_e5m2, {32, 16});
+  EXPECT_EQ(refusal(),
+            "FILE: tensor \"a.weight\" is F8_E5M2; layerpipe reads weights of 8 bits in F8_E4M3 and, "
+            "from ComfyUI, in I8");
+}
+
+TEST_F(QuantisedFormats, MetadataHasToHoldLayers) {
+  headers_.metadata = {{"FILE", R"({"format_version": "1.0"})"}};
+  EXPECT_EQ(refusal(), "FILE: \"_quantization_metadata\" of its header has no \"layers\"");
+  headers_.metadata = {{"FILE", R"({"layers": {"a": {"format": "float8_e4m3fn"}}})"}};
+  EXPECT_EQ(refusal(),
+            "FILE: \"a\" in \"_quantization_metadata\" of its header marks \"a.weight\", which is missing");
+}
+
+}  // namespace
+}  // namespace layerpipe::model
