@@ -73,10 +73,10 @@ Engine::Engine(const EngineConfig& config, comm::Communicator* communicator,
     : config_(config),
       alone_(std::move(alone)),
       communicator_(alone_ ? *alone_ : *communicator),
-      model_(config.model_folder, config.weights, config.variant) {
+      model_(config.model_folder, config.weights, config.variant, config.files) {
   // What is missing in the files is found here, on every rank, before the work.
   const partition::Plan whole = whole_plan(model_.config());
-  const NetworkSet networks(model_, whole.stages[0], config_.device, config_.dtype);
+  const NetworkSet networks(model_, whole.stages[0], config_.device, config_.dtype, config_.linears);
   for (const partition::Network network : partition::kNetworks)
     weight_bytes_[network] = networks.weight_bytes(network);
   if (config_.dtype == at::kFloat && !config_.device.is_cpu()) forbid_tf32();
@@ -158,7 +158,7 @@ StageState& Engine::state_for(const partition::Plan& plan) {
   state_.reset(
       new StageState{.plan = plan,
                      .part = part,
-                     .networks = NetworkSet(model_, part, config_.device, config_.dtype),
+                     .networks = NetworkSet(model_, part, config_.device, config_.dtype, config_.linears),
                      .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
                      .links = {},
                      .known = {}});

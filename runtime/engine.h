@@ -27,9 +27,11 @@ namespace layerpipe::runtime {
 struct EngineConfig {
   std::filesystem::path model_folder;
   at::Device device = at::kCPU;
-  at::ScalarType dtype = at::kFloat;
+  at::ScalarType dtype = at::kFloat;  // that is computed in
+  Linears linears = Linears::kAsStored;
   WeightOrigin weights = WeightOrigin::kFiles;
   std::string variant;                                   // of the weight files; empty: without --variant
+  ComponentFiles files;                                  // in place of the folder's
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
 };
 

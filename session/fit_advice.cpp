@@ -69,6 +69,14 @@ Change half_precision(PlanInput input) {
   return "--dtype bf16";
 }
 
+Change fp8_linears(PlanInput input) {
+  if (input.workload.linears == runtime::Linears::kFp8) return std::nullopt;
+  input.workload.dtype = at::kBFloat16;
+  input.workload.linears = runtime::Linears::kFp8;
+  if (!fits(input)) return std::nullopt;
+  return "--dtype fp8";
+}
+
 Change more_devices(PlanInput input) {
   if (input.workload.device.is_cpu()) return std::nullopt;  // they would share the machine's memory
   if (input.config.strategy == partition::Strategy::kExplicit)
@@ -97,8 +105,8 @@ partition::Plan PlanInput::plan() const {
 
 std::string fit_advice(const PlanInput& input) {
   std::string text;
-  for (const auto& change :
-       {free_choice, other_strategy, no_limit, smaller_picture, fewer_layers, half_precision, more_devices}) {
+  for (const auto& change : {free_choice, other_strategy, no_limit, smaller_picture, fewer_layers,
+                             half_precision, fp8_linears, more_devices}) {
     if (const Change found = change(input)) {
       text = "It would fit with " + *found;
       break;

@@ -44,16 +44,19 @@ Machinery set_up(const Settings& settings, comm::Communicator& communicator) {
   comm::run_collectively(communicator, "opening the model", [&] {
     const at::Device device = machinery.device.device;
     machinery.dtype = dtype_of(settings.run_config.dtype, device);
+    machinery.linears = linears_of(settings.run_config.dtype);
     machinery.channel = choose_channel(settings.run_config.comm.channel, ranks);
     const runtime::EngineConfig config{
         .model_folder = settings.model,
         .device = device,
         .dtype = machinery.dtype,
+        .linears = machinery.linears,
         .weights = settings.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
         .variant = settings.variant,
+        .files = settings.files,
         .channel = machinery.channel};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
-    machinery.fingerprint = model::fingerprint(settings.model);
+    machinery.fingerprint = model::fingerprint(settings.model, settings.files);
   });
   return machinery;
 }
@@ -69,7 +72,7 @@ std::vector<comm::Fact> facts_of(const Settings& settings, const Machinery& mach
   }
   return {{"program version", LAYERPIPE_VERSION},
           {"kind of device", machinery.device.device.is_cpu() ? "CPU" : "GPU"},
-          {"dtype", word_of(machinery.dtype)},
+          {"dtype", word_of(machinery.dtype, machinery.linears)},
           {"command line", command_line},
           {"config file", config},
           {"model", machinery.fingerprint}};

@@ -15,7 +15,8 @@ namespace layerpipe::session {
 
 struct Machinery {
   runtime::DeviceFacts device;
-  at::ScalarType dtype = at::kFloat;
+  at::ScalarType dtype = at::kFloat;  // that is computed in
+  runtime::Linears linears = runtime::Linears::kAsStored;
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
   std::unique_ptr<runtime::Engine> engine;
   std::string fingerprint;  // of the model

@@ -75,7 +75,7 @@ void record_setup(const Settings& settings, const Machinery& machinery, results:
   record.device_id = device.device.str();
   record.device_name = device.name;
   if (device.capability != 0) record.compute_capability = runtime::version_text(device.capability, 10);
-  record.dtype = word_of(machinery.dtype);
+  record.dtype = word_of(machinery.dtype, machinery.linears);
 }
 
 void record_metrics(const Measured& measured, results::RunRecord& record) {

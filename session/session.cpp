@@ -83,6 +83,7 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
   const runtime::ModelFolder& model = machinery_.engine->model();
   runtime::CostWorkload workload =
       runtime::cost_workload_of(work.requests, model, machinery_.device, machinery_.dtype, communicator_);
+  workload.linears = machinery_.linears;
   workload.over_nccl = machinery_.channel == comm::ChannelKind::kNccl;
   if (!devices_) {
     devices_ = runtime::gather_devices(communicator_, machinery_.device, model.config(), workload);

@@ -5,6 +5,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
@@ -37,6 +38,7 @@ struct ComponentSummary {
   std::uint64_t parameters = 0;
   std::uint64_t bytes = 0;
   std::set<std::string> dtypes;
+  std::map<std::string, std::size_t> formats;  // of quantised tensors, and how many each has
   model::WeightFiles chosen;
   std::string prefix;  // of the tensors' names, left out
   std::vector<std::string> remarks;
@@ -54,8 +56,12 @@ std::string part_of(const std::string& tensor, const std::string& numbered) {
 
 ComponentSummary summarise(const ModelOptions& model, const std::string& component,
                            const std::string& numbered) {
-  const model::SafetensorsSource source(model.folder / component, model::weight_file_stem(component),
-                                        model.variant);
+  const auto file = model.files.find(component);
+  const auto opened = file == model.files.end()
+                          ? std::make_unique<model::SafetensorsSource>(
+                                model.folder / component, model::weight_file_stem(component), model.variant)
+                          : std::make_unique<model::SafetensorsSource>(file->second);
+  const model::SafetensorsSource& source = *opened;
   ComponentSummary summary{.name = component,
                            .files = source.file_count(),
                            .chosen = source.chosen(),
@@ -63,11 +69,13 @@ ComponentSummary summarise(const ModelOptions& model, const std::string& compone
                            .remarks = source.remarks()};
   for (const auto& [name, info] : source.tensors()) {
     ++summary.tensors;
-    summary.parameters += info.bytes() / c10::elementSize(info.storage_dtype);
+    if (!model::is_of_quantisation(name))
+      summary.parameters += info.bytes() / c10::elementSize(info.storage_dtype);
     summary.bytes += info.bytes();
     summary.dtypes.insert(c10::toString(info.storage_dtype));
     summary.parts[part_of(name, numbered)] += info.bytes();
   }
+  for (const auto& [name, tensor] : source.quantised()) ++summary.formats[to_string(tensor.format)];
   return summary;
 }
 
@@ -109,6 +117,9 @@ void write_remarks(const ComponentSummary& component, std::ostream& out) {
   if (!component.prefix.empty())
     out << fmt::format("{}: the names of its tensors, without \"{}\" in front\n", component.name,
                        component.prefix);
+  for (const auto& [format, count] : component.formats)
+    out << fmt::format("{}: {} tensor{} quantised: {}\n", component.name, count, count == 1 ? "" : "s",
+                       format);
   for (const std::string& remark : component.remarks) out << remark << '\n';
 }
 
@@ -142,6 +153,7 @@ void write_json(const model::ModelConfig& config, const std::vector<ComponentSum
                     {"tensors", c.tensors},
                     {"files", c.files},
                     {"dtypes", c.dtypes},
+                    {"quantised", c.formats},
                     {"file", file_of(c)},
                     {"variant", c.chosen.variant},
                     {"prefix", c.prefix},
@@ -156,6 +168,7 @@ void add_inspect_options(CLI::App& command) {
   add_model_option(needed);
   const OptionGroup files(command, "Files");
   add_variant_option(files);
+  add_component_file_options(files);
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON, with the bytes of every block, instead of a table");
   add_footer(command, "Example:\n  layerpipe inspect --model Qwen-Image-Layered");

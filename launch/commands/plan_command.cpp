@@ -33,6 +33,7 @@ runtime::CostWorkload workload_for(const PlanOptions& options, const at::Device&
           .branches = options.job.no_cfg ? 1 : 2,
           .device = kind,
           .dtype = session::dtype_of(options.run_config.dtype, kind),
+          .linears = session::linears_of(options.run_config.dtype),
           .threads = threads,
           .over_nccl = options.run_config.comm.channel != runtime::ChannelChoice::kMpi};
 }
@@ -71,14 +72,16 @@ void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, co
   const partition::Plan plan = input.plan();
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
-              : plan_table(plan, {.model = options.model.folder.string(),
-                                  .work = work_text({.layers = options.job.layers,
-                                                     .resolution = options.job.resolution,
-                                                     .branches = input.work.branches,
-                                                     .pictures = options.job.num_images,
-                                                     .dtype = session::word_of(input.workload.dtype)}),
-                                  .notes = options.devices.empty() ? device_notes(survey.devices, survey.kind)
-                                                                   : ""}));
+              : plan_table(
+                    plan,
+                    {.model = options.model.folder.string(),
+                     .work =
+                         work_text({.layers = options.job.layers,
+                                    .resolution = options.job.resolution,
+                                    .branches = input.work.branches,
+                                    .pictures = options.job.num_images,
+                                    .dtype = session::word_of(input.workload.dtype, input.workload.linears)}),
+                     .notes = options.devices.empty() ? device_notes(survey.devices, survey.kind) : ""}));
   if (plan.fits) return;
   out.flush();  // before the message on stderr
   throw common::DoesNotFitError("the model does not fit: " + session::shortage(plan),
@@ -95,7 +98,7 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
   comm::run_collectively(communicator, "opening the model", [&] {
     model.emplace(options.model.folder,
                   options.job.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
-                  options.model.variant);
+                  options.model.variant, options.model.files);
   });
   const std::int64_t threads = runtime::most_threads(communicator);
   const runtime::Survey survey = devices_for(options, *model, threads, communicator);

@@ -226,6 +226,23 @@ std::string variant_of(const results::RunRecord& record) {
   return option->values.front();
 }
 
+// The files that held components in place of the folder; those that are given now go before.
+std::map<std::string, fs::path> files_of(const results::RunRecord& record, const RerunOptions& options) {
+  std::map<std::string, fs::path> files = options.model.files;
+  for (const auto& [name, component] : kComponentFileOptions) {
+    const results::RecordedOption* option = record.option(name);
+    if (option == nullptr || option->values.size() != 1 || option->values.front().empty()) continue;
+    files.emplace(component, option->values.front());
+  }
+  return files;
+}
+
+std::vector<std::string> paths_of(const std::map<std::string, fs::path>& files) {
+  std::vector<std::string> paths;
+  for (const auto& [component, file] : files) paths.push_back(file.string());
+  return paths;
+}
+
 // What it is made on. Who computes what changes no bit, so of the run only the dtype and the kind of device
 // are taken.
 session::Settings settings_of(const results::RunRecord& record, const RerunOptions& options,
@@ -234,12 +251,14 @@ session::Settings settings_of(const results::RunRecord& record, const RerunOptio
   session::Settings settings;
   settings.model = options.model.folder.empty() ? fs::path(record.model_folder) : options.model.folder;
   settings.variant = options.model.variant.empty() ? variant_of(record) : options.model.variant;
+  settings.files = files_of(record, options);
   settings.random_weights = job.random_weights;
   settings.device = !options.device.empty() ? options.device : record.on_cpu() ? "cpu" : "cuda";
   settings.run_config.dtype = record.dtype;
   settings.run_config.comm.timeout = options.timeout;
   settings.options = {{"model", {settings.model.string()}, "command line"},
                       {"variant", {settings.variant}, "command line"},
+                      {"files", paths_of(settings.files), "command line"},
                       {"device", {settings.device}, "command line"},
                       {"job", {session::to_json(job)}, "command line"}};
   return settings;
@@ -280,6 +299,7 @@ void add_rerun_options(CLI::App& command) {
   const OptionGroup places(command, "Places");
   add_model_option(places, "The model, where it is not where it was");
   add_variant_option(places, "those of the run");
+  add_component_file_options(places, "the file of the run, where it had one");
   places.add("--image", "FILE", "The picture, where it is not where it was");
   const OptionGroup machine(command, "Machine");
   machine.add("--device", "DEVICE", "cuda, cpu or auto [default: the kind that the run had]");

@@ -88,6 +88,7 @@ void add_decompose_options(CLI::App& command) {
   files.add("--dump-latents", "FILE", "Write latents and embeddings of the result to this file");
   files.add("--trace", "FILE", "Write what every rank did when to this file, for Perfetto");
   add_variant_option(files);
+  add_component_file_options(files);
   add_overwrite_option(files);
   add_job_option(files, "random_weights");
 
@@ -110,6 +111,7 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   const ModelOptions model = read_model_options(values);
   settings.model = model.folder;
   settings.variant = model.variant;
+  settings.files = model.files;
   job = read_job(values);
   values.read_path("--out", output.out);
   output.formats = job.formats;
@@ -120,6 +122,7 @@ DecomposeOptions read_decompose_options(const CLI::App& command) {
   output.inputs = job.images;
   if (job.init_latents) output.inputs.push_back(*job.init_latents);
   settings.random_weights = job.random_weights;
+  check_no_files_beside_random_weights(model, job.random_weights);
   values.read_choice("--device", settings.device, {"auto", "cuda", "cpu"});
   settings.run_config = make_run_config(read_run_options(values));
   settings.trace = output.trace;

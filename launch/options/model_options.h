@@ -1,8 +1,12 @@
 // The options that say which model: the same for every command that takes one.
 #pragma once
 
+#include <array>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace layerpipe::launch {
 
@@ -12,6 +16,8 @@ class OptionValues;
 struct ModelOptions {
   std::filesystem::path folder;
   std::string variant;  // of the weight files; empty when it was not given
+  // --transformer and --text-encoder, by component.
+  std::map<std::string, std::filesystem::path> files;
 };
 
 // Adds --model, with a help of the command's own where it means something else there.
@@ -20,10 +26,20 @@ void add_model_option(const OptionGroup& group, const std::string& help = "Model
 void add_variant_option(const OptionGroup& group,
                         const std::string& otherwise = "plain, or the only ones there");
 
+// The options that name the file of a component, and the component.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kComponentFileOptions{
+    {{"transformer", "transformer"}, {"text-encoder", "text_encoder"}}};
+// Adds them; `otherwise` is what counts when one is not given.
+void add_component_file_options(const OptionGroup& group,
+                                const std::string& otherwise = "what lies in the model folder");
+
 // Throws InputError, as for the option, when a variant that was recorded cannot be one.
 void check_variant_name(const std::string& variant);
 
-// Reads both. Throws InputError naming the option.
+// Throws InputError naming the option.
+void check_no_files_beside_random_weights(const ModelOptions& options, bool random_weights);
+
+// Reads all of them. Throws InputError naming the option.
 ModelOptions read_model_options(const OptionValues& values);
 
 }  // namespace layerpipe::launch

@@ -92,6 +92,7 @@ void add_plan_options(CLI::App& command) {
   const OptionGroup output(command, "Output");
   output.add_flag("--json", "Print JSON instead of a table");
   add_variant_option(output);
+  add_component_file_options(output);
   add_job_option(output, "random_weights", "The model folder needs no weight files");
   add_footer(
       command,
@@ -111,6 +112,7 @@ PlanOptions read_plan_options(const CLI::App& command) {
   }
   options.job = read_job(values);
   session::check_resolution(options.job);
+  check_no_files_beside_random_weights(options.model, options.job.random_weights);
   if (values.given("--json")) options.format = PlanFormat::kJson;
   options.run_config = make_run_config(read_partition_options(values));
   return options;

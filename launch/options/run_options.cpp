@@ -60,7 +60,10 @@ void forget(runtime::RunConfig& config, std::string_view key) {
 }  // namespace
 
 void add_partition_options(const OptionGroup& group) {
-  group.add("--dtype", "DTYPE", "Precision, bf16 or fp32 [default: bf16 on a GPU, fp32 on a CPU]");
+  group.add(
+      "--dtype", "DTYPE",
+      "Precision, bf16, fp32, or fp8: bf16 with most of the transformer's matrices in 8 bits [default: bf16 "
+      "on a GPU, fp32 on a CPU]");
   group.add("--partition", "FILE", "YAML file with these and further settings; configs/ has examples");
   group
       .add("--strategy", "STRATEGY",

@@ -18,13 +18,15 @@ void RunDisplay::failed(const std::string& line) {
 
 void RunDisplay::planned(const session::PlannedRun& run) {
   if (loudness_ == Loudness::kQuiet) return;
-  say_lines(plan_table(run.plan, {.model = run.settings.model.string(),
-                                  .work = work_text({.layers = run.job.layers,
-                                                     .resolution = run.job.resolution,
-                                                     .branches = run.input.work.branches,
-                                                     .pictures = run.input.work.requests,
-                                                     .dtype = session::word_of(run.input.workload.dtype)}),
-                                  .notes = device_notes(run.input.devices, run.device.device)}));
+  say_lines(plan_table(
+      run.plan,
+      {.model = run.settings.model.string(),
+       .work = work_text({.layers = run.job.layers,
+                          .resolution = run.job.resolution,
+                          .branches = run.input.work.branches,
+                          .pictures = run.input.work.requests,
+                          .dtype = session::word_of(run.input.workload.dtype, run.input.workload.linears)}),
+       .notes = device_notes(run.input.devices, run.device.device)}));
 }
 
 void RunDisplay::work_begins(std::function<runtime::MemoryUse()> read_memory) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -25,7 +26,9 @@ constexpr std::array<std::string_view, 2> kInputScales{".input_scale", ".scale_i
 [[noreturn]] void refuse(const std::string& file, const std::string& what) {
   throw common::InputError(
       file + ": " + what,
-      std::string("Download the file again; where it is as it was published: ") + kDownloadOriginal);
+      std::string(
+          "Download the file again; if it is as it was published, layerpipe does not read its form. ") +
+          kDownloadOriginal);
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -66,7 +69,8 @@ Mark read_mark(const nlohmann::json& json, const std::string& file, const std::s
     } else if (key == "convrot" && value.is_boolean()) {
       mark.is_rotated = value.get<bool>();
     } else if (key == "convrot_groupsize" && value.is_number_unsigned()) {
-      mark.group = value.get<std::int64_t>();
+      mark.group = static_cast<std::int64_t>(
+          std::min<std::uint64_t>(value.get<std::uint64_t>(), std::numeric_limits<std::int64_t>::max()));
     } else {
       refuse(file, place + " says " + shown(key) + ": " + shown(value) + ", which layerpipe does not know");
     }
@@ -159,13 +163,15 @@ class Finder {
   }
 
   static std::int64_t group_of(const std::string& name, const HeaderTensor& weight, const Mark& mark) {
+    constexpr std::int64_t kMostGroup = 4096;
     std::int64_t power = 4;
-    while (power < mark.group) power *= 4;
+    while (power < mark.group && power < kMostGroup) power *= 4;
     if (mark.format != "int8_tensorwise" || weight.shape.size() != 2 || mark.group != power ||
         weight.shape[1] % mark.group != 0) {
-      refuse(mark.file, mark.place + " says that " + shown(name) + " is rotated in groups of " +
-                            std::to_string(mark.group) +
-                            "; layerpipe reads int8 in groups of a power of 4 that divides the inputs");
+      refuse(mark.file,
+             mark.place + " says that " + shown(name) + " is rotated in groups of " +
+                 std::to_string(mark.group) +
+                 "; layerpipe reads int8 in groups of a power of 4, 4096 at most, that divides the inputs");
     }
     return mark.group;
   }

@@ -127,10 +127,6 @@ class Reader {
 
   void read_runtime(const Mapping& section) {
     if (const auto dtype = section.find("dtype")) {
-      if (dtype->value().kind == YamlNode::Kind::kText && dtype->value().text == "fp8") {
-        dtype->refuse_whole("dtype fp8: this version of layerpipe does not compute in fp8",
-                            "Take bf16 or fp32.");
-      }
       config_.dtype = dtype->choice(kDtypeWords);
       note("runtime.dtype", *dtype);
     }

@@ -30,7 +30,7 @@ inline constexpr Word<std::optional<partition::Residency>> kResidencyWords[] = {
 inline constexpr Word<ChannelChoice> kChannelWords[] = {
     {"auto", ChannelChoice::kAuto}, {"nccl", ChannelChoice::kNccl}, {"mpi", ChannelChoice::kMpi}};
 
-inline constexpr Word<const char*> kDtypeWords[] = {{"bf16", "bf16"}, {"fp32", "fp32"}};
+inline constexpr Word<const char*> kDtypeWords[] = {{"bf16", "bf16"}, {"fp32", "fp32"}, {"fp8", "fp8"}};
 
 // Words of the contract that are refused with a reason of their own.
 inline constexpr std::string_view kStreamed = "streamed";

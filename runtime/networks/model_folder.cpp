@@ -1,11 +1,14 @@
 #include "runtime/networks/model_folder.h"
 
 #include "common/errors.h"
+#include "model/transformer/fp8_layers.h"
+#include "model/weights/fp8_source.h"
 #include "model/weights/safetensors.h"
 
 namespace layerpipe::runtime {
 
-ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant)
+ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant,
+                         const ComponentFiles& files)
     : path_(folder),
       config_(model::load_model_config(folder)),
       tokenizer_(model::Tokenizer::load(folder / "tokenizer")) {
@@ -22,11 +25,24 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origi
   }
   model::check_variant(folder, variant);
   for (const char* component : model::kComponents) {
-    const auto source = std::make_shared<model::SafetensorsSource>(
-        folder / component, model::weight_file_stem(component), variant);
+    const auto file = files.find(component);
+    const auto source = file == files.end()
+                            ? std::make_shared<model::SafetensorsSource>(
+                                  folder / component, model::weight_file_stem(component), variant)
+                            : std::make_shared<model::SafetensorsSource>(file->second);
     for (const std::string& remark : source->remarks()) remarks_.push_back(remark);
     sources_[component] = source;
   }
+}
+
+std::shared_ptr<const model::TensorSource> ModelFolder::source(partition::Network network,
+                                                               Linears linears) const {
+  const auto& stored = source(network);
+  if (linears == Linears::kAsStored || network != partition::Network::kTransformer) return stored;
+  return std::make_shared<model::Fp8Source>(
+      stored, [layers = config_.transformer.num_layers](const std::string& tensor) {
+        return model::is_fp8_layer(tensor, layers);
+      });
 }
 
 }  // namespace layerpipe::runtime

@@ -16,12 +16,22 @@ namespace layerpipe::runtime {
 
 enum class WeightOrigin { kFiles, kRandom };
 
+// How the transformer's large matrices are held, whatever is computed in. Files that are quantised stay so.
+enum class Linears {
+  kAsStored,  // in the compute dtype, or as the files quantise them
+  kFp8        // those of model/transformer/fp8_layers.h in e4m3, and multiplied so where the device can
+};
+
+// Files that hold all of a component, in place of what lies in its folder; by component.
+using ComponentFiles = std::map<std::string, std::filesystem::path>;
+
 // Immutable, and used by several threads at once.
 class ModelFolder {
  public:
   // Reads config files, tokenizer and the headers of all weight files; reads no weights. `variant` is that of
   // --variant; empty without one. Throws InputError, also when no component has weights of that variant.
-  ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant = {});
+  ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant = {},
+              const ComponentFiles& files = {});
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const model::ModelConfig& config() const noexcept { return config_; }
@@ -30,6 +40,8 @@ class ModelFolder {
   const std::shared_ptr<const model::TensorSource>& source(partition::Network network) const {
     return sources_.at(partition::folder_of(network));
   }
+  // The same as they are to be held.
+  std::shared_ptr<const model::TensorSource> source(partition::Network network, Linears linears) const;
   // What a person should know of the weight files: sentences without their end.
   const std::vector<std::string>& remarks() const noexcept { return remarks_; }
 

@@ -11,8 +11,8 @@ NetworkSet::Slot NetworkSet::make_slot(std::optional<Built>& place, bool has_par
 }
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-                       at::ScalarType compute_dtype)
-    : model_(model), device_(device), compute_dtype_(compute_dtype) {
+                       at::ScalarType compute_dtype, Linears linears)
+    : model_(model), device_(device), compute_dtype_(compute_dtype), linears_(linears) {
   using partition::Network;
   const model::ModelConfig& config = model.config();
   const bool has_strips = part.vae_percent > 0;
@@ -36,7 +36,7 @@ NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& par
   for (auto& [network, slot] : slots_) {
     if (!slot.has_part) continue;
     slot.build(
-        model::WeightStore::dry_run(model_.source(network), device_, compute_dtype_,
+        model::WeightStore::dry_run(model_.source(network, linears_), device_, compute_dtype_,
                                     [&slot = slot](std::uint64_t more) { slot.weight_bytes += more; }));
     slot.drop();
   }
@@ -47,7 +47,7 @@ bool NetworkSet::load(partition::Network network, const LoadListener& listener) 
   if (!wanted.has_part || wanted.is_loaded()) return false;
   std::uint64_t done = 0;
   listener(network, done, wanted.weight_bytes);
-  wanted.build({model_.source(network), device_, compute_dtype_, [&](std::uint64_t bytes) {
+  wanted.build({model_.source(network, linears_), device_, compute_dtype_, [&](std::uint64_t bytes) {
                   done += bytes;
                   listener(network, done, wanted.weight_bytes);
                 }});

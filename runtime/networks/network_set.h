@@ -24,7 +24,7 @@ class NetworkSet {
   // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
   // set. Throws InputError.
   NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-             at::ScalarType compute_dtype);
+             at::ScalarType compute_dtype, Linears linears);
   NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
   NetworkSet& operator=(const NetworkSet&) = delete;
 
@@ -62,6 +62,7 @@ class NetworkSet {
   const ModelFolder& model_;
   at::Device device_;
   at::ScalarType compute_dtype_;
+  Linears linears_;
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;

@@ -26,7 +26,8 @@ constexpr std::uint64_t kUploadBuffers = 64 * kMiB;
 class Scales {
  public:
   Scales(const ModelFolder& model, partition::Network network, const CostWorkload& workload)
-      : store_(model::WeightStore::dry_run(model.source(network), workload.device, workload.dtype,
+      : store_(model::WeightStore::dry_run(model.source(network, workload.linears), workload.device,
+                                           workload.dtype,
                                            [this, device = workload.device](std::uint64_t bytes) {
                                              bytes_ += reserved_bytes(bytes, device);
                                            })) {}
@@ -63,6 +64,12 @@ partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorklo
   cost.last = {scales.weigh([&] { model::OutputHead(store, config); }),
                output_head_operations(config, tokens)};
   cost.workspace_bytes = block_workspace_bytes(config, tokens, target);
+  const bool may_multiply_fp8 = workload.linears == Linears::kFp8 && !workload.device.is_cpu();
+  if (model.source(partition::Network::kTransformer, workload.linears)->is_quantised()) {
+    cost.workspace_bytes += quantised_block_workspace_bytes(
+        config, tokens, target,
+        may_multiply_fp8 ? model::ops::Product::kFp8 : model::ops::Product::kWeightOnly);
+  }
   cost.boundary_bytes = stream_bytes(config, tokens, target);
   const auto branches = static_cast<std::uint64_t>(workload.branches);
   // Both branches read the same table of the image.
@@ -90,6 +97,8 @@ partition::ChainCost text_encoder_cost(const ModelFolder& model, const CostWorkl
   }
   cost.last.weight_bytes = scales.weigh([&] { store.get("norm.weight", {config.hidden_size}); });
   cost.workspace_bytes = text_layer_workspace_bytes(config, tokens, target);
+  if (model.source(partition::Network::kTextEncoder)->is_quantised())
+    cost.workspace_bytes += quantised_text_layer_workspace_bytes(config, tokens, target);
   cost.boundary_bytes = text_hidden_bytes(config, tokens, target);
   return cost;
 }

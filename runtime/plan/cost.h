@@ -22,6 +22,7 @@ struct CostWorkload {
   std::int64_t branches = 2;                           // 1 without guidance
   at::Device device = at::kCPU;                        // need not be there
   at::ScalarType dtype = at::kFloat;
+  Linears linears = Linears::kAsStored;
   std::int64_t threads = 1;                        // of a rank on the CPU
   bool cpu_has_bf16 = model::ops::cpu_has_bf16();  // of all ranks on the CPU
   bool over_nccl = true;                           // the edges between GPUs

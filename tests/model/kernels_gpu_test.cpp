@@ -2,10 +2,13 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
@@ -121,6 +124,77 @@ TEST_P(Kernels, LinearGeluIsTheTanhForm) {
               0.004F * at::linalg_vector_norm(wide).item<float>());
   }
 }
+
+// A matrix in e4m3 on the CPU and on the GPU, with rows of the real model and odd ones.
+class QuantisedLinears : public Kernels {
+ protected:
+  // [out, in], of which each row has a scale of its own.
+  static QuantisedWeight quantised(std::int64_t out, std::int64_t in) {
+    const at::Tensor matrix = at::randn({out, in}, at::TensorOptions()) / 50;
+    QuantisedWeight weight{.values = at::empty({out, in}, at::TensorOptions().dtype(at::kFloat8_e4m3fn)),
+                           .scale = at::empty({out}, at::TensorOptions())};
+    for (std::int64_t row = 0; row < out; ++row) {
+      weight.scale.mutable_data_ptr<float>()[row] =
+          quantise_row(matrix.const_data_ptr<float>() + row * in, in,
+                       static_cast<std::uint8_t*>(weight.values.mutable_data_ptr()) + row * in);
+    }
+    return weight;
+  }
+  static QuantisedWeight on_gpu(const QuantisedWeight& weight, Product product) {
+    return {.values = weight.values.to(at::kCUDA), .scale = weight.scale.to(at::kCUDA), .product = product};
+  }
+  static double relative_error(const at::Tensor& value, const at::Tensor& truth) {
+    const at::Tensor b = truth.to(at::kDouble);
+    return (at::linalg_vector_norm(value.to(at::kDouble) - b) / at::linalg_vector_norm(b)).item<double>();
+  }
+};
+
+TEST_P(QuantisedLinears, WeightsOnlyAreThoseOfTheCpu) {
+  const QuantisedWeight weight = quantised(5000, 3072);  // more than a piece
+  const QuantisedWeight there = on_gpu(weight, Product::kWeightOnly);
+  const at::Tensor matrix = dequantised(weight, {0, 5000}, GetParam());
+  EXPECT_TRUE(at::equal(dequantised(there, {0, 5000}, GetParam()).cpu(), matrix));
+  for (const auto rows : kRows) {
+    const at::Tensor x = random({rows, 3072});
+    const at::Tensor bias = random({5000});
+    expect_close(Linear(there, bias).apply(x), Linear(matrix.to(at::kCUDA), bias).apply(x));
+  }
+}
+
+// Activations have errors of their own then: e4m3 keeps 4 bits, which is 2.6 % of random values.
+TEST_P(QuantisedLinears, ProductsInFp8AreNearTheWeightOnlyOnes) {
+  if (GetParam() != at::kBFloat16) GTEST_SKIP() << "e4m3 is multiplied into bf16 alone";
+  if (!has_fp8_products(at::Device(at::kCUDA, 0))) GTEST_SKIP() << "this GPU does not multiply e4m3";
+  constexpr std::int64_t kShapes[][2] = {{3072, 3072}, {12288, 3072}, {3072, 12288}, {48, 256}};
+  for (const auto& [out, in] : kShapes) {
+    const QuantisedWeight weight = quantised(out, in);
+    for (const auto rows : kRows) {
+      for (const bool has_bias : {true, false}) {
+        const at::Tensor bias = has_bias ? random({out}) : at::Tensor();
+        const at::Tensor x = random({rows, in});
+        const Linear fp8(on_gpu(weight, Product::kFp8), bias);
+        const at::Tensor value = fp8.apply(x);
+        const double error =
+            relative_error(value, Linear(on_gpu(weight, Product::kWeightOnly), bias).apply(x));
+        EXPECT_LE(error, 0.035) << out << " x " << in << ", " << rows << " rows";
+        EXPECT_GT(error, 1e-4) << "that was no product in e4m3";
+        at::Tensor wide = at::zeros({rows, out + 16}, x.options());
+        fp8.apply_into(wide.narrow(1, 0, out), x);
+        EXPECT_TRUE(at::equal(wide.narrow(1, 0, out), value));
+      }
+    }
+  }
+}
+
+TEST_P(QuantisedLinears, RowsOfZerosStayZeroInFp8) {
+  if (GetParam() != at::kBFloat16 || !has_fp8_products(at::Device(at::kCUDA, 0)))
+    GTEST_SKIP() << "there is no product in e4m3 here";
+  const Linear layer(on_gpu(quantised(64, 128), Product::kFp8));
+  EXPECT_EQ(layer.apply(at::zeros({32, 128}, random({1}).options())).abs().max().item<float>(), 0.0F);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, QuantisedLinears, ::testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& info) { return info.param == at::kFloat ? "fp32" : "bf16"; });
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, Kernels, ::testing::Values(at::kFloat, at::kBFloat16),
                          [](const auto& info) { return info.param == at::kFloat ? "fp32" : "bf16"; });

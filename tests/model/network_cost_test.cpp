@@ -15,11 +15,13 @@
 #include "model/rotary.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/text_encoder/text_encoder_cost.h"
+#include "model/transformer/fp8_layers.h"
 #include "model/transformer/transformer.h"
 #include "model/transformer/transformer_cost.h"
 #include "model/vae/vae.h"
 #include "model/vae/vae_cost.h"
 #include "model/vae/vae_strips.h"
+#include "model/weights/fp8_source.h"
 #include "tests/support/thread_count.h"
 
 namespace layerpipe::model {
@@ -128,6 +130,36 @@ TEST_P(NetworkCost, TransformerBlock) {
     });
     expect_close(block_workspace_bytes(config, tokens, target()), measured, "block " + std::to_string(index));
   }
+}
+
+// Every matrix in e4m3, as wide ones that a piece of is less than the whole.
+TEST_P(NetworkCost, TransformerBlockInFp8) {
+  const TransformerConfig config{.num_layers = 2,
+                                 .attention_head_dim = 64,
+                                 .num_attention_heads = 12,
+                                 .joint_attention_dim = 64,
+                                 .axes_dims_rope = {16, 24, 24}};
+  const TokenGrid grid{.frames = 3, .height = 32, .width = 30, .has_condition = true};
+  const TransformerTokens tokens{grid.latent_tokens(), grid.image_tokens(), 200};
+  const TransformerBlock block(config);
+  const JointRotary rotary{image_rotary_table(grid, config.axes_dims_rope, at::kCPU),
+                           text_rotary_table(grid, config.axes_dims_rope, tokens.text, at::kCPU)};
+  const auto source = std::make_shared<Fp8Source>(
+      std::make_shared<RandomTensorSource>("transformer", at::kBFloat16), is_block_linear);
+  const TransformerBlockWeights weights =
+      load_transformer_block(WeightStore(source, at::kCPU, GetParam().dtype), config, 0);
+  const at::Tensor conditioning = random({1, config.inner_dim()});
+  Streams streams{random({tokens.image, config.inner_dim()}), random({tokens.text, config.inner_dim()})};
+  const std::uint64_t measured = allocator.peak_of([&] {
+    block.forward(weights, streams, conditioning, rotary, ops::full_attention);
+    return 0;
+  });
+  const std::uint64_t predicted =
+      block_workspace_bytes(config, tokens, target()) +
+      quantised_block_workspace_bytes(config, tokens, target(), ops::Product::kWeightOnly);
+  // Pieces of the weight do not lie beside the attention, which is the larger one here.
+  EXPECT_GE(predicted, measured);
+  EXPECT_LE(static_cast<double>(predicted), 1.6 * static_cast<double>(measured));
 }
 
 TEST_P(NetworkCost, TextLayer) {

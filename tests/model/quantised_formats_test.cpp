@@ -87,7 +87,8 @@ TEST_F(QuantisedFormats, MarksHaveToBeWholeAndKnown) {
       {R"({"full_precision_matrix_mult": true})", "names no \"format\""},
       {R"([1])", "is not a JSON object"},
       {R"({"format": "float8_e4m3fn", "convrot": true, "convrot_groupsize": 16})",
-       "says that \"a.weight\" is rotated in groups of 16; layerpipe reads int8 in groups of a power of 4 "
+       "says that \"a.weight\" is rotated in groups of 16; layerpipe reads int8 in groups of a power of 4, "
+       "4096 at most, "
        "that "
        "divides the inputs"}};
   for (const auto& [text, message] : messages) {
@@ -120,11 +121,11 @@ TEST_F(QuantisedFormats, Int8AsComfyUiHasIt) {
   EXPECT_EQ(found.at("a.weight").rotated_group, 16);
   EXPECT_EQ(found.at("b.weight").format, QuantisedFormat::kComfyInt8);
   EXPECT_EQ(found.at("b.weight").rotated_group, 0);
-  for (const std::string group : {"0", "8", "64"}) {
+  for (const std::string group : {"0", "8", "64", "4611686018427387905"}) {
     mark("a", R"({"format": "int8_tensorwise", "convrot": true, "convrot_groupsize": )" + group + "}");
-    EXPECT_EQ(refusal(), "FILE: tensor \"a.comfy_quant\" says that \"a.weight\" is rotated in groups of " +
-                             group +
-                             "; layerpipe reads int8 in groups of a power of 4 that divides the inputs");
+    EXPECT_EQ(refusal(),
+              "FILE: tensor \"a.comfy_quant\" says that \"a.weight\" is rotated in groups of " + group +
+                  "; layerpipe reads int8 in groups of a power of 4, 4096 at most, that divides the inputs");
   }
   headers_.tensors.erase("a.comfy_quant");
   EXPECT_EQ(refusal(),

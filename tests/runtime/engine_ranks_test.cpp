@@ -109,6 +109,26 @@ struct Precision {
   at::ScalarType dtype;
 };
 
+// Weights are quantised by each rank for itself, block by block.
+TEST(EngineRanksInFp8, GiveTheSameBits) {
+  const model::ModelConfig model = model::load_model_config(deep_case().parity.model());
+  const std::span<const Request> requests(deep_case().requests.data(), 2);
+  const EngineConfig config{
+      .model_folder = deep_case().parity.model(), .dtype = at::kBFloat16, .linears = Linears::kFp8};
+  const std::vector<Result> alone = run_split(even_split(model, 1), config, requests);
+  for (const std::int64_t ranks : {2, 3}) {
+    SCOPED_TRACE(std::to_string(ranks) + " ranks");
+    expect_same(run_split(even_split(model, ranks), config, requests), alone);
+  }
+  const layerpipe::testing::ThreadCount threads(3);
+  expect_same(run_split(even_split(model, 1), config, requests), alone);
+  // A seed gives the noise of bf16, and other latents.
+  const std::vector<Result> bf16 = run_split(even_split(model, 1), at::kBFloat16, requests);
+  EXPECT_TRUE(is_equal(bf16[0].init_latents, alone[0].init_latents));
+  EXPECT_TRUE(is_equal(bf16[0].prompt_embeds, alone[0].prompt_embeds));
+  EXPECT_FALSE(is_equal(bf16[0].latents, alone[0].latents));
+}
+
 class EngineRanks : public ::testing::TestWithParam<Precision> {
  protected:
   at::ScalarType dtype() const { return GetParam().dtype; }

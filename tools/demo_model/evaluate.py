@@ -68,7 +68,8 @@ def run_program(cases: list[Case], args: argparse.Namespace) -> None:
         out = args.out / "layers" / case.file.stem
         command = [str(args.program), "decompose", "--model", str(args.model), "--image", str(case.file), "--out", str(out),
                    "--prompt", case.prompt, "--any-resolution", "--resolution", str(args.resolution),
-                   "--layers", str(len(case.layers)), "--steps", str(args.steps), "--seed", str(args.seed), "--dtype", args.dtype, "--quiet"]
+                   "--layers", str(len(case.layers)), "--steps", str(args.steps), "--seed", str(args.seed), "--dtype", args.dtype, "--quiet",
+                   *getattr(args, "more", [])]
         command += ["--no-cfg"] if args.cfg_scale <= 1 else ["--cfg-scale", str(args.cfg_scale)]
         subprocess.run(command, check=True)
         case.made = torch.stack([_tensor(out / f"layer_{i}.png") for i in range(len(case.layers))])
@@ -130,7 +131,7 @@ def main() -> int:
     parser.add_argument("--cfg-scale", type=float, default=1.0, help="1 is no guidance")
     parser.add_argument("--seed", type=int, default=777, help="of the noise")
     parser.add_argument("--scene-seed", type=int, default=EVALUATION_SEED)
-    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--dtype", choices=["fp32", "bf16", "fp8"], default="fp32")
     parser.add_argument("--reference", action="store_true", help="run diffusers")
     args = parser.parse_args()
 

@@ -88,8 +88,6 @@ std::vector<RefusalCase> keys_and_values() {
       config("StreamedInTheFile", "`residency: streamed`", "partition: {residency: streamed}\n",
              "1:24: residency streamed: this version of layerpipe does not stream weights",
              "Take auto, resident or phased."),
-      config("Fp8InTheFile", "`dtype: fp8`", "runtime: {dtype: fp8}\n",
-             "1:18: dtype fp8: this version of layerpipe does not compute in fp8", "Take bf16 or fp32."),
   };
 }
 

@@ -73,8 +73,8 @@ std::vector<RefusalCase> resolutions() {
 
 std::vector<RefusalCase> choices() {
   return {
-      value("UnknownDtype", "a precision that there is not", "--dtype", "fp8", "is not known",
-            "Take bf16 or fp32."),
+      value("UnknownDtype", "a precision that there is not", "--dtype", "fp16", "is not known",
+            "Take bf16 or fp32 or fp8."),
       value("UnknownFormat", "a format that there is not", "--format", "gif", "is not known", kFormats),
       value("FormatInCapitals", "a format in capitals", "--format", "PSD", "is not known", kFormats),
       {"OneUnknownFormat", kSection, "a format that there is not among others",

@@ -60,6 +60,15 @@ void fill(const Workplace& w, const std::string& file, const std::string& tensor
   write_parts(w, file, parts);
 }
 
+// Calls the bytes of a matrix of 16 bits twice as many of 8.
+void make_fp8(const Workplace& w, const std::string& tensor, const std::string& dtype = "F8_E4M3") {
+  Parts parts = read_parts(w, kTransformer);
+  Json& entry = parts.header.at(tensor);
+  entry["dtype"] = dtype;
+  entry["shape"][0] = 2 * entry["shape"][0].get<std::int64_t>();
+  write_parts(w, kTransformer, parts);
+}
+
 std::vector<RefusalCase> files() {
   return {
       {"NoWeights", kSection, "a component without weights",
@@ -320,6 +329,18 @@ std::vector<RefusalCase> forms() {
                        cure};
   };
   const std::string to_q = "transformer_blocks.0.attn.to_q.";
+  const std::string to_k = "transformer_blocks.0.attn.to_k.";
+  const auto half_quantised = [=](const std::string& name, const std::string& deed,
+                                  const std::function<void(Workplace&)>& change, const std::string& message) {
+    return RefusalCase{
+        name,
+        section,
+        deed,
+        change,
+        kTransformerFile + message,
+        "Download the file again; if it is as it was published, layerpipe does not read its form. " +
+            download};
+  };
   return {
       {"Pickle", section, "weights as a pickle",
        [](Workplace& w) { rename_weights(w, kVae, "model/vae/diffusion_pytorch_model.bin"); },
@@ -354,8 +375,59 @@ std::vector<RefusalCase> forms() {
                        R"({"quant_method": "awq", "bits": 4})", "AWQ (4 bits)"),
       quantised_tensors("TensorsOfBitsandbytes", "weights in 4 bits, and no word of it in the config",
                         to_q + "weight.quant_state.bitsandbytes__nf4", "bitsandbytes (4 bits)"),
-      quantised_tensors("TensorsOfComfyUi", "fp8 weights as ComfyUI scales them", to_q + "scale_weight",
-                        "ComfyUI's scaled fp8"),
+      quantised_tensors("TensorsOfBlocks", "fp8 weights with scales of blocks", to_q + "weight_scale_inv",
+                        "fp8 in blocks"),
+      half_quantised(
+          "ScaleMissing", "a matrix in fp8 without its scale, where another has one",
+          [=](Workplace& w) {
+            make_fp8(w, to_q + "weight");
+            make_fp8(w, to_k + "weight");
+            add_tensor(w.folder() / kTransformer, to_k + "weight_scale", "F32", 1, 4);
+          },
+          "tensor \"" + to_q + "weight\" is F8_E4M3 and has no scale, while 1 other has one, such as \"" +
+              to_k + "weight_scale\""),
+      half_quantised(
+          "ScaleOfNothing", "a scale beside a matrix that is not quantised",
+          [=](Workplace& w) { add_tensor(w.folder() / kTransformer, to_q + "scale_weight", "F32", 1, 4); },
+          "the scale \"" + to_q + "scale_weight\" belongs to \"" + to_q +
+              "weight\", which is not quantised so"),
+      half_quantised(
+          "ScaleOfAnotherShape", "scales of another number than the rows of their matrix",
+          [=](Workplace& w) {
+            make_fp8(w, to_q + "weight");
+            add_tensor(w.folder() / kTransformer, to_q + "weight_scale", "F32", 8, 4);
+          },
+          "the scale \"" + to_q + "weight_scale\" has shape [8]; \"" + to_q +
+              "weight\" needs F32 of one element, or of shape [64]"),
+      half_quantised(
+          "Int8WithoutMark", "a matrix in int8 without what says whether it is rotated",
+          [=](Workplace& w) { make_fp8(w, to_q + "weight", "I8"); },
+          "tensor \"" + to_q + "weight\" is I8, but its mark \"" + to_q +
+              "comfy_quant\" is missing, which says whether it is rotated"),
+      half_quantised(
+          "Fp8OfTheOtherKind", "a matrix in the other fp8",
+          [=](Workplace& w) { make_fp8(w, to_q + "weight", "F8_E5M2"); },
+          "tensor \"" + to_q +
+              "weight\" is F8_E5M2; layerpipe reads weights of 8 bits in F8_E4M3 and, from ComfyUI, "
+              "in I8"),
+      {"ScaleIsZero", section, "a scale of zero",
+       [=](Workplace& w) {
+         Parts parts = read_parts(w, kTransformer);
+         const std::size_t begin = parts.data.size();
+         const std::string matrix(32 * 32, '\x30');
+         // The matrix that was there stays, as one that nobody asks for.
+         parts.header["unused.table"] = parts.header.at(to_q + "weight");
+         parts.data += matrix + std::string(4, '\0');
+         parts.header[to_q + "weight"] = {
+             {"dtype", "F8_E4M3"}, {"shape", {32, 32}}, {"data_offsets", {begin, begin + matrix.size()}}};
+         parts.header[to_q + "weight_scale"] = {
+             {"dtype", "F32"},
+             {"shape", Json::array()},
+             {"data_offsets", {begin + matrix.size(), begin + matrix.size() + 4}}};
+         write_parts(w, kTransformer, parts);
+       },
+       kTransformerFile + "the scale \"" + to_q + "weight_scale\" holds 0.000000; scales are above 0",
+       kDamaged, 2, Found::kWhileWorking},
       quantised_tensors("TensorsOfNunchaku", "weights for nunchaku", to_q + "wscales", "nunchaku (SVDQuant)"),
       other_file("FileIsALfsPointer", "a Git LFS pointer in place of the file",
                  "version https://git-lfs.github.com/spec/v1\n",

@@ -7,6 +7,8 @@
 #include "model/vae/vae_cost.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/device/overhead.h"
+#include "tests/support/model_copy.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 
 namespace layerpipe::runtime {
@@ -56,6 +58,31 @@ TEST(Cost, CountsWeightsInEveryDtype) {
   EXPECT_GT(weights_of(bf16.transformer), 0u);
   EXPECT_EQ(2 * weights_of(bf16.transformer), weights_of(fp32.transformer));
   EXPECT_EQ(2 * weights_of(bf16.text_encoder), weights_of(fp32.text_encoder));
+}
+
+// The published sizes: a card with 16 GB holds what is chosen, once a table stands for the modulation.
+TEST(Cost, CountsWeightsInFp8AsTheyAreStored) {
+  const layerpipe::testing::TemporaryFolder folder;
+  const ModelFolder model(layerpipe::testing::make_full_size_model(folder.path() / "model"),
+                          WeightOrigin::kRandom);
+  const auto cost_in = [&](Linears linears) {
+    return model_cost(model, {.picture = {640, 640}, .dtype = at::kBFloat16, .linears = linears}).transformer;
+  };
+  const partition::ChainCost bf16 = cost_in(Linears::kAsStored);
+  const partition::ChainCost fp8 = cost_in(Linears::kFp8);
+  const std::size_t last = bf16.units.size() - 1;
+  EXPECT_EQ(fp8.units[0].weight_bytes, bf16.units[0].weight_bytes);
+  EXPECT_EQ(fp8.units[last].weight_bytes, bf16.units[last].weight_bytes);
+  // Eight matrices of the attention and three of the MLPs, less a scale for each of their rows.
+  const auto dim = static_cast<std::uint64_t>(model.config().transformer.inner_dim());
+  for (std::size_t i = 1; i < last; ++i)
+    EXPECT_EQ(bf16.units[i].weight_bytes - fp8.units[i].weight_bytes, 20 * dim * dim - 17 * dim * 4);
+  const std::uint64_t modulation = bf16.units.size() * 2 * 2 * (6 * dim * dim + 6 * dim);
+  const double gib = static_cast<double>(weights_of(fp8) - modulation) / static_cast<double>(1024 * kMiB);
+  constexpr double kTable = 0.21;
+  EXPECT_LE(gib + kTable, 15.5);
+  EXPECT_GE(gib, 15.0);
+  EXPECT_GT(fp8.workspace_bytes, bf16.workspace_bytes);
 }
 
 TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {

@@ -1,0 +1,164 @@
+// `layerpipe quantize` from outside, and what stands beside it: --dtype fp8, --transformer, --text-encoder.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/files.h"
+#include "tests/launch/program.h"
+#include "tests/support/model_forms.h"
+
+namespace layerpipe::launch {
+namespace {
+
+namespace fs = std::filesystem;
+using layerpipe::testing::demo_model;
+using layerpipe::testing::Outcome;
+using layerpipe::testing::run_program;
+using layerpipe::testing::small_model;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+class Quantize : public ::testing::Test {
+ protected:
+  fs::path path(const std::string& name) const { return folder_.path() / name; }
+  Outcome quantize(const fs::path& model, const fs::path& out, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"quantize", "--model", model, "--out", out});
+    return run_program(more);
+  }
+  // run.json of a small picture in a folder of its own.
+  Json decompose(const std::string& out, const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments{"decompose",
+                                       "--image",
+                                       layerpipe::testing::demo_picture(),
+                                       "--prompt",
+                                       "a",
+                                       "--any-resolution",
+                                       "--resolution",
+                                       "64",
+                                       "--layers",
+                                       "1",
+                                       "--steps",
+                                       "2",
+                                       "--quiet",
+                                       "--out",
+                                       path(out)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = run_program(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return Json::parse(common::read_text_file(path(out) / "run.json"));
+  }
+
+  layerpipe::testing::TemporaryFolder folder_;
+};
+
+TEST_F(Quantize, TheFolderGivesTheBitsOfDtypeFp8) {
+  const Outcome made = quantize(demo_model(), path("fp8"));
+  EXPECT_EQ(made.exit_code, 0);
+  EXPECT_EQ(made.out, "");
+  EXPECT_THAT(made.err, HasSubstr("44 matrices of the transformer in e4m3"));
+  const Json of_original = decompose("a", {"--model", demo_model(), "--dtype", "fp8"});
+  EXPECT_EQ(of_original.at("dtype"), "fp8");
+  for (const std::string dtype : {"fp8", "bf16"}) {  // there is no product in e4m3 on a CPU
+    const Json of_folder = decompose("of_" + dtype, {"--model", path("fp8"), "--dtype", dtype});
+    EXPECT_EQ(of_folder.at("layer_hashes"), of_original.at("layer_hashes"));
+    EXPECT_EQ(of_folder.at("dtype"), dtype);
+  }
+  const Json in_bf16 = decompose("b", {"--model", demo_model(), "--dtype", "bf16"});
+  EXPECT_NE(in_bf16.at("layer_hashes"), of_original.at("layer_hashes"));
+  // A run in fp8 can be made again.
+  const Outcome again = run_program({"rerun", path("a/run.json"), "--quiet"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+
+  const Outcome inspected = run_program({"inspect", "--model", path("fp8")});
+  EXPECT_THAT(inspected.out, HasSubstr("\ntransformer: 44 tensors quantised: e4m3 with scales\n"));
+  const Json config = Json::parse(common::read_text_file(path("fp8/transformer/config.json")));
+  EXPECT_EQ(config.at("quantization_config").at("quant_method"), "fp8");
+  EXPECT_EQ(config.at("num_layers"), 6);
+}
+
+TEST_F(Quantize, RefusesAndLeavesNothingBehind) {
+  const Outcome made = quantize(demo_model(), path("fp8"));
+  EXPECT_EQ(made.exit_code, 0);
+  const auto err = [&](const fs::path& model, const fs::path& out) {
+    const Outcome outcome = quantize(model, out);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_EQ(err(demo_model(), path("fp8")),
+            "layerpipe: --out " + path("fp8").string() +
+                " is there already\n  Give a folder that is not there, or remove that one.\n");
+  EXPECT_EQ(
+      err(path("fp8"), path("again")),
+      "layerpipe: " + path("fp8").string() +
+          ": the transformer's weights are quantised already (e4m3 with scales)\n  Use them as they are.\n");
+  EXPECT_EQ(
+      err(small_model(), path("again")),
+      "layerpipe: " + small_model().string() +
+          ": a transformer of 2 blocks has none that fp8 is for: the first and the last one stay as they "
+          "are\n  Use it as it is.\n");
+  // Values that are found only while it writes.
+  const fs::path damaged = path("damaged");
+  fs::copy(demo_model(), damaged, fs::copy_options::recursive);
+  const std::string tensor = "transformer_blocks.3.attn.to_q.weight";
+  for (const auto& entry : fs::directory_iterator(damaged / "transformer")) {
+    if (entry.path().extension() != ".safetensors") continue;
+    auto parts = layerpipe::testing::read_weights(entry.path());
+    if (!parts.header.contains(tensor)) continue;
+    const auto begin = parts.header.at(tensor).at("data_offsets").at(0).get<std::size_t>();
+    parts.data.replace(begin, 2, "\xC0\x7F");  // NaN
+    layerpipe::testing::write_weights(entry.path(), parts);
+  }
+  EXPECT_THAT(err(damaged, path("again")),
+              HasSubstr("tensor \"" + tensor + "\" holds values that are not finite numbers"));
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) left.push_back(entry.path().filename());
+  EXPECT_THAT(left, ::testing::UnorderedElementsAre("fp8", "damaged"));
+}
+
+TEST_F(Quantize, ComponentsMayLieInFilesOfTheirOwn) {
+  const auto copy = [&](const char* from, const char* to) {
+    fs::copy_file(small_model() / from, path(to));
+    return path(to).string();
+  };
+  const std::string transformer = copy("transformer/diffusion_pytorch_model.safetensors", "t.safetensors");
+  layerpipe::testing::rename_tensors(transformer,
+                                     [](const std::string& name) { return "model.diffusion_model." + name; });
+  const std::string text = copy("text_encoder/model.safetensors", "e.safetensors");
+  const Json usual = decompose("usual", {"--model", small_model()});
+  // The folder's own are not asked for.
+  fs::copy(small_model(), path("rest"), fs::copy_options::recursive);
+  fs::remove(path("rest/transformer/diffusion_pytorch_model.safetensors"));
+  fs::remove(path("rest/text_encoder/model.safetensors"));
+  const Json other =
+      decompose("other", {"--model", path("rest"), "--transformer", transformer, "--text-encoder", text});
+  EXPECT_EQ(other.at("layer_hashes"), usual.at("layer_hashes"));
+  EXPECT_NE(other.at("model").at("fingerprint"), usual.at("model").at("fingerprint"));
+  EXPECT_EQ(other.at("options").at("transformer").at("value"), transformer);
+  EXPECT_EQ(run_program({"rerun", path("other/run.json"), "--quiet"}).exit_code, 0);
+  const Outcome inspected =
+      run_program({"inspect", "--model", path("rest"), "--transformer", transformer, "--text-encoder", text});
+  EXPECT_THAT(inspected.out,
+              HasSubstr("transformer: the names of its tensors, without \"model.diffusion_model.\" "
+                        "in front\n"));
+
+  // The file has gone elsewhere meanwhile.
+  fs::rename(transformer, path("moved.safetensors"));
+  const Outcome missing = run_program({"rerun", path("other/run.json"), "--quiet"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("cannot open " + transformer + ": No such file or directory"));
+  EXPECT_EQ(
+      run_program({"rerun", path("other/run.json"), "--transformer", path("moved.safetensors"), "--quiet"})
+          .exit_code,
+      0);
+  const Outcome random = run_program({"plan", "--model", path("rest"), "--devices", "24GiB",
+                                      "--random-weights", "--transformer", path("moved.safetensors")});
+  EXPECT_EQ(random.exit_code, 2);
+  EXPECT_EQ(
+      random.err,
+      "layerpipe: --random-weights stands for the weights that --transformer gives\n  Leave one of the two "
+      "out.\n");
+}
+
+}  // namespace
+}  // namespace layerpipe::launch
