@@ -22,7 +22,8 @@ TEST(Usage, VersionGoesToStdout) {
 
 TEST(Usage, HelpNamesTheCommands) {
   const std::string help = asked({"--help"}).out;
-  for (const char* command : {"decompose", "plan", "export", "merge", "inspect", "report", "rerun"})
+  for (const char* command :
+       {"decompose", "plan", "export", "merge", "inspect", "quantize", "report", "rerun"})
     EXPECT_THAT(help, HasSubstr(command));
   EXPECT_EQ(asked({"-h"}).out, help);
 }
@@ -42,6 +43,12 @@ TEST(Usage, HelpOfDecomposeHasGroupsDefaultsAndAnExample) {
 TEST(Usage, HelpOfInspectHasAnExample) {
   EXPECT_THAT(asked({"inspect", "--help"}).out,
               EndsWith("Example:\n  layerpipe inspect --model Qwen-Image-Layered\n"));
+}
+
+TEST(Usage, HelpOfQuantizeHasAnExample) {
+  EXPECT_THAT(
+      asked({"quantize", "--help"}).out,
+      EndsWith("Example:\n  layerpipe quantize --model Qwen-Image-Layered --out Qwen-Image-Layered-fp8\n"));
 }
 
 TEST(Usage, HelpOfExportSaysWhatBecomesOfEmptyLayers) {

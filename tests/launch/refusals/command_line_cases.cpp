@@ -10,6 +10,7 @@ const std::string kCommands =
     "  export     Make documents from the layers of a finished run\n"
     "  merge      Put layers together again, after edits made elsewhere\n"
     "  inspect    Show what a model folder holds\n"
+    "  quantize   Write a model folder with the transformer in 8 bits\n"
     "  report     Show what a run did, as a page\n"
     "  rerun      Make a picture again, and say whether the bits agree\n"
     "  See layerpipe COMMAND --help.";
