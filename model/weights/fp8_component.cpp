@@ -13,8 +13,6 @@
 namespace layerpipe::model {
 namespace {
 
-constexpr std::uint64_t kMostShardBytes = std::uint64_t{4} << 30;
-
 // A tensor of the source, and what it becomes.
 struct Source {
   std::string name;
@@ -48,12 +46,12 @@ std::vector<Source> list(const SafetensorsSource& source, const Fp8Source::Choic
   return all;
 }
 
-std::vector<std::vector<Source>> shards_of(const std::vector<Source>& all) {
+std::vector<std::vector<Source>> shards_of(const std::vector<Source>& all, std::uint64_t most_bytes) {
   std::vector<std::vector<Source>> shards(1);
   std::uint64_t bytes = 0;
   for (const Source& tensor : all) {
     const std::uint64_t more = bytes_of(tensor.written);
-    if (bytes > 0 && bytes + more > kMostShardBytes) {
+    if (bytes > 0 && bytes + more > most_bytes) {
       shards.emplace_back();
       bytes = 0;
     }
@@ -84,10 +82,10 @@ Fp8Component measure_fp8_component(const SafetensorsSource& source, const Fp8Sou
 
 void write_fp8_component(const std::shared_ptr<const SafetensorsSource>& source,
                          const Fp8Source::Choice& is_chosen, const std::filesystem::path& folder,
-                         const std::string& stem,
-                         const std::function<void(std::uint64_t bytes)>& after_each) {
+                         const std::string& stem, const std::function<void(std::uint64_t bytes)>& after_each,
+                         std::uint64_t most_shard_bytes) {
   const Fp8Source quantised(source, is_chosen);
-  const auto shards = shards_of(list(*source, is_chosen));
+  const auto shards = shards_of(list(*source, is_chosen), most_shard_bytes);
   nlohmann::json weight_map = nlohmann::json::object();
   std::uint64_t done = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {

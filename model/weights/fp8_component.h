@@ -11,6 +11,9 @@
 
 namespace layerpipe::model {
 
+// What a shard takes at most, unless one tensor takes more.
+inline constexpr std::uint64_t kUsualShardBytes = std::uint64_t{4} << 30;
+
 struct Fp8Component {
   std::uint64_t bytes = 0;    // of all files
   std::size_t quantised = 0;  // matrices
@@ -26,6 +29,7 @@ Fp8Component measure_fp8_component(const SafetensorsSource& source, const Fp8Sou
 // written. Throws InputError for what cannot be read, OutputError, and what `after_each` throws.
 void write_fp8_component(const std::shared_ptr<const SafetensorsSource>& source,
                          const Fp8Source::Choice& is_chosen, const std::filesystem::path& folder,
-                         const std::string& stem, const std::function<void(std::uint64_t bytes)>& after_each);
+                         const std::string& stem, const std::function<void(std::uint64_t bytes)>& after_each,
+                         std::uint64_t most_shard_bytes = kUsualShardBytes);
 
 }  // namespace layerpipe::model

@@ -21,6 +21,7 @@
 
 #include "model/ops/linear.h"
 #include "model/transformer/fp8_layers.h"
+#include "model/weights/fp8_component.h"
 #include "model/weights/fp8_source.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weights.h"
@@ -232,6 +233,38 @@ TEST_F(Fp8SourceTest, LeavesFilesAloneThatAreQuantised) {
   EXPECT_FALSE(tensors->quantised_form("a.weight", {32, 16}).has_value());
   ASSERT_TRUE(tensors->quantised_form("c.weight", {32, 16}).has_value());
   EXPECT_TRUE(is_equal(tensors->read_quantised("c.weight", {32, 16}).scale, at::full({32}, 0.5)));
+}
+
+// Written as shards and read again: the same codes and scales, and everything else as it was.
+TEST_F(Fp8SourceTest, AComponentWrittenInFp8IsReadAsItIsQuantised) {
+  std::map<std::string, at::Tensor> tensors{{"b.weight", draw({32, 16})}, {"a.bias", draw({32})}};
+  for (int i = 0; i < 5; ++i) tensors["a." + std::to_string(i) + ".weight"] = draw({32, 16}, i);
+  write_safetensors(file_, tensors);
+  const auto original = std::make_shared<const SafetensorsSource>(folder_.path(), "model");
+  const auto is_chosen = [](const std::string& name) { return name.starts_with("a"); };
+  for (const std::uint64_t most_bytes : {kUsualShardBytes, std::uint64_t{1500}}) {
+    const layerpipe::testing::TemporaryFolder written;
+    const Fp8Component measured = measure_fp8_component(*original, is_chosen);
+    EXPECT_EQ(measured.quantised, 5U);
+    std::uint64_t told = 0;
+    write_fp8_component(
+        original, is_chosen, written.path(), "m", [&](std::uint64_t bytes) { told = bytes; }, most_bytes);
+    EXPECT_EQ(told, measured.bytes);
+    EXPECT_EQ(measured.bytes, 5U * (32 * 16 + 32 * 4) + 4 * (32 * 16 + 32));
+    const SafetensorsSource again(written.path(), "m");
+    EXPECT_EQ(again.file_count() > 1, most_bytes < kUsualShardBytes);
+    EXPECT_EQ(again.quantised().size(), 5U);
+    EXPECT_TRUE(is_equal(again.read("b.weight", {32, 16}), tensors.at("b.weight")));
+    EXPECT_TRUE(is_equal(again.read("a.bias", {32}), tensors.at("a.bias")));
+    const Fp8Source quantised(original, is_chosen);
+    for (int i = 0; i < 5; ++i) {
+      const std::string name = "a." + std::to_string(i) + ".weight";
+      const QuantisedValues ours = again.read_quantised(name, {32, 16});
+      const QuantisedValues expected = quantised.read_quantised(name, {32, 16});
+      EXPECT_TRUE(is_equal(ours.values.view(at::kByte), expected.values.view(at::kByte)));
+      EXPECT_TRUE(is_equal(ours.scale, expected.scale));
+    }
+  }
 }
 
 // Values of quantised files: what is wrong in them is found while they are read.
