@@ -75,6 +75,8 @@ ComponentSummary summarise(const ModelOptions& model, const std::string& compone
     summary.dtypes.insert(c10::toString(info.storage_dtype));
     summary.parts[part_of(name, numbered)] += info.bytes();
   }
+  // Where the file was named, it is no news that it is none of diffusers' names.
+  if (file != model.files.end()) summary.chosen.has_own_name = false;
   for (const auto& [name, tensor] : source.quantised()) ++summary.formats[to_string(tensor.format)];
   return summary;
 }
