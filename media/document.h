@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "media/encoding.h"
 #include "media/image.h"
 
 namespace layerpipe::media {
@@ -29,6 +30,7 @@ struct Document {
   // What to show to a person beside the picture: ("Seed", "777"). UTF-8.
   std::vector<std::pair<std::string, std::string>> parameters;
   std::function<Image()> original;  // the input, at the document's size; may be absent
+  EncodingWork encoding;            // of its pictures
 };
 
 // All layers on each other. Holds one layer at a time beside the sum. Throws InputError when a layer has
