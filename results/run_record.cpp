@@ -13,7 +13,7 @@ constexpr std::size_t kMostRanks = 4096;
 constexpr std::size_t kMostSteps = 100000;
 constexpr std::size_t kMostEntries = 10000;
 // Of pictures: media/image.h, which runtime does not know.
-constexpr std::int64_t kLargestSide = 16384;
+constexpr std::int64_t kLargestSide = 65500;
 constexpr std::int64_t kMostPixels = 178'956'970;
 constexpr std::int64_t kLargestCount = 1'000'000'000;
 const std::string kRemedy = "Give a run.json as layerpipe decompose wrote it.";

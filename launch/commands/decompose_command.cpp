@@ -49,6 +49,8 @@ class WrittenResults : public session::ResultSink {
   explicit WrittenResults(const DecomposeOptions& options) : options_(options) {}
 
   void begin(const session::Machinery& machinery, const session::Work& work) override {
+    for (const results::RunRecord& record : work.records)
+      results::check_sizes(options_.output.formats, record.layer_size);
     results::check_writing_memory(work.records, runtime::memory_use(at::kCPU));
     results::check_disk_space(options_.output, work.requests, work.records, machinery.engine->model_config());
     writer_.emplace(options_.output, work.requests.size());

@@ -184,7 +184,7 @@ TEST(RunRecord, SaysWhatWasExpected) {
       {"/options/steps/value", 50, "\"options.steps.value\" is 50, not a text"},
       {"/options/image/value", Json::array(), "\"options.image.value\" is empty"},
       {"/options/image/value/1", false, "\"options.image.value[1]\" is false, not a text"},
-      {"/layer_size/width", 0, "\"layer_size.width\" is 0, not a whole number from 1 to 16384"},
+      {"/layer_size/width", 0, "\"layer_size.width\" is 0, not a whole number from 1 to 65500"},
       {"/layer_size",
        {{"width", 16384}, {"height", 16384}},
        "\"layer_size\" is {\"height\":16384,\"width\":16384}, not a size of at most 178956970 pixels"},
