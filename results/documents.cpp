@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "common/errors.h"
 #include "media/content_box.h"
@@ -15,8 +16,10 @@
 #include "media/pptx_writer.h"
 #include "media/psd_writer.h"
 #include "media/resize.h"
+#include "media/zip_writer.h"
 #include "results/archive_report.h"
 #include "results/layer_names.h"
+#include "results/writing_memory.h"
 
 namespace layerpipe::results {
 namespace {
@@ -78,10 +81,23 @@ std::vector<std::pair<std::string, std::string>> parameters_of(const RunRecord& 
   return parameters;
 }
 
+// The document, whose layers tell `steps` when they are read.
+media::Document counted(const media::Document& document, const WritingSteps& steps) {
+  media::Document counted = document;
+  for (media::DocumentLayer& layer : counted.layers) {
+    layer.read = [read = std::move(layer.read), steps] {
+      steps.begin_unit();
+      return read();
+    };
+  }
+  counted.encoding = steps.encoding();
+  return counted;
+}
+
 // What is to be said of the page.
-std::string write_page(const std::filesystem::path& path, const media::Document& document,
-                       const RunRecord& record) {
-  media::Document page = document;
+std::string write_page(const std::filesystem::path& path, media::Document page, const RunRecord& record,
+                       const WritingSteps& steps) {
+  steps.begin_unit();
   Original original = original_of(record);
   if (original.picture) {
     page.original = [shared = std::make_shared<const media::Image>(std::move(*original.picture))] {
@@ -92,12 +108,20 @@ std::string write_page(const std::filesystem::path& path, const media::Document&
   return original.picture ? "" : "the page is without the original picture: " + original.missing;
 }
 
+media::ZipContent content_of(const PngSource& source, const WritingSteps& steps) {
+  if (const auto* file = std::get_if<std::filesystem::path>(&source)) return *file;
+  return [&source, steps] {
+    steps.begin_unit();
+    return std::get<0>(source)(steps.encoding());
+  };
+}
+
 void write_layers(const std::filesystem::path& path, const LayeredResult& result,
-                  std::span<const std::size_t> kept) {
+                  std::span<const std::size_t> kept, const WritingSteps& steps) {
   std::vector<std::string> files;
   std::vector<media::ZipEntry> entries;
-  const auto add = [&](const std::string& name, const media::ZipContent& content) {
-    entries.push_back({name, media::ZipMethod::kStored, content});
+  const auto add = [&](const std::string& name, const PngSource& source) {
+    entries.push_back({name, media::ZipMethod::kStored, content_of(source, steps)});
     files.push_back(name);
   };
   for (const std::size_t index : kept) add(layer_name(index), result.pngs.at(index));
@@ -105,6 +129,22 @@ void write_layers(const std::filesystem::path& path, const LayeredResult& result
   entries.push_back({kReportName, media::ZipMethod::kDeflated,
                      media::text_content(archive_report(result.report, result.empty_layers, files))});
   media::write_zip(path, entries);
+}
+
+// How many pictures of `layers` a format reads.
+std::int64_t units_of(Format format, std::int64_t layers) {
+  switch (format) {
+    case Format::kPng:
+    case Format::kHtml:
+    case Format::kZip:
+      return layers + 1;  // the composite, or the original
+    case Format::kPptx:
+      return layers;
+    case Format::kPsd:
+    case Format::kOra:
+      return 2 * layers;  // one time for their composite
+  }
+  return 0;
 }
 
 }  // namespace
@@ -145,34 +185,68 @@ media::Document make_document(const LayeredResult& result, EmptyLayers empty_lay
   return document;
 }
 
+ResultDocuments::ResultDocuments(const LayeredResult& result, EmptyLayers empty_layers, int threads)
+    : result_(result),
+      threads_(threads),
+      kept_(kept_layers(result, empty_layers)),
+      document_(make_document(result, empty_layers)) {}
+
+std::uint64_t ResultDocuments::bytes(Format format) const {
+  return writing_bytes(format, result_.record) + static_cast<std::uint64_t>(threads_) * kEncodingThreadBytes;
+}
+
+std::int64_t ResultDocuments::units(Format format) const {
+  const bool takes_files = format == Format::kZip && result_.pngs.back().index() == 1;
+  return takes_files ? 1 : units_of(format, static_cast<std::int64_t>(kept_.size()));
+}
+
+WritingTask ResultDocuments::task(const std::filesystem::path& folder, Format format) {
+  return {.units = units(format),
+          .bytes = bytes(format),
+          .behind = {},
+          .run = [this, path = folder / document_name(format), format](const WritingSteps& steps) {
+            write(path, format, steps);
+          }};
+}
+
+void ResultDocuments::write(const std::filesystem::path& path, Format format, const WritingSteps& steps) {
+  switch (format) {
+    case Format::kPsd:
+      return media::write_psd(path, counted(document_, steps));
+    case Format::kPptx:
+      return media::write_pptx(path, counted(document_, steps));
+    case Format::kOra:
+      return media::write_ora(path, counted(document_, steps));
+    case Format::kZip:
+      return write_layers(path, result_, kept_, steps);
+    case Format::kHtml:
+      remark_ = write_page(path, counted(document_, steps), result_.record, steps);
+      return;
+    case Format::kPng:
+      throw common::InternalError("PNG files are no document");
+  }
+}
+
+std::int64_t most_writing_units(std::span<const Format> formats, std::int64_t layers) {
+  std::int64_t units = 0;
+  for (const Format format : formats) units += units_of(format, layers);
+  return units;
+}
+
 WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
-                                 const LayeredResult& result, EmptyLayers empty_layers) {
-  const media::Document document = make_document(result, empty_layers);
+                                 const LayeredResult& result, EmptyLayers empty_layers,
+                                 const WritingLimits& limits,
+                                 const std::function<void(const WritingProgress&)>& told) {
+  ResultDocuments documents(result, empty_layers, limits.threads);
+  std::vector<WritingTask> tasks;
   WrittenDocuments written;
   for (const Format format : formats) {
     if (format == Format::kPng) continue;
     written.names.push_back(document_name(format));
-    const std::filesystem::path path = folder / written.names.back();
-    switch (format) {
-      case Format::kPsd:
-        media::write_psd(path, document);
-        break;
-      case Format::kPptx:
-        media::write_pptx(path, document);
-        break;
-      case Format::kOra:
-        media::write_ora(path, document);
-        break;
-      case Format::kZip:
-        write_layers(path, result, kept_layers(result, empty_layers));
-        break;
-      case Format::kHtml:
-        written.remark = write_page(path, document, result.record);
-        break;
-      case Format::kPng:
-        break;
-    }
+    tasks.push_back(documents.task(folder, format));
   }
+  run_writing_tasks(tasks, limits, told);
+  written.remark = documents.remark();
   return written;
 }
 

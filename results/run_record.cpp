@@ -208,6 +208,7 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   const JsonReader seconds = json.at("seconds");
   record.seconds = seconds_by_phase(seconds);
   record.load_seconds = seconds_by_phase(seconds.at("load"));
+  if (const auto write = seconds.find("write")) record.write_seconds = write->number();
   for (const JsonReader& step : seconds.at("steps").items(kMostSteps))
     record.step_seconds.push_back(step.number());
   if (const auto memory = json.find("memory")) read_memory(*memory, record);

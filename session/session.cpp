@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "comm/run_collectively.h"
+#include "common/clock.h"
 #include "common/errors.h"
 #include "results/trace_file.h"
 #include "runtime/device/memory.h"
@@ -86,6 +87,29 @@ class WindowTotals {
   runtime::Trace trace_;                       // of this rank
 };
 
+// How far the writing of a window's results is, from how far that of one is. One that failed counts as
+// written.
+class WindowWriting {
+ public:
+  WindowWriting(std::int64_t results, RunObserver& observer) : results_(results), observer_(observer) {}
+
+  void tell(const results::WritingProgress& one) {
+    units_ = one.total;
+    observer_.writing({.done = gone_ * units_ + one.done, .total = results_ * units_});
+  }
+  void written() { ++gone_; }
+  void failed() {
+    ++gone_;
+    if (units_ > 0) observer_.writing({.done = gone_ * units_, .total = results_ * units_});
+  }
+
+ private:
+  std::int64_t results_;
+  RunObserver& observer_;
+  std::int64_t gone_ = 0;
+  std::int64_t units_ = 0;  // of a result; not known before the first one is written
+};
+
 // Writes every rank's trace into one file.
 void write_trace(const Settings& settings, comm::Communicator& communicator, const partition::Plan& plan,
                  const runtime::Trace& trace, const std::string& run_id) {
@@ -131,6 +155,7 @@ void make_results(const Job& job, const Settings& settings, ResultSink& sink,
   FailedRequests failed(work.records, observer);
   const std::string run_id = make_run_id();
   WindowTotals totals(communicator.size());
+  double write_seconds = 0;  // of all results up to now
   {
     if (is_first) observer.work_begins([device] { return runtime::memory_use(device.device); });
     const auto end_of_work = c10::make_scope_exit([&] {
@@ -143,23 +168,34 @@ void make_results(const Job& job, const Settings& settings, ResultSink& sink,
       const std::vector<runtime::Request> requests = inputs.window(windows[i]);
       if (i + 1 < windows.size()) inputs.read_ahead(windows[i + 1]);
       if (is_first) observer.window_begins(windows[i], count);
+      runtime::Progress last{};
       const auto progress = [&](const runtime::Progress& now) {
+        last = now;
         if (is_first) observer.progress(now);
         control.doing = doing_after(now);
       };
+      WindowWriting writing(windows[i].size(), observer);
       const auto take = [&](std::size_t index, const runtime::Result& result) {
-        communicator.now_doing(fmt::format("writing result {}", first + index));
+        control.doing = fmt::format("writing result {}", first + index);
+        communicator.now_doing(control.doing);
+        const double begin = common::now();
         results::RunRecord record = work.records[first + index];
         const std::vector<runtime::RankMetrics> ranks = totals.with(engine.metrics());
         record_metrics({plan, ranks, result.step_seconds, run_id}, record);
         record_memory(engine, device.device, record);
-        sink.take(first + index, record, result, [&] {
+        record.write_seconds = write_seconds;
+        sink.take(first + index, record, result, [&](const results::WritingProgress& now) {
           communicator.report_progress();
           communicator.check();
+          writing.tell(now);
         });
+        writing.written();
+        write_seconds += common::now() - begin;
+        if (last.done < last.total) progress(last);  // decoding goes on
       };
       const auto fail = [&](std::size_t index, const std::exception_ptr& reason) {
         failed.add(first + index, reason);
+        writing.failed();
       };
       engine.run(requests, plan,
                  {.progress = progress, .result = take, .failed = fail, .first_request = windows[i].begin},

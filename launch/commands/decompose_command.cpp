@@ -51,15 +51,15 @@ class WrittenResults : public session::ResultSink {
   void begin(const session::Machinery& machinery, const session::Work& work) override {
     for (const results::RunRecord& record : work.records)
       results::check_sizes(options_.output.formats, record.layer_size);
-    results::check_writing_memory(work.records, runtime::memory_use(at::kCPU));
+    results::check_writing_memory(work.records, options_.output.formats, runtime::memory_use(at::kCPU));
     results::check_disk_space(options_.output, work.requests, work.records, machinery.engine->model_config());
     writer_.emplace(options_.output, work.requests.size());
     records_ = work.records;
     empty_layers_.resize(records_.size());
   }
   void take(std::size_t index, const results::RunRecord& record, const runtime::Result& result,
-            const std::function<void()>& moved) override {
-    empty_layers_[index] = writer_->write(index, record, result, moved);
+            const std::function<void(const results::WritingProgress&)>& told) override {
+    empty_layers_[index] = writer_->write(index, record, result, told);
   }
   void print_summary(double seconds) const {
     launch::print_summary(*writer_, records_, options_.job, empty_layers_, seconds);

@@ -15,6 +15,8 @@
 #include "results/archive_report.h"
 #include "results/finished_run.h"
 #include "results/formats.h"
+#include "results/kept_layers.h"
+#include "results/writing_memory.h"
 #include "session/option_text.h"
 
 namespace layerpipe::launch {
@@ -84,10 +86,13 @@ ExportOptions read_export_options(const CLI::App& command) {
 void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
   for (const results::ResultFolder& from : results::result_folders(options.in)) {
     if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
-    const results::LayeredResult result = results::read_result(from.folder, stop_requested);
+    results::LayeredResult result = results::read_result(from.folder, stop_requested);
     const std::filesystem::path out = from.number.empty() ? options.out : options.out / from.number;
     prepare_folder(out);
-    const auto [names, remark] = results::write_documents(out, options.formats, result, options.empty_layers);
+    results::WritingLimits limits = results::writing_limits();
+    results::keep_layers(result.layers, results::layer_bytes(result.record), limits);
+    const auto [names, remark] =
+        results::write_documents(out, options.formats, result, options.empty_layers, limits);
     std::error_code error;
     if (std::filesystem::equivalent(out, from.folder, error)) {
       const std::filesystem::path report = out / results::kReportName;

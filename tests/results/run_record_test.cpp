@@ -31,7 +31,7 @@ Json valid() {
     "working_size": {"width": 320, "height": 224}, "layer_size": {"width": 320, "height": 224},
     "seed": 18446744073709551615,
     "seconds": {"encode": 0.5, "denoise": 4, "decode": 1.25,
-                "load": {"encode": 0.25, "denoise": 0, "decode": 0}, "steps": [2, 1.5]},
+                "load": {"encode": 0.25, "denoise": 0, "decode": 0}, "write": 0.75, "steps": [2, 1.5]},
     "plan": {"fits": true, "strategy": "balanced", "predicted_step_seconds": 1.75, "predicted_seconds": null,
              "stages": [{"stage": 0, "rank": 0, "host": "a", "blocks": [0, 2], "text_layers": [0, 1],
                          "vae_percent": 50, "residency": "resident"}]},
@@ -85,6 +85,7 @@ TEST(RunRecord, HoldsWhatTheFileTells) {
   EXPECT_EQ(record.working_size.height, 224);
   EXPECT_EQ(record.seconds, (ByPhase<double>{0.5, 4, 1.25}));
   EXPECT_EQ(record.load_seconds, (ByPhase<double>{0.25, 0, 0}));
+  EXPECT_EQ(record.write_seconds, 0.75);
   EXPECT_EQ(record.step_seconds, (std::vector<double>{2, 1.5}));
   EXPECT_EQ(record.predicted_step_seconds, 1.75);
   EXPECT_EQ(record.predicted_seconds, std::nullopt);
