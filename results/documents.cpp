@@ -229,7 +229,10 @@ void ResultDocuments::write(const std::filesystem::path& path, Format format, co
 
 std::int64_t most_writing_units(std::span<const Format> formats, std::int64_t layers) {
   std::int64_t units = 0;
-  for (const Format format : formats) units += units_of(format, layers);
+  for (const Format format : formats) {
+    const bool takes_files = format == Format::kZip && contains(formats, Format::kPng);
+    units += takes_files ? 1 : units_of(format, layers);
+  }
   return units;
 }
 
