@@ -124,10 +124,11 @@ void Engine::do_phase(RunContext& run, partition::Phase phase, const std::functi
   reset_peak(config_.device);
   run.progress.begin_phase(phase);
   run.load_seconds = 0;
-  const double begin = phase_start_ = common::now();
+  phase_start_ = common::now();
+  untraced_since_ = phase_start_;
   work();
   measure_phase(run);
-  run.trace.add_phase(to_string(phase), begin, common::now());
+  if (untraced_since_) run.trace.add_phase(to_string(phase), *untraced_since_, common::now());
 }
 
 // May be called while a phase goes on: it counts what there is so far.
@@ -136,7 +137,7 @@ void Engine::measure_phase(RunContext& run) {
   PhaseMetrics& metrics = my_metrics().phases[run.progress.phase()];
   metrics.seconds = common::now() - phase_start_;
   metrics.load_seconds = run.load_seconds;
-  metrics.peak_bytes = memory_use(config_.device).peak;
+  metrics.peak_bytes = std::max(metrics.peak_bytes, memory_use(config_.device).peak);
 }
 
 // Every rank learns what all have measured.
@@ -247,22 +248,36 @@ void Engine::perform(const partition::PhaseStep& step, RunContext& run, const Pr
 
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
+  std::size_t left = run.requests.size();
   const auto decoded = [&](std::size_t request) {
     measure_phase(run);
     for (std::size_t rank = 1; rank < metrics_.size(); ++rank)
       metrics_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
+    run.progress.count(request);
+    --left;
     RequestState& state = run.states[request];
-    const double told = common::now();
     if (!state.failure) {
-      listeners.result(request, std::exchange(state.result, {}));
+      give_out(run, request, listeners);
+      if (left == 0) untraced_since_.reset();
     } else if (listeners.failed) {
       listeners.failed(request, state.failure);
     }
-    phase_start_ += common::now() - told;  // what the listener takes is not decoding
-    run.progress.advance(request);
+    run.progress.go_on();
   };
   decode_layers(
       run, [&] { give_up_cancelled(run); }, decoded);
+}
+
+// What the listener takes, of time and of memory, is not decoding.
+void Engine::give_out(RunContext& run, std::size_t request, const RunListeners& listeners) {
+  const double begin = common::now();
+  run.trace.add_phase(to_string(partition::Phase::kDecode), *untraced_since_, begin);
+  listeners.result(request, std::exchange(run.states[request].result, {}));
+  const double end = common::now();
+  run.trace.add_phase(kWritingPhase, begin, end);
+  untraced_since_ = end;
+  phase_start_ += end - begin;
+  reset_peak(config_.device);
 }
 
 }  // namespace layerpipe::runtime

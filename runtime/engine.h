@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -33,11 +34,15 @@ struct EngineConfig {
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
 };
 
+// What the time of RunListeners::result is called in the trace, between two parts of decoding.
+inline constexpr const char* kWritingPhase = "write";
+
 // Who is told what during a run. On ranks other than 0 `result` and `failed` are never called.
 struct RunListeners {
   ProgressListener progress;
   // Each result as soon as it is decoded, in the order of the requests. What it throws ends the run; results
-  // that it was given before are its own.
+  // that it was given before are its own. What it does is traced as kWritingPhase, and belongs to no phase's
+  // metrics.
   std::function<void(std::size_t request, Result result)> result;
   // A request that failed, with the reason; the others go on. Without a listener the first such
   // reason is thrown when all others are done.
@@ -101,6 +106,7 @@ class Engine {
   void perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
                const RunListeners& listeners);
   void decode(RunContext& run, const RunListeners& listeners);
+  void give_out(RunContext& run, std::size_t request, const RunListeners& listeners);
   void do_phase(RunContext& run, partition::Phase phase, const std::function<void()>& work);
   void measure_phase(RunContext& run);
   void share_metrics();
@@ -116,7 +122,8 @@ class Engine {
   std::unique_ptr<StageState> state_;  // from the first run on
   std::vector<RankMetrics> metrics_;
   Trace trace_;
-  double phase_start_ = 0;  // later by what listeners have taken
+  double phase_start_ = 0;                // later by what listeners have taken
+  std::optional<double> untraced_since_;  // of the phase at hand; nothing when all of it is in the trace
   std::mutex cancelled_mutex_;
   std::set<std::size_t> cancelled_;  // in this run
 };

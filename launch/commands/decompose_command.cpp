@@ -49,7 +49,9 @@ class WrittenResults : public session::ResultSink {
   explicit WrittenResults(const DecomposeOptions& options) : options_(options) {}
 
   void begin(const session::Machinery& machinery, const session::Work& work) override {
-    results::check_writing_memory(work.records, runtime::memory_use(at::kCPU));
+    for (const results::RunRecord& record : work.records)
+      results::check_sizes(options_.output.formats, record.layer_size);
+    results::check_writing_memory(work.records, options_.output.formats, runtime::memory_use(at::kCPU));
     results::check_disk_space(options_.output, work.requests, work.records, machinery.engine->model_config());
     writer_.emplace(options_.output, work.requests.size(), static_cast<std::size_t>(options_.job.layers));
     if (const std::string remark = writer_->remark(); !remark.empty() && !options_.quiet) say(remark + '\n');
@@ -57,8 +59,8 @@ class WrittenResults : public session::ResultSink {
     empty_layers_.resize(records_.size());
   }
   void take(std::size_t index, const results::RunRecord& record, const runtime::Result& result,
-            const std::function<void()>& moved) override {
-    empty_layers_[index] = writer_->write(index, record, result, moved);
+            const std::function<void(const results::WritingProgress&)>& told) override {
+    empty_layers_[index] = writer_->write(index, record, result, told);
   }
   void finish() override { writer_->finish(); }
   void print_summary(double seconds) const {

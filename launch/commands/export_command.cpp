@@ -20,9 +20,11 @@
 #include "results/finished_run.h"
 #include "results/folder_lock.h"
 #include "results/formats.h"
+#include "results/kept_layers.h"
 #include "results/nested_results.h"
 #include "results/output_path.h"
 #include "results/result_folder.h"
+#include "results/writing_memory.h"
 #include "session/option_text.h"
 
 namespace layerpipe::launch {
@@ -92,7 +94,8 @@ ExportOptions read_export_options(const CLI::App& command) {
 // Writes a result's documents into a folder, all or none; where they lie beside its own run.json, that lists
 // them. Says on stderr what it wrote.
 void write_result(const ExportOptions& options, const results::LayeredResult& result,
-                  const std::filesystem::path& from, const std::filesystem::path& out) {
+                  const std::filesystem::path& from, const std::filesystem::path& out,
+                  const results::WritingLimits& limits) {
   std::vector<std::filesystem::path> names;
   for (const results::Format format : options.formats) names.emplace_back(results::document_name(format));
   results::ResultFolder folder(
@@ -104,7 +107,7 @@ void write_result(const ExportOptions& options, const results::LayeredResult& re
   const std::filesystem::path staged = folder.staged(names.front()).parent_path();
   results::WrittenDocuments documents;
   folder.write([&] {
-    documents = results::write_documents(staged, options.formats, result, options.empty_layers);
+    documents = results::write_documents(staged, options.formats, result, options.empty_layers, limits);
     std::error_code error;
     if (!std::filesystem::equivalent(out, from, error)) return;
     std::vector<results::WrittenFile> written;
@@ -168,11 +171,14 @@ void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requ
   std::error_code error;
   if (std::filesystem::is_regular_file(options.in, error)) return export_document(options, stop_requested);
   results::mend(options.in);
-  const std::vector<results::OpenedResult> opened = open_results(options, stop_requested);
+  std::vector<results::OpenedResult> opened = open_results(options, stop_requested);
   std::optional<results::FolderLock> whole_run;
   if (!opened.front().from.number.empty() && results::is_folder(options.out)) whole_run.emplace(options.out);
-  for (const auto& [from, result] : opened) {
-    write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number);
+  for (auto& [from, result] : opened) {
+    results::WritingLimits limits = results::writing_limits();
+    results::keep_layers(result.layers, results::layer_bytes(result.record), limits);
+    write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number,
+                 limits);
   }
 }
 

@@ -39,6 +39,11 @@ class ProgressReporter {
   void loaded(partition::Network network, std::uint64_t done, std::uint64_t total);
   void check_stop() const;
 
+  // In two halves, where what is done must not be lost: count() tells of the unit, whatever the user wants,
+  // and go_on() looks, once it is safe, whether to stop, if units are left.
+  void count(std::size_t request);
+  void go_on() const;
+
  private:
   void tell(const Progress& progress) const;
   void tell_computed(std::size_t request) const;

@@ -35,7 +35,7 @@ class Collector : public ResultSink {
  public:
   void begin(const Machinery&, const Work& work) override { expected = work.requests.size(); }
   void take(std::size_t, const results::RunRecord& record, const runtime::Result& result,
-            const std::function<void()>&) override {
+            const std::function<void(const results::WritingProgress&)>&) override {
     layers.push_back(result.decoded);
     run_ids.push_back(record.run_id);
   }

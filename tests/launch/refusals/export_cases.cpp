@@ -230,7 +230,7 @@ std::vector<RefusalCase> reports() {
       of_report("ReportWithAHiddenName", "a path with the character 0 in it", R"({"picture": "a\u0000b"})",
                 ": \"picture\" is \"a\\u0000b\", not a text without the character 0"),
       of_report("ReportOfLayersWithoutWidth", "layers without a width", R"({"layer_size": {"width": 0}})",
-                ": \"layer_size.width\" is 0, not a whole number from 1 to 16384"),
+                ": \"layer_size.width\" is 0, not a whole number from 1 to 65500"),
       of_report(
           "ReportOfHugeLayers", "layers of more pixels than are read",
           R"({"layer_size": {"width": 16384, "height": 16384}})",
