@@ -28,6 +28,9 @@
 namespace layerpipe::results {
 namespace {
 
+// Units of work behind the files: what is in them is noted in the record.
+constexpr std::int64_t kRecording = 1;
+
 // "1" for a result among several, empty for one alone.
 std::filesystem::path part_of(std::size_t index, std::size_t results) {
   return results == 1 ? std::filesystem::path() : std::filesystem::path(std::to_string(index));
@@ -301,7 +304,7 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record
   const auto layers = static_cast<std::int64_t>(pictures.count());
   std::vector<std::uint8_t> empty;
   run_writing_tasks(tasks_of_looking(pictures, record, empty), limits, [&](const WritingProgress& now) {
-    told({now.done, now.total + most_writing_units(options_.formats, layers)});
+    told({now.done, now.total + most_writing_units(options_.formats, layers) + kRecording});
   });
   record.empty_layers.clear();
   for (std::size_t i = 0; i < empty.size(); ++i) {
@@ -313,13 +316,13 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record
   const std::filesystem::path report = folder_->staged(part / kReportName);
   const std::filesystem::path folder = report.parent_path();
   folder_->write([&] {
-    WritingProgress last;
+    WritingProgress done;
     write_files(folder, options_, pictures, limits, record, [&](const WritingProgress& now) {
-      last = {layers + now.done, layers + now.total};
-      told(last);
+      done = {layers + now.done, layers + now.total + kRecording};
+      told(done);
     });
     for (const std::string& name : record.files) {
-      told(last);
+      told(done);
       record.written.push_back({name, *content_of(folder / name)});
     }
     if (options_.dump_latents) {
@@ -328,6 +331,7 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record
     }
     record.write_seconds = record.write_seconds.value_or(0) + common::now() - begin;
     common::write_file_atomically(report, run_json(record));
+    told({done.total, done.total});
   });
   ++written_;
   if (folder_->is_fresh() || written_ == results_) folder_->commit(Unplaced::kKeep);

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "common/files.h"
+#include "media/image.h"
+#include "media/png_writer.h"
 #include "tests/support/test_data.h"
 
 namespace layerpipe::testing {
@@ -280,6 +282,18 @@ std::string give_one_picture(Workplace& w, const Said&, const std::smatch&) {
   return problem_of(w);
 }
 
+// "Crop it to 479 × 30 pixels, or take --resolution 640."
+std::string crop(Workplace& w, const Said&, const std::smatch& words) {
+  const std::vector<std::string> arguments = w.arguments();
+  const fs::path cropped = w.folder() / "cropped.png";
+  media::write_png(cropped, media::make_image(std::stoi(words[1]), std::stoi(words[2])));
+  w.set("--image", cropped);
+  const std::string problem = problem_of(w);
+  if (!problem.empty() || !words[3].matched) return problem;
+  w.use(arguments);
+  return set_option(w, "--resolution", words[3]);
+}
+
 // Latents that a run of the same size has dumped.
 std::string dump_latents(Workplace& w, const Said&, const std::smatch&) {
   const fs::path file = w.folder() / "dumped.safetensors";
@@ -410,6 +424,7 @@ std::vector<CureRule> rules_of_files() {
        R"(Start in the folder where the run was started, or say where it is: --image FILE\.)",
        R"(Give the picture that the run was made from\.)"},
       give_a_good_picture);
+  add(rules, {R"(Crop it to (\d+) × (\d+) pixels(?:, or take --resolution (\d+))?\.)"}, crop);
   add(rules,
       {R"(A file that --dump-latents wrote holds such latents\.)",
        R"(Make them for the same picture size and number of layers\.)"},
