@@ -50,6 +50,18 @@ std::string date_and_time() {
   return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
 }
 
+Status status_of(Progress::Work work) {
+  switch (work) {
+    case Progress::Work::kLoad:
+      return Status::kLoading;
+    case Progress::Work::kPrepare:
+      return Status::kPreparing;
+    case Progress::Work::kCompute:
+      break;
+  }
+  return Status::kComputing;
+}
+
 }  // namespace
 
 ProgressStyle progress_style_for_stderr() {
@@ -107,7 +119,7 @@ void ProgressDisplay::show(const Progress& progress) {
 bool ProgressDisplay::update(const Progress& progress) {
   PhaseState& phase = state_.phases[progress.phase];
   const auto now = Clock::now();
-  const auto status = progress.work == Progress::Work::kLoad ? Status::kLoading : Status::kComputing;
+  const Status status = status_of(progress.work);
   if (phase.status == Status::kWaiting) phase_start_ = now;
   const bool begins = phase.status != status || phase.network != progress.network;
   // Loading in the middle of a phase's work (the VAE encoder, behind the text encoder) takes up what was
@@ -125,15 +137,13 @@ bool ProgressDisplay::update(const Progress& progress) {
     phase.status = Status::kDone;
     phase.phase_seconds = std::chrono::duration<double>(now - phase_start_).count();
   }
-  const bool is_short = status == Status::kLoading && progress.total < kWorthALine;
+  const bool is_short = status != Status::kComputing && progress.total < kWorthALine;
   return (begins && progress.done == 0 && !is_short) || ends;
 }
 
 void ProgressDisplay::count_seconds() {
   PhaseState& phase = state_.phases[phase_];
-  if (phase.status == Status::kLoading || phase.status == Status::kComputing) {
-    phase.seconds = std::chrono::duration<double>(Clock::now() - work_start_).count();
-  }
+  if (is_under_way(phase)) phase.seconds = std::chrono::duration<double>(Clock::now() - work_start_).count();
 }
 
 // Draws over the block before and leaves the cursor below it, where an error message may follow.

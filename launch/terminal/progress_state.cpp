@@ -47,6 +47,8 @@ std::string details(Phase phase, const PhaseState& state) {
     case Status::kLoading:
       return fmt::format("loading the {}, {} of {}", to_string(state.network), bytes(state.done),
                          bytes(state.total));
+    case Status::kPreparing:
+      return fmt::format("making the modulation table, {} of {}", bytes(state.done), bytes(state.total));
     case Status::kDone:
       return "done in " + duration(state.phase_seconds) + (steps ? per_step(state) : "");
     case Status::kComputing:
@@ -87,6 +89,10 @@ std::string phase_text(Phase phase, const PhaseState& state) {
   return fmt::format("{} {}", to_string(phase), details(phase, state));
 }
 
+bool is_under_way(const PhaseState& state) {
+  return state.status != Status::kWaiting && state.status != Status::kDone;
+}
+
 std::string memory_text(const runtime::MemoryUse& memory) {
   return fmt::format("{} in use, {} at most, of {}", common::format_bytes(memory.in_use),
                      common::format_bytes(memory.peak), common::format_bytes(memory.total));
@@ -97,7 +103,7 @@ std::vector<std::string> progress_block(const ProgressState& state, Charset char
   if (state.window.count > 0) lines.push_back("  " + window_text(state.window));
   for (const Phase phase : partition::kPhases) {
     const PhaseState& at = state.phases[phase];
-    const bool under_way = at.status == Status::kLoading || at.status == Status::kComputing;
+    const bool under_way = is_under_way(at);
     lines.push_back(fmt::format("  {:<8} {}{}{}", to_string(phase), under_way ? bar(at, charset) : "",
                                 under_way ? "  " : "", details(phase, at)));
   }

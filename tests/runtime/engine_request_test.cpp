@@ -27,7 +27,7 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
   layerpipe::testing::run_engine(
       engine_, requests,
       [&](const Progress& p) {
-        if (p.work == Progress::Work::kLoad) return;
+        if (p.work != Progress::Work::kCompute) return;
         told.push_back(std::string(to_string(p.phase)) + " " + std::to_string(p.done) + "/" +
                        std::to_string(p.total));
       },
@@ -105,8 +105,9 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
     }
   }
   EXPECT_THAT(names, ::testing::ElementsAre("load weights", "text encoder", "text encoder", "load weights",
-                                            "VAE strips", "VAE middle", "encode", "load weights", "connect",
-                                            "denoise", "load weights", "VAE strips", "decode"));
+                                            "VAE strips", "VAE middle", "encode", "load weights",
+                                            "make the modulation table", "connect", "denoise", "load weights",
+                                            "VAE strips", "decode"));
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {
