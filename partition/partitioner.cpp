@@ -50,9 +50,14 @@ struct Answer {
 
 class Partitioner {
  public:
-  Partitioner(Problem problem, const PartitionConfig& config, const Workload& workload,
-              std::int64_t saturating)
-      : problem_(std::move(problem)), config_(config), workload_(workload), saturating_(saturating) {
+  // What there is to do, and the rows of the modulation table that are there already.
+  struct Wanted {
+    const Workload& workload;
+    std::int64_t kept_rows;
+  };
+
+  Partitioner(Problem problem, const PartitionConfig& config, const Wanted& wanted, std::int64_t saturating)
+      : problem_(std::move(problem)), config_(config), wanted_(wanted), saturating_(saturating) {
     if (config.strategy == Strategy::kExplicit) {
       given_ = explicit_split(problem_, config.stages);
     } else {
@@ -70,6 +75,8 @@ class Partitioner {
     Plan plan = plan_of(answer);
     if (config_.strategy != Strategy::kExplicit) plan.remarks = remarks_on_split(plan, given_, problem_);
     for (auto& remark : remarks_on_choices(plan, config_, saturating_))
+      plan.remarks.push_back(std::move(remark));
+    for (auto& remark : remarks_on_modulation(plan, wanted_.workload))
       plan.remarks.push_back(std::move(remark));
     for (auto& remark : remarks_on_limits(plan)) plan.remarks.push_back(std::move(remark));
     for (auto& remark : remarks_on_missing(plan)) plan.remarks.push_back(std::move(remark));
@@ -115,14 +122,16 @@ class Partitioner {
 
   // The most different timesteps that a window can have.
   std::int64_t window_rows(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
-    return workload_.steps *
-           std::min(workload_.schedules, window_size(residency, in_flight, problem_.ranks()));
+    const Workload& workload = wanted_.workload;
+    return workload.steps * std::min(workload.schedules, window_size(residency, in_flight, problem_.ranks()));
   }
 
-  // Rows for all timesteps of the work, or as many as fit with the split of an answer that fits.
+  // Rows for all timesteps of the work and those that are there, or as many as fit with the split of an
+  // answer that fits.
   std::int64_t most_rows(const Answer& answer) const {
     const std::int64_t least = answer.held.modulation_rows;
-    const auto counts = std::views::iota(least + 1, std::max(least, workload_.timesteps) + 1);
+    const std::int64_t most = std::max({least, wanted_.workload.timesteps, wanted_.kept_rows});
+    const auto counts = std::views::iota(least + 1, most + 1);
     const auto fit = [&](std::int64_t rows) {
       Held held = answer.held;
       held.modulation_rows = rows;
@@ -183,10 +192,23 @@ class Partitioner {
 
   Problem problem_;
   const PartitionConfig& config_;
-  const Workload& workload_;
+  Wanted wanted_;
   std::int64_t saturating_;
   Split given_;  // proportional, or as written
 };
+
+// `kept_rows` of the modulation table are there already.
+Plan plan_keeping(std::int64_t kept_rows, const ModelCost& cost, std::span<const DeviceInfo> devices,
+                  const Workload& workload, const PartitionConfig& config) {
+  Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
+  check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
+  // A group works on its own branches alone.
+  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
+  const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
+  return Partitioner(std::move(problem), config, {workload, kept_rows},
+                     places_for(saturating, workload.requests))
+      .run();
+}
 
 }  // namespace
 
@@ -206,19 +228,13 @@ std::int64_t places_for(std::int64_t least, std::int64_t requests) {
 
 Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
                const PartitionConfig& config) {
-  Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
-  check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
-  // A group works on its own branches alone.
-  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
-  const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
-  return Partitioner(std::move(problem), config, workload, places_for(saturating, workload.requests)).run();
+  return plan_keeping(0, cost, devices, workload, config);
 }
 
 Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
-                    const Workload& work, const PartitionConfig& config) {
-  Workload workload = work;
-  workload.timesteps = std::max(workload.timesteps, present.modulation_rows);  // what is made stays
-  Plan plan = make_plan(cost, devices, workload, config);
+                    const Workload& workload, const PartitionConfig& config) {
+  const std::int64_t rows = present.modulation_rows;  // what is made stays
+  Plan plan = plan_keeping(rows, cost, devices, workload, config);
   if (!plan.fits || plan.residency != present.residency || same_layout(plan, present)) return plan;
   PartitionConfig keeping = config;
   keeping.strategy = Strategy::kExplicit;
@@ -230,7 +246,7 @@ Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const 
                               .text_layers = stage.text_layers,
                               .vae_percent = stage.vae_percent});
   }
-  Plan kept = make_plan(cost, devices, workload, keeping);
+  Plan kept = plan_keeping(rows, cost, devices, workload, keeping);
   if (!kept.fits || kept.in_flight < plan.in_flight) return plan;
   kept.strategy = plan.strategy;
   kept.remarks.emplace_back("The stages are those of the work before, so that nothing is loaded again.");

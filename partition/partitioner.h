@@ -46,7 +46,7 @@ Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const
 // where these fit too and cost neither residency nor requests in flight, so that what is loaded stays.
 // `devices` are what they were before anything was loaded. Throws like make_plan.
 Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
-                    const Workload& work, const PartitionConfig& config);
+                    const Workload& workload, const PartitionConfig& config);
 
 // Requests that keep `stages` stages busy: the smallest R with branches · R ≥ stages + branches − 1, at most
 // `requests`.
@@ -65,12 +65,11 @@ std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::spa
 
 // The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
 // predictions.
-//   always: context + channels + weights that are there + the modulation table
-//   denoise: beside it workspace + boundaries (the one at work, one
-//     received ahead when there is a predecessor, one being sent when there is a successor) + states of all
-//     requests in flight
-//     or, if that is more, what is there while rows of the modulation table are made
-//   encode: the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
+//   in all phases: context + channels + weights that are there + the modulation table
+//   denoise: and workspace + boundaries (the one at work, one received ahead when there is a predecessor, one
+//     being sent when there is a successor) + states of all requests in flight; or, if that is more, what is
+//     there while rows of the table are made
+//   encode: and the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
 PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks, const Held& held);
 
 }  // namespace layerpipe::partition

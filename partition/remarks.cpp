@@ -113,6 +113,13 @@ std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionCon
   return remarks;
 }
 
+std::vector<std::string> remarks_on_modulation(const Plan& plan, const Workload& workload) {
+  if (!plan.fits || plan.modulation_rows >= workload.timesteps) return {};
+  return {"The modulation of " + std::to_string(plan.modulation_rows) + " of " +
+          count_of(workload.timesteps, "timestep") +
+          " fits at a time: its weights are read again before windows that lack some."};
+}
+
 std::vector<std::string> remarks_on_limits(const Plan& plan) {
   std::map<std::string, std::vector<std::string>> ranks;
   for (const StagePlan& stage : plan.stages) {

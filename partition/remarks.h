@@ -18,6 +18,9 @@ std::vector<std::string> remarks_on_split(const Plan& plan, const Split& proport
 std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionConfig& config,
                                             std::int64_t saturating);
 
+// Whether timesteps of the work find no room in the modulation table.
+std::vector<std::string> remarks_on_modulation(const Plan& plan, const Workload& workload);
+
 // The sentences say which ranks may have less memory than their machines, and why.
 std::vector<std::string> remarks_on_limits(const Plan& plan);
 

@@ -50,8 +50,7 @@ class NetworkSet {
   // `after_row` for each row of each layer. Throws like load().
   bool make_modulation(std::span<const float> timesteps, std::span<const float> later,
                        const LoadListener& listener, const std::function<void()>& after_row);
-  // Bytes of the weights that pass.
-  std::uint64_t modulation_weight_bytes() const { return modulation_weight_bytes_; }
+  // What keep_modulation() made.
   const model::ModulationTable& modulation() const { return modulation_.value(); }
 
   // Loaded networks.
@@ -84,7 +83,7 @@ class NetworkSet {
   std::map<partition::Network, Slot> slots_;
   common::Range blocks_;  // of the transformer
   std::optional<model::ModulationTable> modulation_;
-  std::uint64_t modulation_weight_bytes_ = 0;
+  std::uint64_t modulation_weight_bytes_ = 0;  // of those that pass
 };
 
 }  // namespace layerpipe::runtime

@@ -14,6 +14,7 @@ namespace {
 
 using testing::devices_with;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::kGiB;
 using testing::kMiB;
@@ -62,7 +63,11 @@ TEST(Partitioner, KeepsTheRowsOfAWindowAndAsManyMoreAsFit) {
   EXPECT_EQ(with(2'040).modulation_rows, 20);
   EXPECT_EQ(with(2'043).modulation_rows, 21);
   EXPECT_EQ(with(2'043).stages[0].predicted_peak_bytes.decode, 2'042u);
+  EXPECT_THAT(with(2'043).remarks,
+              ElementsAre("The modulation of 21 of 55 timesteps fits at a time: its weights are read again "
+                          "before windows that lack some."));
   EXPECT_EQ(with(2'110).modulation_rows, 55);
+  EXPECT_THAT(with(2'110).remarks, IsEmpty());
   EXPECT_EQ(with(9'999).modulation_rows, 55);
 }
 
@@ -92,7 +97,10 @@ TEST(Partitioner, KeepsTheRowsThatAreThere) {
       50);
   ModelCost heavier = model_with_table();
   heavier.transformer.workspace_bytes = 60;
-  EXPECT_EQ(make_next_plan(first, heavier, devices, smaller, resident_transformer()).modulation_rows, 20);
+  const Plan fewer = make_next_plan(first, heavier, devices, smaller, resident_transformer());
+  EXPECT_EQ(fewer.modulation_rows, 20);
+  for (const std::string& remark : fewer.remarks)
+    EXPECT_THAT(remark, ::testing::Not(HasSubstr("modulation")));
 }
 
 TEST(Partitioner, TakesTheFastestResidencyThatFitsAndSaysWhatComesAndGoes) {

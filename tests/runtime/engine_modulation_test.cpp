@@ -131,7 +131,7 @@ class EngineModulation : public ::testing::TestWithParam<Precision> {
 // its own with and without room for what the others made; on one rank to three; whether the transformer stays
 // or comes and goes.
 TEST_P(EngineModulation, IsTheSameInAnyCompany) {
-  const std::vector<Request> requests{request_of(64, 64), request_of(96, 64), request_of(128, 128)};
+  const std::vector<Request> requests{request_of(64, 64), request_of(96, 64), request_of(96, 96)};
   const std::int64_t all = different_timesteps(requests, GetParam().dtype);
   ASSERT_GT(all, different_timesteps({requests[0]}, GetParam().dtype));
   std::vector<Result> expected;
@@ -172,7 +172,7 @@ TEST(EngineModulationRows, StayFromWindowToWindowThoughTheTransformerComesAndGoe
 // The budget of rows is the plan's, and a window's own need.
 TEST(EngineModulationRows, GoWhenAWindowNeedsTheirRoom) {
   const std::vector<Request> small{request_of(64, 64)};
-  const std::vector<Request> large{request_of(128, 128)};
+  const std::vector<Request> large{request_of(96, 96)};
   Windows narrow(3);
   for (int round = 0; round < 2; ++round) {
     EXPECT_TRUE(narrow.pass(small)) << round;
@@ -188,7 +188,7 @@ TEST(EngineModulationRows, GoWhenAWindowNeedsTheirRoom) {
 TEST(EngineModulationRows, OfLaterWindowsAreMadeWithTheFirstAsThereIsRoom) {
   const Request small = request_of(64, 64);
   const Request middle = request_of(96, 64);
-  const Request large = request_of(128, 128);
+  const Request large = request_of(96, 96);
   Windows wide(different_timesteps({small, middle, large}, at::kFloat));
   EXPECT_TRUE(wide.pass({small}, {middle, large}));
   EXPECT_FALSE(wide.pass({middle}, {large}));

@@ -107,8 +107,8 @@ TEST_F(SessionJobs, HaveTheBitsOfASessionEachAndLoadTheModelOnce) {
   EXPECT_EQ(counter.loads[partition::Network::kVaeDecoder], 1);
 }
 
-// Pictures of three sizes have timesteps of their own. The first window makes the modulation of all of them, and
-// the next job of the session finds it there.
+// Pictures of three sizes have timesteps of their own. The first window makes the modulation of all of them,
+// and the next job of the session finds it there.
 TEST_F(SessionJobs, MakeTheModulationOfAllWindowsWithTheFirst) {
   Job sizes = job(96, 1);
   sizes.steps = 3;

@@ -7,6 +7,8 @@
 #include "model/vae/vae_cost.h"
 #include "model/vae/vae_strips.h"
 #include "runtime/device/overhead.h"
+#include "tests/support/model_copy.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 
 namespace layerpipe::runtime {
@@ -78,6 +80,23 @@ TEST(Cost, CountsTheModulationTableByItsRowsAndTheWeightsThatPassOneAtATime) {
   const partition::TableCost bf16 = table_in(at::kBFloat16, at::Device(at::kCUDA, 0));
   EXPECT_EQ(2 * bf16.unit_row_bytes, fp32.unit_row_bytes);
   EXPECT_EQ(bf16.rounding_bytes, 2 * kMiB);
+}
+
+// Weights are in bf16; a GPU that computes in fp32 has a matrix in both for a moment.
+TEST(Cost, CountsAMatrixOfTheModulationAsItIsStoredToo) {
+  const layerpipe::testing::TemporaryFolder folder;
+  const ModelFolder model(layerpipe::testing::make_full_size_model(folder.path() / "model"),
+                          WeightOrigin::kRandom);
+  const std::int64_t dim = model.config().transformer.inner_dim();
+  const auto values = static_cast<double>(6 * dim * dim);
+  const auto making = [&](at::ScalarType dtype, at::Device device) {
+    const CostWorkload workload{.picture = {640, 640}, .device = device, .dtype = dtype};
+    return static_cast<double>(model_cost(model, workload).transformer.table.making_bytes) / values;
+  };
+  const at::Device gpu(at::kCUDA, 0);
+  EXPECT_NEAR(making(at::kBFloat16, gpu), 2, 0.05);
+  EXPECT_NEAR(making(at::kFloat, gpu), 4 + 2, 0.05);
+  EXPECT_NEAR(making(at::kFloat, at::kCPU), 4, 0.05);
 }
 
 TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {
