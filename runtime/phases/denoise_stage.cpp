@@ -91,6 +91,11 @@ at::Tensor DenoiseStage::latents_of(const comm::Boundary& boundary, const model:
   return boundary.at(kLatents, config_.dtype, {grid.latent_tokens(), config_.model->transformer.in_channels});
 }
 
+void DenoiseStage::forward(std::span<const Instruction> pass, std::span<comm::Boundary> microbatches) {
+  for (std::size_t i = 0; i < pass.size(); ++i)
+    microbatches[i] = forward(pass[i], std::move(microbatches[i]));
+}
+
 comm::Boundary DenoiseStage::forward(const Instruction& instruction, comm::Boundary received) {
   const bool is_skipped = config_.is_first ? states_[index(instruction.request)].failure != nullptr
                                            : received.header.action == comm::Action::kSkip;

@@ -38,11 +38,12 @@ class DenoiseStage : public StageWork {
   DenoiseStage(DenoiseStageConfig config, std::span<const Request> requests,
                std::span<const std::array<std::int64_t, 2>> prompt_lengths, std::span<RequestState> states);
 
-  comm::Boundary forward(const Instruction& instruction, comm::Boundary received) override;
+  void forward(std::span<const Instruction> pass, std::span<comm::Boundary> microbatches) override;
   comm::Boundary join(const Instruction& instruction) override;
   void take_latents(const Instruction& instruction, comm::Boundary latents) override;
 
  private:
+  comm::Boundary forward(const Instruction& instruction, comm::Boundary received);
   struct Held {
     model::Schedule schedule;
     std::array<model::JointRotary, 2> rotary;  // by branch

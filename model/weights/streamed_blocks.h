@@ -1,0 +1,68 @@
+// Blocks of which some stay on the device while the others pass through it, time and again.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "model/weights/block_stream.h"
+#include "model/weights/block_weights.h"
+
+namespace layerpipe::model {
+
+// Which of `count` blocks, counted from 0, stay when `kept` of them do: they lie evenly between those that
+// pass, so that the device has work while the next one comes.
+std::vector<bool> kept_blocks(std::int64_t count, std::int64_t kept);
+
+struct StreamingOptions {
+  std::int64_t kept = 0;   // blocks that stay
+  std::int64_t slots = 2;  // places for those that pass, as BlockStreamOptions has them
+  c10::Device device = c10::kCPU;
+  std::function<void()> while_waiting;  // likewise
+};
+
+template <class Block>
+class StreamedBlocks : public BlockWeights<Block> {
+ public:
+  // `load(index)` gives a block. Those that stay are loaded now, in order, by the calling thread, through
+  // `load`; those that pass by another thread through `load_again`, time and again.
+  StreamedBlocks(const common::Range& range, const StreamingOptions& options,
+                 const std::function<Block(std::int64_t index)>& load,
+                 std::function<Block(std::int64_t index)> load_again) {
+    const std::vector<bool> stays = kept_blocks(range.size(), options.kept);
+    BlockStreamOptions stream{
+        .ring = {},
+        .slots = options.slots,
+        .device = options.device,
+        .load = [load_again = std::move(load_again)](std::int64_t index) -> std::shared_ptr<const void> {
+          return std::make_shared<const Block>(load_again(index));
+        },
+        .while_waiting = options.while_waiting};
+    for (std::int64_t index = range.begin; index < range.end; ++index) {
+      if (stays[static_cast<std::size_t>(index - range.begin)]) {
+        kept_.emplace(index, load(index));
+      } else {
+        stream.ring.push_back(index);
+      }
+    }
+    if (!stream.ring.empty()) stream_.emplace(std::move(stream));
+  }
+
+  Lease<Block> acquire(std::int64_t index) override {
+    if (const auto found = kept_.find(index); found != kept_.end()) return this->lease(index, found->second);
+    common::ensure(stream_.has_value(), "a block was asked for whose weights are not held");
+    return this->lease(index, *static_cast<const Block*>(stream_->acquire(index)));
+  }
+
+ private:
+  void release(std::int64_t index) noexcept override {
+    if (!kept_.contains(index)) stream_->release(index);
+  }
+
+  std::unordered_map<std::int64_t, Block> kept_;
+  std::optional<BlockStream> stream_;
+};
+
+}  // namespace layerpipe::model
