@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 
 #include "common/errors.h"
 #include "partition/remarks.h"
 #include "partition/strategies.h"
+#include "partition/window_size.h"
 
 namespace layerpipe::partition {
 namespace {
@@ -39,18 +41,18 @@ void check_counts(const Problem& problem) {
       "Start at most " + std::to_string(most) + (most == 1 ? " rank." : " ranks."));
 }
 
-// A split for a residency and a number of requests in flight.
+// A split for a residency, a number of requests in flight and rows of the modulation table.
 struct Answer {
-  PerComponent<Residency> residency;
-  std::int64_t in_flight = 1;
+  Held held;
   Split split;
   bool fits = false;
 };
 
 class Partitioner {
  public:
-  Partitioner(Problem problem, const PartitionConfig& config, std::int64_t saturating)
-      : problem_(std::move(problem)), config_(config), saturating_(saturating) {
+  Partitioner(Problem problem, const PartitionConfig& config, const Workload& workload,
+              std::int64_t saturating)
+      : problem_(std::move(problem)), config_(config), workload_(workload), saturating_(saturating) {
     if (config.strategy == Strategy::kExplicit) {
       given_ = explicit_split(problem_, config.stages);
     } else {
@@ -62,9 +64,9 @@ class Partitioner {
   Plan run() const {
     Answer answer = choose();
     if (config_.strategy == Strategy::kFastest && answer.fits) {
-      const Predictor predictor(problem_.cost, problem_.ranks(), answer.residency, answer.in_flight);
-      answer.split = fastest_split(problem_, predictor, std::move(answer.split));
+      answer.split = fastest_split(problem_, predictor(answer.held), std::move(answer.split));
     }
+    if (answer.fits) answer.held.modulation_rows = most_rows(answer);
     Plan plan = plan_of(answer);
     if (config_.strategy != Strategy::kExplicit) plan.remarks = remarks_on_split(plan, given_, problem_);
     for (auto& remark : remarks_on_choices(plan, config_, saturating_))
@@ -101,32 +103,53 @@ class Partitioner {
   }
 
   Answer solve(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
-    const Predictor predictor(problem_.cost, problem_.ranks(), residency, in_flight);
-    Answer answer{residency, in_flight, given_, false};
+    Answer answer{{residency, in_flight, window_rows(residency, in_flight)}, given_, false};
+    const Predictor predicted = predictor(answer.held);
     if (config_.strategy != Strategy::kExplicit)
-      answer.split = fit_to_budgets(problem_, predictor, std::move(answer.split));
-    answer.fits = fits(problem_, predictor, answer.split);
+      answer.split = fit_to_budgets(problem_, predicted, std::move(answer.split));
+    answer.fits = fits(problem_, predicted, answer.split);
     return answer;
+  }
+
+  Predictor predictor(const Held& held) const { return {problem_.cost, problem_.ranks(), held}; }
+
+  // The most different timesteps that a window can have.
+  std::int64_t window_rows(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
+    return workload_.steps *
+           std::min(workload_.schedules, window_size(residency, in_flight, problem_.ranks()));
+  }
+
+  // Rows for all timesteps of the work, or as many as fit with the split of an answer that fits.
+  std::int64_t most_rows(const Answer& answer) const {
+    const std::int64_t least = answer.held.modulation_rows;
+    const auto counts = std::views::iota(least + 1, std::max(least, workload_.timesteps) + 1);
+    const auto fit = [&](std::int64_t rows) {
+      Held held = answer.held;
+      held.modulation_rows = rows;
+      return fits(problem_, predictor(held), answer.split);
+    };
+    return least + (std::ranges::partition_point(counts, fit) - counts.begin());
   }
 
   Plan plan_of(const Answer& answer) const {
     Plan plan{.fits = answer.fits,
               .strategy = config_.strategy,
-              .residency = answer.residency,
-              .in_flight = answer.in_flight,
+              .residency = answer.held.residency,
+              .in_flight = answer.held.in_flight,
+              .modulation_rows = answer.held.modulation_rows,
               .stages = {},
               .hosts = {},
               .remarks = {},
               .predicted_step_seconds = {},
               .predicted_seconds = {}};
-    const Predictor predictor(problem_.cost, problem_.ranks(), answer.residency, answer.in_flight);
+    const Predictor predicted = predictor(answer.held);
     const Topology::Shape shape{.groups = static_cast<int>(problem_.groups),
                                 .stages = static_cast<int>(problem_.stages())};
     for (const Share& share : shares_of(answer.split, problem_.stages())) {
       const auto i = static_cast<std::size_t>(share.place);
       const Topology::Place position = shape.place_at(static_cast<int>(share.place));
       const Place& place = problem_.places[i];
-      const PhaseBytes peaks = predictor.peaks(share);
+      const PhaseBytes peaks = predicted.peaks(share);
       plan.stages.push_back({.group = position.group,
                              .stage = position.stage,
                              .rank = place.device.rank,
@@ -160,6 +183,7 @@ class Partitioner {
 
   Problem problem_;
   const PartitionConfig& config_;
+  const Workload& workload_;
   std::int64_t saturating_;
   Split given_;  // proportional, or as written
 };
@@ -187,11 +211,13 @@ Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const
   // A group works on its own branches alone.
   const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
   const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
-  return Partitioner(std::move(problem), config, places_for(saturating, workload.requests)).run();
+  return Partitioner(std::move(problem), config, workload, places_for(saturating, workload.requests)).run();
 }
 
 Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
-                    const Workload& workload, const PartitionConfig& config) {
+                    const Workload& work, const PartitionConfig& config) {
+  Workload workload = work;
+  workload.timesteps = std::max(workload.timesteps, present.modulation_rows);  // what is made stays
   Plan plan = make_plan(cost, devices, workload, config);
   if (!plan.fits || plan.residency != present.residency || same_layout(plan, present)) return plan;
   PartitionConfig keeping = config;

@@ -28,6 +28,9 @@ namespace layerpipe::partition {
 // Each group holds the whole transformer, split over its stages as above; text layers and VAE strips are
 // dealt over the devices of all groups.
 //
+// Every stage keeps a modulation table with a row for each timestep of the largest window. Once the rest is
+// settled, it grows by further timesteps of the work as far as they fit on every stage.
+//
 // Residency `none` tries, in this order: all resident; text encoder phased; text encoder and VAE phased; all
 // phased. When nothing fits the plan of the last try is given with fits == false, the bytes that are missing
 // where, and words.
@@ -43,7 +46,7 @@ Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const
 // where these fit too and cost neither residency nor requests in flight, so that what is loaded stays.
 // `devices` are what they were before anything was loaded. Throws like make_plan.
 Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
-                    const Workload& workload, const PartitionConfig& config);
+                    const Workload& work, const PartitionConfig& config);
 
 // Requests that keep `stages` stages busy: the smallest R with branches · R ≥ stages + branches − 1, at most
 // `requests`.
@@ -62,11 +65,12 @@ std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::spa
 
 // The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
 // predictions.
-//   denoise: context + channels + weights that are there + workspace + boundaries (the one at work, one
+//   always: context + channels + weights that are there + the modulation table
+//   denoise: beside it workspace + boundaries (the one at work, one
 //     received ahead when there is a predecessor, one being sent when there is a successor) + states of all
 //     requests in flight
+//     or, if that is more, what is there while rows of the modulation table are made
 //   encode: the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
-PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks,
-                         const PerComponent<Residency>& residency, std::int64_t in_flight);
+PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks, const Held& held);
 
 }  // namespace layerpipe::partition

@@ -60,6 +60,10 @@ const char* to_string(Residency residency) {
   return "";
 }
 
+Held held_by(const Plan& plan) {
+  return {plan.residency, plan.in_flight, plan.modulation_rows};
+}
+
 bool same_layout(const Plan& a, const Plan& b) {
   const auto same_part = [](const StagePlan& one, const StagePlan& other) {
     return one.group == other.group && one.stage == other.stage && one.rank == other.rank &&

@@ -51,7 +51,10 @@ struct Plan {
   bool fits = false;
   Strategy strategy = Strategy::kBalanced;
   PerComponent<Residency> residency;
-  std::int64_t in_flight = 1;     // requests in the pipeline at a time
+  std::int64_t in_flight = 1;  // requests in the pipeline at a time
+  // Timesteps whose modulation every stage keeps: those of the largest window, and as many more of all
+  // requests' as fit. An engine makes room for those of its window in any case.
+  std::int64_t modulation_rows = 0;
   std::vector<StagePlan> stages;  // of all groups, in the order of the topology's places
   std::vector<HostPlan> hosts;
   std::vector<std::string> remarks;  // sentences: what was moved and why, what is missing where
@@ -63,6 +66,14 @@ struct Plan {
   // 0 … n − 1, each once.
   Topology topology() const;
 };
+
+// How the stages hold what they work with, as a prediction has to know it.
+struct Held {
+  PerComponent<Residency> residency;
+  std::int64_t in_flight = 1;
+  std::int64_t modulation_rows = 0;
+};
+Held held_by(const Plan& plan);
 
 // Whether networks that were made for one plan serve the other as they are: the same stages with the same
 // parts, and the same residency.

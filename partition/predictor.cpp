@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
 
 #include "partition/partitioner.h"
 
@@ -47,12 +48,15 @@ Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight)
   for (const UnitCost& unit : cost.units) sums_.push_back(sum(sums_.back(), unit.weight_bytes));
 }
 
-std::uint64_t Predictor::Chain::weights(common::Range range) const {
+std::uint64_t Predictor::Chain::unit_weights(common::Range range) const {
   if (range.size() <= 0) return 0;
   if (sums_.back() == std::numeric_limits<std::uint64_t>::max()) return sums_.back();
-  const std::uint64_t units =
-      sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
-  return sum(units, cost_.every.weight_bytes, is_first(range) ? cost_.first.weight_bytes : 0,
+  return sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
+}
+
+std::uint64_t Predictor::Chain::weights(common::Range range) const {
+  if (range.size() <= 0) return 0;
+  return sum(unit_weights(range), is_first(range) ? cost_.first.weight_bytes : 0,
              is_last(range) ? cost_.last.weight_bytes : 0);
 }
 
@@ -67,23 +71,23 @@ std::uint64_t Predictor::Chain::activations(common::Range range) const {
   return sum(cost_.workspace_bytes, product(cost_.boundary_bytes, boundaries), product(state, in_flight_));
 }
 
-std::int64_t Predictor::Chain::end_within(std::int64_t begin, std::uint64_t bytes, std::int64_t limit) const {
-  const auto first = sums_.begin() + begin;
-  return std::upper_bound(first, sums_.begin() + limit + 1, sum(*first, bytes)) - sums_.begin() - 1;
-}
-
-Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const PerComponent<Residency>& residency,
-                     std::int64_t in_flight)
+Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const Held& held)
     : cost_(cost),
       always_(sum(cost.overhead.context_bytes, ranks > 1 ? cost.overhead.channel_bytes : 0)),
-      transformer_(cost.transformer, in_flight),
-      text_encoder_(cost.text_encoder, in_flight) {
-  PerNetwork<bool> held{};
-  for (const PhaseStep& step : phase_steps(residency)) {
-    if (step.action == StepAction::kWork) {
-      works_.push_back({step.phase, step.network, held});
-    } else {
-      held[index(step.network)] = step.action == StepAction::kLoad;
+      rows_(held.modulation_rows),
+      transformer_(cost.transformer, held.in_flight),
+      text_encoder_(cost.text_encoder, held.in_flight) {
+  PerNetwork<bool> there{};
+  for (const PhaseStep& step : phase_steps(held.residency)) {
+    switch (step.action) {
+      case StepAction::kLoad:
+      case StepAction::kRelease:
+        there[index(step.network)] = step.action == StepAction::kLoad;
+        break;
+      case StepAction::kPrepare:
+      case StepAction::kWork:
+        works_.push_back({step.phase, step.action, step.network, there});
+        break;
     }
   }
 }
@@ -117,12 +121,28 @@ std::uint64_t Predictor::activations(const Share& share, Network network) const 
   return 0;
 }
 
+std::uint64_t Predictor::table(common::Range blocks) const {
+  if (blocks.size() <= 0 || rows_ == 0) return 0;
+  const TableCost& table = cost_.transformer.table;
+  const std::uint64_t row = sum(product(table.unit_row_bytes, blocks.size()),
+                                transformer_.is_last(blocks) ? table.last_row_bytes : 0);
+  return sum(product(row, rows_), table.rounding_bytes);
+}
+
+std::uint64_t Predictor::making() const {
+  const TableCost& table = cost_.transformer.table;
+  return rows_ == 0 ? 0 : sum(table.making_bytes, product(table.making_row_bytes, rows_));
+}
+
 template <typename Visit>
 void Predictor::each_work(const Share& share, const Visit& visit) const {
   PerNetwork<std::uint64_t> weight_bytes{};
   for (const Network network : kNetworks) weight_bytes[index(network)] = weights(share, network);
+  // It stays from window to window, so it is counted in all phases.
+  const std::uint64_t kept = sum(always_, table(share.blocks));
   for (const Work& work : works_) {
-    std::uint64_t bytes = sum(always_, activations(share, work.network));
+    const bool is_made = work.action == StepAction::kPrepare;
+    std::uint64_t bytes = sum(kept, is_made ? making() : activations(share, work.network));
     for (std::size_t i = 0; i < weight_bytes.size(); ++i)
       bytes = sum(bytes, work.held[i] ? weight_bytes[i] : 0);
     visit(work, bytes);
@@ -141,7 +161,8 @@ std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes,
   const std::int64_t begin = share.blocks.begin;
   if (limit <= begin) return begin;
   share.blocks.end = begin + 1;
-  // What one more block adds, it adds to the work that is done while the transformer is held.
+  // What one more block weighs, it adds to the work that is done while the transformer is held; its part of
+  // the table to all work.
   std::uint64_t most = 0;
   std::uint64_t most_with_transformer = 0;
   each_work(share, [&](const Work& work, std::uint64_t bytes) {
@@ -150,12 +171,19 @@ std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes,
       most_with_transformer = std::max(most_with_transformer, bytes);
   });
   if (most > budget_bytes) return begin;
-  return transformer_.end_within(begin + 1, budget_bytes - most_with_transformer, limit);
+  const std::uint64_t row_bytes = product(cost_.transformer.table.unit_row_bytes, rows_);
+  const auto fit = [&](std::int64_t end) {
+    const std::uint64_t rows = product(row_bytes, end - begin - 1);
+    return sum(most, rows) <= budget_bytes &&
+           sum(most_with_transformer, rows, transformer_.unit_weights({begin + 1, end})) <= budget_bytes;
+  };
+  const auto ends = std::views::iota(begin + 1, limit + 1);
+  return begin + (std::ranges::partition_point(ends, fit) - ends.begin());
 }
 
 PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks,
-                         const PerComponent<Residency>& residency, std::int64_t in_flight) {
-  return Predictor(cost, ranks, residency, in_flight)
+                         const Held& held) {
+  return Predictor(cost, ranks, held)
       .peaks({.blocks = stage.blocks,
               .text_layers = stage.text_layers,
               .has_strips = stage.vae_percent > 0,

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/errors.h"
 #include "model/pipeline/pipeline.h"
+#include "model/transformer/modulation_table.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/device/memory_errors.h"
@@ -167,7 +168,8 @@ StageState& Engine::state_for(const partition::Plan& plan) {
 }
 
 void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
-                 const RunListeners& listeners, const std::atomic<bool>& stop_requested) {
+                 const RunListeners& listeners, const std::atomic<bool>& stop_requested,
+                 std::span<const Request> later) {
   const auto forget = c10::make_scope_exit([this] { forget_cancelled(); });
   for (const Request& request : requests) check(request);
   check_plan(plan, communicator_.size());
@@ -176,6 +178,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .device = config_.device,
                  .dtype = config_.dtype,
                  .requests = requests,
+                 .later = later,
                  .plan = plan,
                  .part = state.part,
                  .communicator = communicator_,
@@ -205,6 +208,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
 }
 
 void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
+  keep_modulation(run);
   const PromptList prompts = list_prompts(run.requests, model_.tokenizer(), model_.config().pipeline);
   const std::vector<partition::PhaseStep> steps = partition::phase_steps(run.plan.residency);
   for (const partition::Phase phase : partition::kPhases) {
@@ -219,6 +223,12 @@ void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
   run.exchange.flush();
 }
 
+// The plan's rows; more for a plan that was made for other requests.
+void Engine::keep_modulation(RunContext& run) {
+  const std::int64_t needed = model::rows_for(timesteps_of(run.requests, model_.config()), config_.dtype);
+  run.networks.keep_modulation(std::max(run.plan.modulation_rows, needed));
+}
+
 void Engine::perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
                      const RunListeners& listeners) {
   using partition::Network;
@@ -229,6 +239,8 @@ void Engine::perform(const partition::PhaseStep& step, RunContext& run, const Pr
     case partition::StepAction::kRelease:
       run.networks.release(step.network);
       return release_unused(config_.device);
+    case partition::StepAction::kPrepare:
+      return run.make_modulation();
     case partition::StepAction::kWork:
       break;
   }

@@ -80,13 +80,15 @@ class Engine {
   void check(const Request& request) const;
 
   // Runs a window: all requests, which are the same on all ranks, go through the phases together as the plan
-  // says, which is the same too and gives every rank one stage. Can be called any number of times. A picture
+  // says, which is the same too and gives every rank one stage. `later` are those of the windows to come, in
+  // order, as far as they are known, which need no pixels: what their timesteps need is made with what this
+  // window's need, as far as the plan has room for it. Can be called any number of times. A picture
   // that is the tensor of the window before is not encoded again: it is so on all ranks or on none, and its
   // bytes do not change meanwhile. `stop_requested` is looked at between units of work: InterruptedError.
   // Running out of the device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what
   // is thrown here the others learn from the caller: Communicator::abort().
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
-           const std::atomic<bool>& stop_requested);
+           const std::atomic<bool>& stop_requested, std::span<const Request> later = {});
 
   // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be
   // called by any thread. It counts for one run.
@@ -103,6 +105,7 @@ class Engine {
          std::unique_ptr<comm::Communicator> alone);
   StageState& state_for(const partition::Plan& plan);
   void run_phases(RunContext& run, const RunListeners& listeners);
+  void keep_modulation(RunContext& run);
   void perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
                const RunListeners& listeners);
   void decode(RunContext& run, const RunListeners& listeners);

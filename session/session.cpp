@@ -122,7 +122,7 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
                                   },
                               .workload = workload,
                               .devices = *devices_,
-                              .work = runtime::workload_of(work.requests),
+                              .work = runtime::workload_of(work.requests, model.config(), machinery_.dtype),
                               .config = settings_.run_config.partition,
                               .present = present_},
                     .plan = {}};
@@ -229,7 +229,8 @@ void Session::run_window(const common::Range& results, std::span<const runtime::
               .result = take,
               .failed = fail,
               .first_request = results_before_ + results.begin},
-             control_.stop_requested);
+             control_.stop_requested,
+             std::span(work.requests).subspan(static_cast<std::size_t>(results.end)));
   totals.add(engine.metrics());
   if (!settings_.trace) return;
   if (trace_.events.empty()) trace_.origin = engine.trace().origin;

@@ -50,6 +50,18 @@ std::string date_and_time() {
   return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
 }
 
+Status status_of(Progress::Work work) {
+  switch (work) {
+    case Progress::Work::kLoad:
+      return Status::kLoading;
+    case Progress::Work::kPrepare:
+      return Status::kPreparing;
+    case Progress::Work::kCompute:
+      break;
+  }
+  return Status::kComputing;
+}
+
 }  // namespace
 
 ProgressStyle progress_style_for_stderr() {
@@ -95,11 +107,10 @@ void ProgressDisplay::begin_window(const common::Range& results, std::int64_t co
 }
 
 void ProgressDisplay::show(const Progress& progress) {
-  show(state_.phases[progress.phase],
-       {.status = progress.work == Progress::Work::kLoad ? Status::kLoading : Status::kComputing,
-        .network = progress.network,
-        .done = progress.done,
-        .total = progress.total});
+  show(state_.phases[progress.phase], {.status = status_of(progress.work),
+                                       .network = progress.network,
+                                       .done = progress.done,
+                                       .total = progress.total});
 }
 
 void ProgressDisplay::show(const results::WritingProgress& progress) {
@@ -134,7 +145,7 @@ bool ProgressDisplay::update(PhaseState& phase, const Step& step) {
   phase.total = step.total;
   const bool ends = step.status == Status::kComputing && step.done == step.total;
   if (ends) phase.status = Status::kDone;
-  const bool is_short = step.status == Status::kLoading && step.total < kWorthALine;
+  const bool is_short = step.status != Status::kComputing && step.total < kWorthALine;
   return (begins && step.done == 0 && !is_short) || ends;
 }
 
@@ -144,7 +155,7 @@ void ProgressDisplay::count_seconds() {
   const double passed = std::chrono::duration<double>(now - counted_until_).count();
   counted_until_ = now;
   if (phase_ == nullptr) return;
-  if (phase_->status != Status::kLoading && phase_->status != Status::kComputing) return;
+  if (!is_under_way(*phase_)) return;
   phase_->seconds += passed;
   phase_->phase_seconds += passed;
 }

@@ -60,6 +60,8 @@ std::string details(Units units, const PhaseState& state) {
     case Status::kLoading:
       return fmt::format("loading the {}, {} of {}", to_string(state.network), bytes(state.done),
                          bytes(state.total));
+    case Status::kPreparing:
+      return fmt::format("making the modulation table, {} of {}", bytes(state.done), bytes(state.total));
     case Status::kDone:
       return "done in " + duration(state.phase_seconds) + (steps ? per_step(state) : "");
     case Status::kComputing:
@@ -102,6 +104,10 @@ std::string writing_text(const PhaseState& state) {
   return fmt::format("{} {}", runtime::kWritingPhase, details(Units::kAlike, state));
 }
 
+bool is_under_way(const PhaseState& state) {
+  return state.status != Status::kWaiting && state.status != Status::kDone;
+}
+
 std::string memory_text(const runtime::MemoryUse& memory) {
   return fmt::format("{} in use, {} at most, of {}", common::format_bytes(memory.in_use),
                      common::format_bytes(memory.peak), common::format_bytes(memory.total));
@@ -111,7 +117,7 @@ std::vector<std::string> progress_block(const ProgressState& state, Charset char
   std::vector<std::string> lines;
   if (state.window.count > 0) lines.push_back("  " + window_text(state.window));
   const auto add = [&](const char* name, Units units, const PhaseState& at) {
-    const bool under_way = at.status == Status::kLoading || at.status == Status::kComputing;
+    const bool under_way = is_under_way(at);
     lines.push_back(fmt::format("  {:<8} {}{}{}", name, under_way ? bar(at, charset) : "",
                                 under_way ? "  " : "", details(units, at)));
   };

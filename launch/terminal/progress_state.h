@@ -12,12 +12,12 @@ namespace layerpipe::launch {
 
 // One phase, as far as it has come.
 struct PhaseState {
-  enum class Status { kWaiting, kLoading, kComputing, kDone };
+  enum class Status { kWaiting, kLoading, kPreparing, kComputing, kDone };
   Status status = Status::kWaiting;
   partition::Network network{};  // while loading
-  std::int64_t done = 0;         // bytes while loading, else units of work
+  std::int64_t done = 0;         // bytes while loading and preparing, else units of work
   std::int64_t total = 0;
-  double seconds = 0;          // that the loading, or the computing, has taken
+  double seconds = 0;          // that the loading, the preparing or the computing has taken
   double seconds_at_unit = 0;  // when the last unit was done
   double phase_seconds = 0;    // of the whole phase, once it is done
 };
@@ -47,6 +47,9 @@ std::string window_text(const WindowState& window);
 std::string phase_text(partition::Phase phase, const PhaseState& state);
 // "write 7 of 33, 12 s left"
 std::string writing_text(const PhaseState& state);
+
+// Whether something of the phase goes on.
+bool is_under_way(const PhaseState& state);
 
 // "41.20 GiB in use, 41.50 GiB at most, of 139.80 GiB".
 std::string memory_text(const runtime::MemoryUse& memory);

@@ -12,7 +12,7 @@ NetworkSet::Slot NetworkSet::make_slot(std::optional<Built>& place, bool has_par
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
                        at::ScalarType compute_dtype)
-    : model_(model), device_(device), compute_dtype_(compute_dtype) {
+    : model_(model), device_(device), compute_dtype_(compute_dtype), blocks_(part.blocks) {
   using partition::Network;
   const model::ModelConfig& config = model.config();
   const bool has_strips = part.vae_percent > 0;
@@ -33,6 +33,12 @@ NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& par
   slots_[Network::kVaeDecoder] = make_slot(
       vae_decoder_, has_strips,
       [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
+  if (has(Network::kTransformer)) {
+    check_modulation_weights(
+        model::WeightStore::dry_run(model_.source(Network::kTransformer), device_, compute_dtype_,
+                                    [this](std::uint64_t more) { modulation_weight_bytes_ += more; }),
+        config.transformer, blocks_);
+  }
   for (auto& [network, slot] : slots_) {
     if (!slot.has_part) continue;
     slot.build(
@@ -52,6 +58,26 @@ bool NetworkSet::load(partition::Network network, const LoadListener& listener) 
                   listener(network, done, wanted.weight_bytes);
                 }});
   return true;
+}
+
+void NetworkSet::keep_modulation(std::int64_t rows) {
+  if (!has(partition::Network::kTransformer) || (modulation_ && modulation_->rows() == rows)) return;
+  modulation_.reset();  // before there is a second one on the device
+  modulation_.emplace(model_.config().transformer, blocks_, rows, device_, compute_dtype_);
+}
+
+bool NetworkSet::make_modulation(std::span<const float> timesteps, std::span<const float> later,
+                                 const LoadListener& listener, const std::function<void()>& after_row) {
+  constexpr auto kTransformer = partition::Network::kTransformer;
+  if (!has(kTransformer)) return false;
+  std::uint64_t done = 0;
+  const model::WeightStore store(model_.source(kTransformer), device_, compute_dtype_,
+                                 [&](std::uint64_t bytes) {
+                                   if (done == 0) listener(kTransformer, done, modulation_weight_bytes_);
+                                   done += bytes;
+                                   listener(kTransformer, done, modulation_weight_bytes_);
+                                 });
+  return modulation_->make(store, timesteps, later, after_row);
 }
 
 void NetworkSet::release(partition::Network network) {

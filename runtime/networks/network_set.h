@@ -1,12 +1,14 @@
 // The networks of one rank: its parts of them, loaded when a step of the phases asks for it and let go when
-// another does (partition/phase_steps.h).
+// another does (partition/phase_steps.h), and the modulation table of its part of the transformer.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "model/text_encoder/text_encoder.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
 #include "partition/plan.h"
@@ -39,6 +41,19 @@ class NetworkSet {
   // Lets it go, if it is there.
   void release(partition::Network network);
 
+  // Takes the memory for this rank's part of the transformer's modulation, of so many timesteps, unless it
+  // has just that: what it had before is let go first, with what was made. release() leaves it alone.
+  void keep_modulation(std::int64_t rows);
+  // Makes what is not there yet of the modulation of these timesteps, and of `later` ones as there is room,
+  // which its weights pass through the device for (model/transformer/modulation_table.h); whether it did. The
+  // listener is told in bytes how far they are; first with 0, once the first of them is there. Calls
+  // `after_row` for each row of each layer. Throws like load().
+  bool make_modulation(std::span<const float> timesteps, std::span<const float> later,
+                       const LoadListener& listener, const std::function<void()>& after_row);
+  // Bytes of the weights that pass.
+  std::uint64_t modulation_weight_bytes() const { return modulation_weight_bytes_; }
+  const model::ModulationTable& modulation() const { return modulation_.value(); }
+
   // Loaded networks.
   const model::TextEncoder& text_encoder() const { return text_encoder_.value(); }
   const model::VaeEncoder& vae_encoder() const { return vae_encoder_.value(); }
@@ -67,6 +82,9 @@ class NetworkSet {
   std::optional<model::Transformer> transformer_;
   std::optional<model::VaeDecoder> vae_decoder_;
   std::map<partition::Network, Slot> slots_;
+  common::Range blocks_;  // of the transformer
+  std::optional<model::ModulationTable> modulation_;
+  std::uint64_t modulation_weight_bytes_ = 0;
 };
 
 }  // namespace layerpipe::runtime

@@ -44,9 +44,18 @@ void ProgressReporter::go_on() const {
 }
 
 void ProgressReporter::loaded(partition::Network network, std::uint64_t done, std::uint64_t total) {
+  tell_bytes(Progress::Work::kLoad, network, done, total);
+}
+
+void ProgressReporter::prepared(std::uint64_t done, std::uint64_t total) {
+  tell_bytes(Progress::Work::kPrepare, partition::Network::kTransformer, done, total);
+}
+
+void ProgressReporter::tell_bytes(Progress::Work work, partition::Network network, std::uint64_t done,
+                                  std::uint64_t total) const {
   check_stop();
   tell({.phase = phase_,
-        .work = Progress::Work::kLoad,
+        .work = work,
         .done = static_cast<std::int64_t>(done),
         .total = static_cast<std::int64_t>(total),
         .request = 0,

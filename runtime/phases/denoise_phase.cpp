@@ -77,6 +77,7 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const std::fun
   const EdgeMetrics before_window = metrics_of(links);
   DenoiseStage work({.model = &run.model.config(),
                      .transformer = &run.networks.transformer(),
+                     .modulation = &run.networks.modulation(),
                      .is_first = topology.is_first_stage(rank),
                      .is_last = topology.is_last_stage(rank),
                      .device = run.device,

@@ -48,8 +48,7 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   const model::TokenGrid grid = grid_of(request, model);
   const auto& axes = model.transformer.axes_dims_rope;
   Held made;
-  const model::Pipeline& pipeline = pipeline_of(model.pipeline);
-  made.schedule = pipeline.schedule(model.scheduler, request.steps, grid.frame_tokens());
+  made.schedule = schedule_of(request, model);
   const model::RotaryTable image = model::image_rotary_table(grid, axes, config_.device);
   for (std::int32_t branch = 0; branch < branches_of(request); ++branch) {
     const std::int64_t tokens = prompt_lengths_[index(request_index)][index(branch)];
@@ -62,8 +61,8 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   Result& result = states_[index(request_index)].result;
   result.init_latents = request.init_latents.defined()
                             ? request.init_latents.to(config_.dtype)
-                            : model::draw_noise(pipeline.latent_shape(model, grid), request.seed,
-                                                request.seed_device, config_.dtype)
+                            : model::draw_noise(pipeline_of(model.pipeline).latent_shape(model, grid),
+                                                request.seed, request.seed_device, config_.dtype)
                                   .cpu();
   made.latents = on_device(result.init_latents);
   made.condition = on_device(result.image_latents);
@@ -71,9 +70,9 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   return made;
 }
 
-comm::Boundary DenoiseStage::embed(const Instruction& instruction, Held& state, double timestep) {
-  const model::Streams streams = config_.transformer->embed(
-      {state.latents, state.condition, state.embeds[index(instruction.branch)], timestep});
+comm::Boundary DenoiseStage::embed(const Instruction& instruction, const Held& state) const {
+  const model::Streams streams =
+      config_.transformer->embed({state.latents, state.condition, state.embeds[index(instruction.branch)]});
   comm::Boundary boundary = boundary_for(instruction, comm::Action::kCompute);
   boundary.tensors = {{kHiddenStates, streams.hidden_states},
                       {kEncoderHiddenStates, streams.encoder_hidden_states}};
@@ -104,20 +103,20 @@ comm::Boundary DenoiseStage::forward(const Instruction& instruction, comm::Bound
     return boundary_for(instruction, comm::Action::kSkip);
   }
   Held& state = held(instruction.request);
-  const double timestep = state.schedule.timesteps[index(instruction.step)];
-  comm::Boundary boundary = config_.is_first ? embed(instruction, state, timestep) : std::move(received);
+  comm::Boundary boundary = config_.is_first ? embed(instruction, state) : std::move(received);
   const model::TokenGrid grid = grid_of(requests_[index(instruction.request)], *config_.model);
   const std::int64_t prompt_tokens = prompt_lengths_[index(instruction.request)][index(instruction.branch)];
   const std::int64_t width = config_.model->transformer.inner_dim();
   model::Streams streams{boundary.at(kHiddenStates, config_.dtype, {grid.image_tokens(), width}),
                          boundary.at(kEncoderHiddenStates, config_.dtype, {prompt_tokens, width})};
-  const at::Tensor conditioning = config_.transformer->conditioning(timestep);
-  config_.transformer->forward_blocks(streams, conditioning, state.rotary[index(instruction.branch)],
+  const model::ModulationRow modulation =
+      config_.modulation->row(state.schedule.timesteps[index(instruction.step)]);
+  config_.transformer->forward_blocks(streams, modulation, state.rotary[index(instruction.branch)],
                                       config_.after_block);
   if (config_.is_last) {
     if (instruction.step == 0 && instruction.branch == 0) state.latents = latents_of(boundary, grid);
     state.predictions[index(instruction.branch)] =
-        config_.transformer->project(streams.hidden_states, conditioning, state.latents.size(0));
+        config_.transformer->project(streams.hidden_states, modulation, state.latents.size(0));
     boundary.tensors.clear();
   }
   wait_for_computing(config_.device);

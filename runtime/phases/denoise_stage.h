@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/scheduler.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "runtime/request/request_state.h"
 #include "runtime/schedule/stage_executor.h"
@@ -18,7 +19,8 @@ namespace layerpipe::runtime {
 
 struct DenoiseStageConfig {
   const model::ModelConfig* model = nullptr;
-  const model::Transformer* transformer = nullptr;  // this stage's blocks
+  const model::Transformer* transformer = nullptr;     // this stage's blocks
+  const model::ModulationTable* modulation = nullptr;  // of these, with all timesteps of the requests
   bool is_first = true;
   bool is_last = true;
   at::Device device = at::kCPU;
@@ -58,7 +60,7 @@ class DenoiseStage : public StageWork {
 
   Held& held(std::int64_t request);
   Held make(std::int64_t request) const;
-  comm::Boundary embed(const Instruction& instruction, Held& state, double timestep);
+  comm::Boundary embed(const Instruction& instruction, const Held& state) const;
   bool is_over(const Instruction& instruction) const;
   at::Tensor latents_of(const comm::Boundary& boundary, const model::TokenGrid& grid) const;
 

@@ -27,7 +27,7 @@ const DeviceInfo& device_of(const StagePlan& stage, std::span<const DeviceInfo> 
 // One pass of one microbatch through a stage's units.
 double operations(const ChainCost& chain, const common::Range& range) {
   if (range.size() == 0) return 0;
-  double sum = chain.every.operations;
+  double sum = 0;
   for (std::int64_t unit = range.begin; unit < range.end; ++unit)
     sum += chain.units[static_cast<std::size_t>(unit)].operations;
   if (range.begin == 0) sum += chain.first.operations;

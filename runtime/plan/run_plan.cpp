@@ -8,6 +8,7 @@
 #include "comm/wire.h"
 #include "common/errors.h"
 #include "common/host_memory.h"
+#include "model/transformer/modulation_table.h"
 #include "runtime/device/calibration.h"
 #include "runtime/device/device_survey.h"
 #include "runtime/device/host_share.h"
@@ -52,6 +53,12 @@ void share_memory(comm::Communicator& communicator, partition::DeviceInfo& mine)
   mine.memory_limit = common::limit_text(part);
 }
 
+std::int64_t most_branches(std::span<const Request> requests) {
+  std::int64_t branches = 1;
+  for (const Request& request : requests) branches = std::max<std::int64_t>(branches, branches_of(request));
+  return branches;
+}
+
 }  // namespace
 
 std::int64_t most_threads(comm::Communicator& communicator) {
@@ -74,21 +81,23 @@ CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFold
       .picture = {largest.picture.size(1), largest.picture.size(0)},
       .layers = largest.layers,
       .prompt_tokens = prompt_tokens,
-      .branches = workload_of(requests).branches,
+      .branches = most_branches(requests),
       .device = device.device,
       .dtype = dtype,
       .threads = most_threads(communicator),
       .cpu_has_bf16 = !on_any_rank(communicator, !model::ops::cpu_has_bf16(), "comparing what CPUs can do")};
 }
 
-partition::Workload workload_of(std::span<const Request> requests) {
-  partition::Workload workload{
-      .requests = static_cast<std::int64_t>(requests.size()), .steps = 1, .branches = 1};
-  for (const Request& request : requests) {
-    workload.steps = std::max(workload.steps, request.steps);
-    workload.branches = std::max<std::int64_t>(workload.branches, branches_of(request));
-  }
-  return workload;
+partition::Workload workload_of(std::span<const Request> requests, const model::ModelConfig& model,
+                                at::ScalarType dtype) {
+  std::size_t steps = 1;
+  const std::vector<model::Schedule> schedules = schedules_of(requests, model);
+  for (const model::Schedule& schedule : schedules) steps = std::max(steps, schedule.timesteps.size());
+  return {.requests = static_cast<std::int64_t>(requests.size()),
+          .steps = static_cast<std::int64_t>(steps),
+          .branches = most_branches(requests),
+          .schedules = static_cast<std::int64_t>(schedules.size()),
+          .timesteps = model::rows_for(timesteps_of(requests, model), dtype)};
 }
 
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,

@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Cards{"2x24gb.yaml", "22.3GiB,22.3GiB", "1024"},
                       Cards{"3x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB", "1024"},
                       Cards{"4x16gb.yaml", "15.5GiB,15.5GiB,15.5GiB,15.5GiB", "1024"},
-                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB", "640"},
+                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB", "1024"},
                       Cards{"8x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB",
                             "1024"}),
     [](const auto& info) {

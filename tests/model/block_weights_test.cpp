@@ -9,12 +9,14 @@
 #include "common/errors.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/transformer/transformer.h"
+#include "tests/support/modulation.h"
 #include "tests/support/parity_case.h"
 
 namespace layerpipe::model {
 namespace {
 
 using layerpipe::testing::is_equal;
+using layerpipe::testing::modulation_of;
 using ::testing::ElementsAre;
 
 struct Number {
@@ -111,7 +113,7 @@ TEST(TransformerLeases, AreOfOneBlockAtATimeInOrder) {
                            text_rotary_table(grid, kTransformer.axes_dims_rope, 5, at::kCPU)};
   const auto forward = [&](const Transformer& part, const std::function<void()>& after_block) {
     Streams streams{numbers(grid.image_tokens(), 24), numbers(5, 24)};
-    part.forward_blocks(streams, part.conditioning(500), rotary, after_block);
+    part.forward_blocks(streams, modulation_of(store, kTransformer, blocks, 500), rotary, after_block);
     return streams.hidden_states;
   };
   const at::Tensor result = forward(transformer, [&] { events.emplace_back("after"); });
@@ -150,7 +152,8 @@ TEST(TransformerLeases, EndWhenTheBlockCannotBeComputed) {
         events);
   });
   Streams of_another_width{numbers(6, 10), numbers(5, 10)};
-  EXPECT_ANY_THROW(transformer.forward_blocks(of_another_width, transformer.conditioning(500), {}));
+  const ModulationRow modulation = modulation_of(store, kTransformer, blocks, 500);
+  EXPECT_ANY_THROW(transformer.forward_blocks(of_another_width, modulation, {}));
   EXPECT_THAT(events, ElementsAre("acquire 0", "release 0"));
 }
 

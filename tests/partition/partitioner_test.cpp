@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "partition/window_size.h"
 #include "plans.h"
 #include "random_cases.h"
 
@@ -32,6 +33,66 @@ TEST(Partitioner, RefusesWhatNoMemoryWouldMend) {
             "the transformer has 2 blocks for 3 ranks: rank 2 would have none | Start at most 2 ranks.");
   devices[2].rank = 1;
   EXPECT_EQ(refusal(plain_model(3, 1), devices), "rank 1 is named twice among the devices");
+}
+
+// 2 blocks of 1,000 bytes, and 1 for each block and timestep.
+ModelCost model_with_table() {
+  ModelCost cost = plain_model(2, 1'000);
+  cost.transformer.table.unit_row_bytes = 1;
+  return cost;
+}
+
+constexpr PerComponent<Residency> kResidents{};
+
+PartitionConfig resident_transformer() {
+  PartitionConfig config = kNoReserve;
+  for (const Component component : kComponents) config.residency[component] = Residency::kResident;
+  return config;
+}
+
+// A window of one picture of 20 steps needs 20 rows; three pictures of other sizes each would have 60.
+TEST(Partitioner, KeepsTheRowsOfAWindowAndAsManyMoreAsFit) {
+  const Workload workload{.requests = 3, .steps = 20, .branches = 2, .schedules = 3, .timesteps = 55};
+  const auto with = [&](std::uint64_t free) {
+    return make_plan(model_with_table(), devices_with({free}), workload, resident_transformer());
+  };
+  EXPECT_FALSE(with(2'039).fits);
+  EXPECT_EQ(with(2'039).modulation_rows, 20);
+  EXPECT_TRUE(with(2'040).fits);
+  EXPECT_EQ(with(2'040).modulation_rows, 20);
+  EXPECT_EQ(with(2'043).modulation_rows, 21);
+  EXPECT_EQ(with(2'043).stages[0].predicted_peak_bytes.decode, 2'042u);
+  EXPECT_EQ(with(2'110).modulation_rows, 55);
+  EXPECT_EQ(with(9'999).modulation_rows, 55);
+}
+
+// Over two stages a window has eight requests, and here seven sizes of pictures.
+TEST(Partitioner, CountsTheSchedulesOfTheLargestWindow) {
+  Workload workload{.requests = 20, .steps = 10, .branches = 2, .schedules = 7, .timesteps = 30};
+  const auto rows = [&](const std::vector<std::uint64_t>& free) {
+    return make_plan(model_with_table(), devices_with(free), workload, resident_transformer())
+        .modulation_rows;
+  };
+  EXPECT_EQ(rows({9'999, 9'999}), 70);
+  workload.schedules = 20;
+  const std::int64_t size = window_size(kResidents, 2, 2);
+  EXPECT_EQ(rows({9'999, 9'999}), 10 * size);
+  EXPECT_EQ(window_size(kResidents, 1, 1), 1);
+}
+
+// What is made for one job serves the next one of the session as long as there is room.
+TEST(Partitioner, KeepsTheRowsThatAreThere) {
+  const auto devices = devices_with({2'100});
+  const Workload larger{.steps = 50};
+  const Workload smaller{.steps = 8};
+  const Plan first = make_plan(model_with_table(), devices, larger, resident_transformer());
+  EXPECT_EQ(first.modulation_rows, 50);
+  EXPECT_EQ(
+      make_next_plan(first, model_with_table(), devices, smaller, resident_transformer()).modulation_rows,
+      50);
+  ModelCost heavier = model_with_table();
+  heavier.transformer.workspace_bytes = 60;
+  EXPECT_EQ(make_next_plan(first, heavier, devices, smaller, resident_transformer()).modulation_rows, 20);
 }
 
 TEST(Partitioner, TakesTheFastestResidencyThatFitsAndSaysWhatComesAndGoes) {

@@ -36,6 +36,10 @@ TEST_P(EveryResidency, WorksWithEachNetworkOnceInOrderWhileItIsHeld) {
       case kLoad:
         EXPECT_TRUE(held.insert(step.network).second) << to_string(step.network) << " is loaded twice";
         break;
+      case kPrepare:
+        EXPECT_TRUE(held.contains(step.network))
+            << to_string(step.network) << " is prepared before it is there";
+        break;
       case kWork:
         EXPECT_TRUE(held.contains(step.network)) << to_string(step.network) << " works without weights";
         EXPECT_EQ(step.phase, phase_of(step.network));
@@ -79,11 +83,23 @@ TEST_P(EveryResidency, LoadsPhasedNetworksRightBeforeTheirWorkAndReleasesThemRig
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto [phase, action, network] = all[i];
     if (action != kWork || is_resident(network)) continue;
-    ASSERT_GT(i, 0u);
+    const std::size_t before = network == Network::kTransformer ? 2 : 1;  // it is prepared between
+    ASSERT_GE(i, before);
     ASSERT_LT(i + 1, all.size());
-    EXPECT_EQ(all[i - 1], (PhaseStep{phase, kLoad, network}));
+    EXPECT_EQ(all[i - before], (PhaseStep{phase, kLoad, network}));
     EXPECT_EQ(all[i + 1], (PhaseStep{phase, kRelease, network}));
   }
+}
+
+TEST_P(EveryResidency, PreparesTheTransformerAloneRightBeforeItsWork) {
+  const std::vector<PhaseStep> all = steps();
+  const PhaseStep prepare{Phase::kDenoise, kPrepare, Network::kTransformer};
+  const auto found = std::find(all.begin(), all.end(), prepare);
+  ASSERT_NE(found, all.end());
+  EXPECT_EQ(*std::next(found), (PhaseStep{Phase::kDenoise, kWork, Network::kTransformer}));
+  EXPECT_EQ(
+      std::count_if(all.begin(), all.end(), [](const PhaseStep& step) { return step.action == kPrepare; }),
+      1);
 }
 
 TEST_P(EveryResidency, GoesThroughThePhasesInOrder) {
@@ -106,9 +122,9 @@ TEST(PhaseSteps, LoadResidentTransformerFirstAndThePhasedRestInItsPhase) {
       {Phase::kEncode, kLoad, kTransformer},   {Phase::kEncode, kLoad, kTextEncoder},
       {Phase::kEncode, kWork, kTextEncoder},   {Phase::kEncode, kRelease, kTextEncoder},
       {Phase::kEncode, kLoad, kVaeEncoder},    {Phase::kEncode, kWork, kVaeEncoder},
-      {Phase::kEncode, kRelease, kVaeEncoder}, {Phase::kDenoise, kWork, kTransformer},
-      {Phase::kDecode, kLoad, kVaeDecoder},    {Phase::kDecode, kWork, kVaeDecoder},
-      {Phase::kDecode, kRelease, kVaeDecoder},
+      {Phase::kEncode, kRelease, kVaeEncoder}, {Phase::kDenoise, kPrepare, kTransformer},
+      {Phase::kDenoise, kWork, kTransformer},  {Phase::kDecode, kLoad, kVaeDecoder},
+      {Phase::kDecode, kWork, kVaeDecoder},    {Phase::kDecode, kRelease, kVaeDecoder},
   };
   EXPECT_EQ(phase_steps({.transformer = kResident, .text_encoder = kPhased, .vae = kPhased}), expected);
 }
@@ -116,16 +132,18 @@ TEST(PhaseSteps, LoadResidentTransformerFirstAndThePhasedRestInItsPhase) {
 TEST(PhaseSteps, LoadResidentNetworksInTheirOrder) {
   using enum Network;
   const std::vector<PhaseStep> expected{
-      {Phase::kEncode, kLoad, kTextEncoder},  {Phase::kEncode, kLoad, kVaeEncoder},
-      {Phase::kEncode, kLoad, kTransformer},  {Phase::kEncode, kLoad, kVaeDecoder},
-      {Phase::kEncode, kWork, kTextEncoder},  {Phase::kEncode, kWork, kVaeEncoder},
-      {Phase::kDenoise, kWork, kTransformer}, {Phase::kDecode, kWork, kVaeDecoder},
+      {Phase::kEncode, kLoad, kTextEncoder},     {Phase::kEncode, kLoad, kVaeEncoder},
+      {Phase::kEncode, kLoad, kTransformer},     {Phase::kEncode, kLoad, kVaeDecoder},
+      {Phase::kEncode, kWork, kTextEncoder},     {Phase::kEncode, kWork, kVaeEncoder},
+      {Phase::kDenoise, kPrepare, kTransformer}, {Phase::kDenoise, kWork, kTransformer},
+      {Phase::kDecode, kWork, kVaeDecoder},
   };
   EXPECT_EQ(phase_steps({kResident, kResident, kResident}), expected);
 }
 
 TEST(PhaseSteps, NameTheirActions) {
   EXPECT_STREQ(to_string(kLoad), "load");
+  EXPECT_STREQ(to_string(kPrepare), "prepare");
   EXPECT_STREQ(to_string(kWork), "work");
   EXPECT_STREQ(to_string(kRelease), "release");
 }

@@ -45,7 +45,11 @@ TEST(Properties, EveryPlanIsSound) {
     const std::uint64_t total = testing::weights_of(cost) * draw.number(50, 200) / 100 +
                                 static_cast<std::uint64_t>(stages) * draw.number(0, 2000);
     const std::vector<DeviceInfo> devices = testing::random_devices(draw, stages, total);
-    const Workload workload{.requests = draw.count(1, 20), .branches = draw.count(1, 2)};
+    const Workload workload{.requests = draw.count(1, 20),
+                            .steps = draw.count(1, 5),
+                            .branches = draw.count(1, 2),
+                            .schedules = draw.count(1, 3),
+                            .timesteps = draw.count(0, 40)};
     PartitionConfig config{.reserve_bytes = draw.number(0, 50)};
     if (draw.one_in(3)) config.strategy = Strategy::kFastest;
     if (draw.one_in(4)) config.residency.transformer = Residency::kResident;
@@ -92,7 +96,8 @@ bool any_split_fits(const ModelCost& cost, const Plan& plan, const PerComponent<
           stage.vae_percent = static_cast<std::int64_t>(i) == vae ? 100 : 0;
           block = stage.blocks.end;
           layer = stage.text_layers.end;
-          fits = predict_peaks(cost, stage, stages, residency, 1).most() <= stage.budget_bytes;
+          fits = predict_peaks(cost, stage, stages, {residency, 1, plan.modulation_rows}).most() <=
+                 stage.budget_bytes;
         }
         if (fits) return true;
       }
@@ -117,7 +122,7 @@ TEST(Properties, FindsASplitThatFitsWheneverThereIsOne) {
       residency[component] = draw.one_in(2) ? Residency::kResident : Residency::kPhased;
       config.residency[component] = residency[component];
     }
-    const Plan plan = make_plan(cost, devices, {.requests = 3}, config);
+    const Plan plan = make_plan(cost, devices, {.requests = 3, .steps = 3, .schedules = 2}, config);
     ASSERT_EQ(plan.fits, any_split_fits(cost, plan, residency)) << "case " << i;
     (plan.fits ? fitting : refused) += 1;
   }
@@ -135,7 +140,7 @@ TEST(Properties, MoreMemoryNeverHurts) {
       const auto each = testing::weights_of(cost) * percent / 100 / static_cast<std::uint64_t>(stages) + 600;
       const Plan plan = make_plan(
           cost, testing::devices_with(std::vector<std::uint64_t>(static_cast<std::size_t>(stages), each)),
-          {.requests = 5}, {.reserve_bytes = 0});
+          {.requests = 5, .steps = 3, .schedules = 4}, {.reserve_bytes = 0});
       ASSERT_TRUE(plan.fits || !fitted) << "case " << i << ", " << percent << " %";
       fitted = plan.fits;
     }

@@ -31,7 +31,7 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
   layerpipe::testing::run_engine(
       engine_, requests,
       [&](const Progress& p) {
-        if (p.work == Progress::Work::kLoad) return;
+        if (p.work != Progress::Work::kCompute) return;
         told.push_back(std::string(to_string(p.phase)) + " " + std::to_string(p.done) + "/" +
                        std::to_string(p.total));
       },
@@ -109,8 +109,9 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
     }
   }
   EXPECT_THAT(names, ::testing::ElementsAre("load weights", "text encoder", "text encoder", "load weights",
-                                            "VAE strips", "VAE middle", "encode", "load weights", "connect",
-                                            "denoise", "load weights", "VAE strips", "decode", "write"));
+                                            "VAE strips", "VAE middle", "encode", "load weights",
+                                            "make the modulation table", "connect", "denoise", "load weights",
+                                            "VAE strips", "decode", "write"));
 }
 
 // What the listener does with a result, which may be writing for minutes, is neither in the figures of

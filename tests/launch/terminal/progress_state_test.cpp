@@ -66,6 +66,16 @@ TEST(WritingText, CountsAndTellsWhatIsLeft) {
   EXPECT_EQ(writing_text(done), "write done in 1 min 06 s");
 }
 
+TEST(PhaseText, TellsOfTheModulationTable) {
+  const PhaseState making{.status = Status::kPreparing,
+                          .network = Network::kTransformer,
+                          .done = static_cast<std::int64_t>(3 * kGiB),
+                          .total = static_cast<std::int64_t>(12 * kGiB)};
+  EXPECT_EQ(phase_text(Phase::kDenoise, making),
+            "denoise making the modulation table, 3.00 GiB of 12.00 GiB");
+  EXPECT_TRUE(is_under_way(making));
+}
+
 TEST(SecondsLeft, CountsDownWithinAUnitButNotBeyondIt) {
   EXPECT_DOUBLE_EQ(seconds_left(computing(2, 5, 20, 20)), 30);
   EXPECT_DOUBLE_EQ(seconds_left(computing(2, 5, 20, 24)), 26);

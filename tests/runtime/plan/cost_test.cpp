@@ -19,7 +19,7 @@ ModelFolder small_model(WeightOrigin origin = WeightOrigin::kFiles) {
 }
 
 std::uint64_t weights_of(const partition::ChainCost& chain) {
-  std::uint64_t sum = chain.every.weight_bytes + chain.first.weight_bytes + chain.last.weight_bytes;
+  std::uint64_t sum = chain.first.weight_bytes + chain.last.weight_bytes;
   for (const partition::UnitCost& unit : chain.units) sum += unit.weight_bytes;
   return sum;
 }
@@ -56,6 +56,28 @@ TEST(Cost, CountsWeightsInEveryDtype) {
   EXPECT_GT(weights_of(bf16.transformer), 0u);
   EXPECT_EQ(2 * weights_of(bf16.transformer), weights_of(fp32.transformer));
   EXPECT_EQ(2 * weights_of(bf16.text_encoder), weights_of(fp32.text_encoder));
+}
+
+TEST(Cost, CountsTheModulationTableByItsRowsAndTheWeightsThatPassOneAtATime) {
+  const ModelFolder model = small_model();
+  const model::TransformerConfig& config = model.config().transformer;
+  const auto dim = static_cast<std::uint64_t>(config.inner_dim());
+  const auto table_in = [&](at::ScalarType dtype, at::Device device) {
+    return model_cost(model, {.picture = {64, 64}, .device = device, .dtype = dtype}).transformer.table;
+  };
+  const partition::TableCost fp32 = table_in(at::kFloat, at::kCPU);
+  EXPECT_EQ(fp32.unit_row_bytes, 4 * 12 * dim);
+  EXPECT_EQ(fp32.last_row_bytes, 4 * 2 * dim);
+  EXPECT_EQ(fp32.rounding_bytes, 0u);
+  const std::uint64_t modulation = 4 * (6 * dim * dim + 6 * dim);
+  const std::uint64_t embedder =
+      4 * (256 * dim + dim + dim * dim + dim + (config.use_additional_t_cond ? 2 * dim : 0));
+  const std::uint64_t row = row_making_bytes(config, {at::kCPU, at::kFloat, 1});
+  EXPECT_EQ(fp32.making_bytes, std::max(modulation, embedder) + row);
+  EXPECT_EQ(fp32.making_row_bytes, 4 * dim);
+  const partition::TableCost bf16 = table_in(at::kBFloat16, at::Device(at::kCUDA, 0));
+  EXPECT_EQ(2 * bf16.unit_row_bytes, fp32.unit_row_bytes);
+  EXPECT_EQ(bf16.rounding_bytes, 2 * kMiB);
 }
 
 TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {
