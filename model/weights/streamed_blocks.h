@@ -7,17 +7,16 @@
 #include <utility>
 #include <vector>
 
+#include "common/spread.h"
 #include "model/weights/block_stream.h"
 #include "model/weights/block_weights.h"
 
 namespace layerpipe::model {
 
-// Which of `count` blocks, counted from 0, stay when `kept` of them do: they lie evenly between those that
-// pass, so that the device has work while the next one comes.
-std::vector<bool> kept_blocks(std::int64_t count, std::int64_t kept);
-
 struct StreamingOptions {
-  std::int64_t kept = 0;   // blocks that stay
+  // Blocks that pass; at least one. They lie evenly between those that stay (common/spread.h), so that the
+  // device has work while the next one comes.
+  std::int64_t streamed = 1;
   std::int64_t slots = 2;  // places for those that pass, as BlockStreamOptions has them
   c10::Device device = c10::kCPU;
   std::function<void()> while_waiting;  // likewise
@@ -31,7 +30,7 @@ class StreamedBlocks : public BlockWeights<Block> {
   StreamedBlocks(const common::Range& range, const StreamingOptions& options,
                  const std::function<Block(std::int64_t index)>& load,
                  std::function<Block(std::int64_t index)> load_again) {
-    const std::vector<bool> stays = kept_blocks(range.size(), options.kept);
+    const std::vector<bool> passes = common::spread(options.streamed, range.size());
     BlockStreamOptions stream{
         .ring = {},
         .slots = options.slots,
@@ -41,18 +40,17 @@ class StreamedBlocks : public BlockWeights<Block> {
         },
         .while_waiting = options.while_waiting};
     for (std::int64_t index = range.begin; index < range.end; ++index) {
-      if (stays[static_cast<std::size_t>(index - range.begin)]) {
-        kept_.emplace(index, load(index));
-      } else {
+      if (passes[static_cast<std::size_t>(index - range.begin)]) {
         stream.ring.push_back(index);
+      } else {
+        kept_.emplace(index, load(index));
       }
     }
-    if (!stream.ring.empty()) stream_.emplace(std::move(stream));
+    stream_.emplace(std::move(stream));
   }
 
   Lease<Block> acquire(std::int64_t index) override {
     if (const auto found = kept_.find(index); found != kept_.end()) return this->lease(index, found->second);
-    common::ensure(stream_.has_value(), "a block was asked for whose weights are not held");
     return this->lease(index, *static_cast<const Block*>(stream_->acquire(index)));
   }
 
@@ -62,7 +60,7 @@ class StreamedBlocks : public BlockWeights<Block> {
   }
 
   std::unordered_map<std::int64_t, Block> kept_;
-  std::optional<BlockStream> stream_;
+  std::optional<BlockStream> stream_;  // made when those that stay are there
 };
 
 }  // namespace layerpipe::model

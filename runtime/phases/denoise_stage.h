@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,7 +46,6 @@ class DenoiseStage : public StageWork {
   void take_latents(const Instruction& instruction, comm::Boundary latents) override;
 
  private:
-  comm::Boundary forward(const Instruction& instruction, comm::Boundary received);
   struct Held {
     model::Schedule schedule;
     std::array<model::JointRotary, 2> rotary;  // by branch
@@ -58,6 +58,9 @@ class DenoiseStage : public StageWork {
     std::array<at::Tensor, 2> predictions;  // by branch; undefined where a branch was skipped
   };
 
+  std::optional<model::TransformerMicrobatch> begin(const Instruction& instruction, comm::Boundary& boundary);
+  void project(const Instruction& instruction, const model::TransformerMicrobatch& microbatch,
+               comm::Boundary& boundary);
   Held& held(std::int64_t request);
   Held make(std::int64_t request) const;
   comm::Boundary embed(const Instruction& instruction, const Held& state) const;

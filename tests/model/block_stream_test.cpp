@@ -150,21 +150,6 @@ TEST(BlockStream, LooksAroundWhileItWaits) {
   EXPECT_GE(stream.waited_seconds(), 0);
 }
 
-TEST(KeptBlocks, LieEvenlyBetweenThoseThatPass) {
-  using Stays = std::vector<bool>;
-  EXPECT_EQ(kept_blocks(4, 0), (Stays{false, false, false, false}));
-  EXPECT_EQ(kept_blocks(4, 2), (Stays{false, true, false, true}));
-  EXPECT_EQ(kept_blocks(5, 3), (Stays{false, true, false, true, true}));
-  EXPECT_EQ(kept_blocks(3, 3), (Stays{true, true, true}));
-  for (std::int64_t count = 1; count <= 60; ++count) {
-    for (std::int64_t kept = 0; kept <= count; ++kept) {
-      const Stays stays = kept_blocks(count, kept);
-      EXPECT_EQ(std::count(stays.begin(), stays.end(), true), kept);
-    }
-  }
-  EXPECT_THROW(kept_blocks(3, 4), common::InternalError);
-}
-
 TEST(StreamedBlocks, LoadsWhatStaysOnceAndTheOthersAgain) {
   std::mutex mutex;
   std::vector<std::int64_t> once;
@@ -177,24 +162,15 @@ TEST(StreamedBlocks, LoadsWhatStaysOnceAndTheOthersAgain) {
     };
   };
   {
-    StreamedBlocks<std::int64_t> blocks({2, 6}, {.kept = 2}, noting(once), noting(again));
+    StreamedBlocks<std::int64_t> blocks({2, 6}, {.streamed = 2}, noting(once), noting(again));
     for (int round = 0; round < 3; ++round) {
       for (std::int64_t index = 2; index < 6; ++index) EXPECT_EQ(*blocks.acquire(index), 10 * index);
     }
     EXPECT_THROW(blocks.acquire(6), common::InternalError);
   }
-  EXPECT_THAT(once, ElementsAre(3, 5));
+  EXPECT_THAT(once, ElementsAre(2, 4));
   ASSERT_GE(again.size(), 6U);
-  for (std::size_t i = 0; i < again.size(); ++i) EXPECT_EQ(again[i], i % 2 == 0 ? 2 : 4);
-}
-
-TEST(StreamedBlocks, NeedNoStreamWhereAllStay) {
-  StreamedBlocks<std::int64_t> blocks(
-      {0, 3}, {.kept = 3}, [](std::int64_t index) { return index; },
-      [](std::int64_t) -> std::int64_t {
-        throw common::InternalError("a block that stays was loaded again");
-      });
-  for (std::int64_t index = 0; index < 3; ++index) EXPECT_EQ(*blocks.acquire(index), index);
+  for (std::size_t i = 0; i < again.size(); ++i) EXPECT_EQ(again[i], i % 2 == 0 ? 3 : 5);
 }
 
 }  // namespace
