@@ -110,7 +110,10 @@ class Partitioner {
   }
 
   Answer solve(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
-    Answer answer{{residency, in_flight, window_rows(residency, in_flight)}, given_, false};
+    Answer answer{
+        {residency, in_flight, window_rows(residency, in_flight), most_in_pass(residency, in_flight)},
+        given_,
+        false};
     const Predictor predicted = predictor(answer.held);
     if (config_.strategy != Strategy::kExplicit)
       answer.split = fit_to_budgets(problem_, predicted, std::move(answer.split));
@@ -119,6 +122,32 @@ class Partitioner {
   }
 
   Predictor predictor(const Held& held) const { return {problem_.cost, problem_.ranks(), held}; }
+
+  // Where blocks stream, so many microbatches share them that each stage has a pass of its own to work on.
+  std::int64_t most_in_pass(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
+    if (residency.transformer != Residency::kStreamed) return 1;
+    const std::int64_t branches = (workload_.branches + problem_.groups - 1) / problem_.groups;
+    return std::max<std::int64_t>(branches * in_flight / problem_.stages(), 1);
+  }
+
+  // `share`, which fits, with as many of its units staying as still fit, where they stream.
+  Share keeping_most(const Held& held, Share share, std::uint64_t budget_bytes) const {
+    const Predictor predicted = predictor(held);
+    const auto keep_most = [&](std::int64_t Share::*kept, std::int64_t count) {
+      const auto counts = std::views::iota(std::int64_t{1}, count + 1);
+      const auto fit = [&](std::int64_t tried) {
+        Share other = share;
+        other.*kept = tried;
+        return predicted.fits(other, budget_bytes);
+      };
+      share.*kept = std::ranges::partition_point(counts, fit) - counts.begin();
+    };
+    if (held.residency.transformer == Residency::kStreamed)
+      keep_most(&Share::kept_blocks, share.blocks.size());
+    if (held.residency.text_encoder == Residency::kStreamed)
+      keep_most(&Share::kept_text_layers, share.text_layers.size());
+    return share;
+  }
 
   // The most different timesteps that a window can have.
   std::int64_t window_rows(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
@@ -145,6 +174,7 @@ class Partitioner {
               .strategy = config_.strategy,
               .residency = answer.held.residency,
               .in_flight = answer.held.in_flight,
+              .most_in_pass = answer.held.most_in_pass,
               .modulation_rows = answer.held.modulation_rows,
               .stages = {},
               .hosts = {},
@@ -154,24 +184,33 @@ class Partitioner {
     const Predictor predicted = predictor(answer.held);
     const Topology::Shape shape{.groups = static_cast<int>(problem_.groups),
                                 .stages = static_cast<int>(problem_.stages())};
-    for (const Share& share : shares_of(answer.split, problem_.stages())) {
-      const auto i = static_cast<std::size_t>(share.place);
+    const auto streamed = [&](Residency residency, const common::Range& units, std::int64_t kept) {
+      const std::int64_t passing = units.size() - kept;
+      return residency == Residency::kStreamed && passing > kStreamSlots ? passing : 0;
+    };
+    for (const Share& minimal : shares_of(answer.split, problem_.stages())) {
+      const auto i = static_cast<std::size_t>(minimal.place);
+      const Share share = keeping_most(answer.held, minimal, problem_.places[i].budget_bytes);
       const Topology::Place position = shape.place_at(static_cast<int>(share.place));
       const Place& place = problem_.places[i];
       const PhaseBytes peaks = predicted.peaks(share);
-      plan.stages.push_back({.group = position.group,
-                             .stage = position.stage,
-                             .rank = place.device.rank,
-                             .host = place.device.host,
-                             .device = place.device.name,
-                             .blocks = share.blocks,
-                             .text_layers = share.text_layers,
-                             .vae_percent = answer.split.vae_percent[i],
-                             .free_bytes = place.device.free_bytes,
-                             .memory_limit = place.device.memory_limit,
-                             .budget_bytes = place.budget_bytes,
-                             .predicted_peak_bytes = peaks,
-                             .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
+      plan.stages.push_back(
+          {.group = position.group,
+           .stage = position.stage,
+           .rank = place.device.rank,
+           .host = place.device.host,
+           .device = place.device.name,
+           .blocks = share.blocks,
+           .text_layers = share.text_layers,
+           .vae_percent = answer.split.vae_percent[i],
+           .streamed_blocks = streamed(answer.held.residency.transformer, share.blocks, share.kept_blocks),
+           .streamed_text_layers =
+               streamed(answer.held.residency.text_encoder, share.text_layers, share.kept_text_layers),
+           .free_bytes = place.device.free_bytes,
+           .memory_limit = place.device.memory_limit,
+           .budget_bytes = place.budget_bytes,
+           .predicted_peak_bytes = peaks,
+           .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
     }
     plan.hosts = hosts_of(plan.stages);
     return plan;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <ranges>
 
+#include "common/spread.h"
 #include "partition/partitioner.h"
 
 namespace layerpipe::partition {
@@ -43,8 +44,14 @@ std::vector<Share> shares_of(const Split& split, std::int64_t stages) {
   return shares;
 }
 
-Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight)
-    : cost_(cost), units_(static_cast<std::int64_t>(cost.units.size())), in_flight_(in_flight), sums_{0} {
+Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight, std::int64_t most_in_pass,
+                        Residency residency)
+    : cost_(cost),
+      units_(static_cast<std::int64_t>(cost.units.size())),
+      in_flight_(in_flight),
+      most_in_pass_(most_in_pass),
+      streams_(residency == Residency::kStreamed),
+      sums_{0} {
   for (const UnitCost& unit : cost.units) sums_.push_back(sum(sums_.back(), unit.weight_bytes));
 }
 
@@ -54,10 +61,28 @@ std::uint64_t Predictor::Chain::unit_weights(common::Range range) const {
   return sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
 }
 
-std::uint64_t Predictor::Chain::weights(common::Range range) const {
+// Those that stay, and the places for those that pass, each as large as the largest of them. Where there are
+// as many places as units that would pass, all stay.
+std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64_t kept) const {
+  if (range.size() - kept <= kStreamSlots) return unit_weights(range);
+  const std::vector<bool> passes = common::spread(range.size() - kept, range.size());
+  std::uint64_t bytes = 0;
+  std::uint64_t largest = 0;
+  for (std::int64_t i = 0; i < range.size(); ++i) {
+    const std::uint64_t unit = cost_.units[static_cast<std::size_t>(range.begin + i)].weight_bytes;
+    if (passes[static_cast<std::size_t>(i)]) {
+      largest = std::max(largest, unit);
+    } else {
+      bytes = sum(bytes, unit);
+    }
+  }
+  return sum(bytes, product(largest, kStreamSlots));
+}
+
+std::uint64_t Predictor::Chain::weights(common::Range range, std::int64_t kept) const {
   if (range.size() <= 0) return 0;
-  return sum(unit_weights(range), is_first(range) ? cost_.first.weight_bytes : 0,
-             is_last(range) ? cost_.last.weight_bytes : 0);
+  return sum(streams_ ? streamed_weights(range, kept) : unit_weights(range),
+             is_first(range) ? cost_.first.weight_bytes : 0, is_last(range) ? cost_.last.weight_bytes : 0);
 }
 
 std::uint64_t Predictor::Chain::activations(common::Range range) const {
@@ -65,7 +90,8 @@ std::uint64_t Predictor::Chain::activations(common::Range range) const {
   // The one that is worked on, one that comes, one that goes; and, by what is measured on GPUs, one more,
   // that has gone but is not given back yet.
   const bool is_whole = is_first(range) && is_last(range);
-  const std::int64_t boundaries = is_whole ? 1 : 2 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1);
+  const std::int64_t boundaries =
+      (is_whole ? 1 : 2 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1)) + most_in_pass_ - 1;
   const std::uint64_t state = sum(cost_.state_bytes, is_first(range) ? cost_.first_state_bytes : 0,
                                   is_last(range) ? cost_.last_state_bytes : 0);
   return sum(cost_.workspace_bytes, product(cost_.boundary_bytes, boundaries), product(state, in_flight_));
@@ -75,8 +101,8 @@ Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const Held& held
     : cost_(cost),
       always_(sum(cost.overhead.context_bytes, ranks > 1 ? cost.overhead.channel_bytes : 0)),
       rows_(held.modulation_rows),
-      transformer_(cost.transformer, held.in_flight),
-      text_encoder_(cost.text_encoder, held.in_flight) {
+      transformer_(cost.transformer, held.in_flight, held.most_in_pass, held.residency.transformer),
+      text_encoder_(cost.text_encoder, held.in_flight, 1, held.residency.text_encoder) {
   PerNetwork<bool> there{};
   for (const PhaseStep& step : phase_steps(held.residency)) {
     switch (step.action) {
@@ -95,11 +121,11 @@ Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const Held& held
 std::uint64_t Predictor::weights(const Share& share, Network network) const {
   switch (network) {
     case Network::kTextEncoder:
-      return text_encoder_.weights(share.text_layers);
+      return text_encoder_.weights(share.text_layers, share.kept_text_layers);
     case Network::kVaeEncoder:
       return share.has_strips || share.sees_whole ? cost_.vae.encoder_weight_bytes : 0;
     case Network::kTransformer:
-      return transformer_.weights(share.blocks);
+      return transformer_.weights(share.blocks, share.kept_blocks);
     case Network::kVaeDecoder:
       return share.has_strips ? cost_.vae.decoder_weight_bytes : 0;
   }
@@ -172,10 +198,13 @@ std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes,
   });
   if (most > budget_bytes) return begin;
   const std::uint64_t row_bytes = product(cost_.transformer.table.unit_row_bytes, rows_);
+  const auto weights_until = [&](std::int64_t end) {
+    return transformer_.weights({begin, end}, share.kept_blocks);
+  };
   const auto fit = [&](std::int64_t end) {
     const std::uint64_t rows = product(row_bytes, end - begin - 1);
     return sum(most, rows) <= budget_bytes &&
-           sum(most_with_transformer, rows, transformer_.unit_weights({begin + 1, end})) <= budget_bytes;
+           sum(most_with_transformer, rows, weights_until(end) - weights_until(begin + 1)) <= budget_bytes;
   };
   const auto ends = std::views::iota(begin + 1, limit + 1);
   return begin + (std::ranges::partition_point(ends, fit) - ends.begin());
@@ -187,7 +216,9 @@ PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int
       .peaks({.blocks = stage.blocks,
               .text_layers = stage.text_layers,
               .has_strips = stage.vae_percent > 0,
-              .sees_whole = stage.is_first()});
+              .sees_whole = stage.is_first(),
+              .kept_blocks = stage.blocks.size() - stage.streamed_blocks,
+              .kept_text_layers = stage.text_layers.size() - stage.streamed_text_layers});
 }
 
 }  // namespace layerpipe::partition

@@ -20,6 +20,9 @@ struct Share {
   common::Range text_layers;
   bool has_strips = false;
   bool sees_whole = false;  // runs the VAE encoder's part that sees whole pictures
+  // Of networks that stream: units that stay. None while a split is looked for.
+  std::int64_t kept_blocks = 0;
+  std::int64_t kept_text_layers = 0;
 };
 
 // The share of each place under a split into groups of so many stages.
@@ -43,18 +46,22 @@ class Predictor {
   // Running sums of a chain's weights, and what else a range of it takes.
   class Chain {
    public:
-    Chain(const ChainCost& cost, std::int64_t in_flight);
-    std::uint64_t weights(common::Range range) const;
-    // The same without what the first and the last stage hold beside their units.
-    std::uint64_t unit_weights(common::Range range) const;
+    Chain(const ChainCost& cost, std::int64_t in_flight, std::int64_t most_in_pass, Residency residency);
+    // `kept` counts where the chain streams.
+    std::uint64_t weights(common::Range range, std::int64_t kept) const;
     std::uint64_t activations(common::Range range) const;
     bool is_last(common::Range range) const { return range.end == units_; }
 
    private:
+    // Without what the first and the last stage hold beside their units.
+    std::uint64_t unit_weights(common::Range range) const;
+    std::uint64_t streamed_weights(common::Range range, std::int64_t kept) const;
     bool is_first(common::Range range) const { return range.begin == 0; }
     const ChainCost& cost_;
     std::int64_t units_;
     std::int64_t in_flight_;
+    std::int64_t most_in_pass_;
+    bool streams_;
     std::vector<std::uint64_t> sums_;  // of the weights of units 0 … i − 1
   };
 

@@ -56,6 +56,22 @@ void remark_on_moves(const Plan& plan, const std::vector<std::int64_t>& proporti
   if (!moved.empty()) remarks.push_back("Memory decides over proportion: " + join(moved) + ".");
 }
 
+// "Weights stream: on rank 0 37 of 60 blocks and on rank 1 12 of 60 pass through the device."
+void remark_on_streams(const Plan& plan, Residency residency, common::Range StagePlan::*range_of,
+                       std::int64_t StagePlan::*streamed_of, const std::string& unit,
+                       std::vector<std::string>& remarks) {
+  if (residency != Residency::kStreamed) return;
+  std::vector<std::string> streams;
+  for (const StagePlan& stage : plan.stages) {
+    const std::int64_t units = (stage.*range_of).size();
+    if (stage.*streamed_of == 0) continue;
+    streams.push_back("on rank " + std::to_string(stage.rank) + " " + std::to_string(stage.*streamed_of) +
+                      " of " + (streams.empty() ? count_of(units, unit) : std::to_string(units)));
+  }
+  if (!streams.empty())
+    remarks.push_back("Weights stream: " + join(streams) + " pass through the device, the others stay.");
+}
+
 }  // namespace
 
 std::vector<std::string> remarks_on_split(const Plan& plan, const Split& proportional,
@@ -105,6 +121,10 @@ std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionCon
                       " with " + (phased.size() == 1 ? "its" : "their") +
                       " phase: all weights at once do not fit.");
   }
+  remark_on_streams(plan, plan.residency.transformer, &StagePlan::blocks, &StagePlan::streamed_blocks,
+                    "block", remarks);
+  remark_on_streams(plan, plan.residency.text_encoder, &StagePlan::text_layers,
+                    &StagePlan::streamed_text_layers, "text layer", remarks);
   if (!config.in_flight && plan.in_flight < saturating) {
     remarks.push_back(count_of(plan.in_flight, "request") + (plan.in_flight == 1 ? " is" : " are") +
                       " in the pipeline at a time: memory does not suffice for the " +

@@ -157,13 +157,13 @@ StageState& Engine::state_for(const partition::Plan& plan) {
     return *state_;
   }
   state_.reset();  // before there is a second one on the device
-  state_.reset(
-      new StageState{.plan = plan,
-                     .part = part,
-                     .networks = NetworkSet(model_, part, config_.device, config_.dtype),
-                     .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
-                     .links = {},
-                     .known = {}});
+  state_.reset(new StageState{
+      .plan = plan,
+      .part = part,
+      .networks = NetworkSet(model_, part, config_.device, config_.dtype, [this] { communicator_.check(); }),
+      .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
+      .links = {},
+      .known = {}});
   return *state_;
 }
 

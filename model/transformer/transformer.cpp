@@ -68,14 +68,15 @@ Streams Transformer::embed(const TransformerInput& input) const {
   return stream_embedder_->forward(input.latents, input.condition, input.prompt_embeds);
 }
 
-void Transformer::forward_blocks(Streams& streams, const ModulationRow& modulation, const JointRotary& rotary,
+void Transformer::forward_blocks(std::span<TransformerMicrobatch> microbatches,
                                  const std::function<void()>& after_block) const {
   for (std::int64_t index = blocks_.begin; index < blocks_.end; ++index) {
-    {
-      const Lease<TransformerBlockWeights> weights = block_weights_->acquire(index);
-      block_.forward(*weights, streams, modulation.block(index), rotary, ops::full_attention);
+    const Lease<TransformerBlockWeights> weights = block_weights_->acquire(index);
+    for (TransformerMicrobatch& microbatch : microbatches) {
+      block_.forward(*weights, microbatch.streams, microbatch.modulation.block(index), microbatch.rotary,
+                     ops::full_attention);
+      if (after_block) after_block();
     }
-    if (after_block) after_block();
   }
 }
 
@@ -87,9 +88,9 @@ at::Tensor Transformer::project(const at::Tensor& hidden_states, const Modulatio
 
 at::Tensor Transformer::forward(const TransformerInput& input, const ModulationRow& modulation,
                                 const JointRotary& rotary) const {
-  Streams streams = embed(input);
-  forward_blocks(streams, modulation, rotary);
-  return project(streams.hidden_states, modulation, input.latents.size(0));
+  TransformerMicrobatch microbatch{embed(input), modulation, rotary};
+  forward_blocks({&microbatch, 1});
+  return project(microbatch.streams.hidden_states, modulation, input.latents.size(0));
 }
 
 }  // namespace layerpipe::model

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "common/range.h"
 #include "model/config.h"
@@ -57,6 +58,13 @@ struct TransformerInput {
   at::Tensor prompt_embeds;  // [text_tokens, joint_attention_dim], compute dtype
 };
 
+// What goes through the blocks.
+struct TransformerMicrobatch {
+  Streams streams;
+  ModulationRow modulation;  // a row of these blocks
+  JointRotary rotary;        // of the request's grid and text length
+};
+
 // Makes the weights of a part's blocks available, after the embedding's and before the head's are loaded.
 using MakeTransformerBlocks = std::function<std::unique_ptr<BlockWeights<TransformerBlockWeights>>()>;
 
@@ -74,9 +82,10 @@ class Transformer {
 
   // Needs the first block's part.
   Streams embed(const TransformerInput& input) const;
-  // Changes both streams in place, on a lease of one block after the other. `after_block`, where there is
-  // one, is called after each, when its lease has ended. `modulation` is a row of these blocks.
-  void forward_blocks(Streams& streams, const ModulationRow& modulation, const JointRotary& rotary,
+  // Changes the streams of all microbatches in place, on a lease of one block after the other: each block
+  // works on all of them before it goes. `after_block`, where there is one, is called after each work of a
+  // block.
+  void forward_blocks(std::span<TransformerMicrobatch> microbatches,
                       const std::function<void()>& after_block = {}) const;
   // Needs the last block's part. The prediction for the first `latent_tokens` rows, [latent_tokens,
   // in_channels].

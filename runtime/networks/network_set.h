@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -24,15 +25,16 @@ class NetworkSet {
       std::function<void(partition::Network network, std::uint64_t done, std::uint64_t total)>;
 
   // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
-  // set. Throws InputError.
+  // set. `while_waiting` is called about ten times a second while a unit that streams is waited for; what it
+  // throws ends the work; it may be empty. Throws InputError.
   NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-             at::ScalarType compute_dtype);
+             at::ScalarType compute_dtype, std::function<void()> while_waiting = {});
   NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
   NetworkSet& operator=(const NetworkSet&) = delete;
 
   // Whether this rank has a part of the network.
   bool has(partition::Network network) const { return slot(network).has_part; }
-  // Memory that its part takes on the device, in bytes.
+  // Bytes that loading its part brings to the device: without those of units that stream.
   std::uint64_t weight_bytes(partition::Network network) const { return slot(network).weight_bytes; }
 
   // Loads this rank's part of a network, unless it is there or there is none; whether it did. Throws
@@ -72,10 +74,18 @@ class NetworkSet {
   template <typename Built, typename Build>
   static Slot make_slot(std::optional<Built>& place, bool has_part, Build build);
   const Slot& slot(partition::Network network) const { return slots_.at(network); }
+  // The weights of a network's units of this rank, `streamed` of which pass through the device. `load(store,
+  // index)` gives one, from any store of the network.
+  template <typename Unit, typename Load>
+  std::unique_ptr<model::BlockWeights<Unit>> units(partition::Network network,
+                                                   const model::WeightStore& store,
+                                                   const common::Range& range, std::int64_t streamed,
+                                                   Load load) const;
 
   const ModelFolder& model_;
   at::Device device_;
   at::ScalarType compute_dtype_;
+  std::function<void()> while_waiting_;
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;

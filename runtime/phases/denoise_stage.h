@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,7 +41,7 @@ class DenoiseStage : public StageWork {
   DenoiseStage(DenoiseStageConfig config, std::span<const Request> requests,
                std::span<const std::array<std::int64_t, 2>> prompt_lengths, std::span<RequestState> states);
 
-  comm::Boundary forward(const Instruction& instruction, comm::Boundary received) override;
+  void forward(std::span<const Instruction> pass, std::span<comm::Boundary> microbatches) override;
   comm::Boundary join(const Instruction& instruction) override;
   void take_latents(const Instruction& instruction, comm::Boundary latents) override;
 
@@ -57,6 +58,9 @@ class DenoiseStage : public StageWork {
     std::array<at::Tensor, 2> predictions;  // by branch; undefined where a branch was skipped
   };
 
+  std::optional<model::TransformerMicrobatch> begin(const Instruction& instruction, comm::Boundary& boundary);
+  void project(const Instruction& instruction, const model::TransformerMicrobatch& microbatch,
+               comm::Boundary& boundary);
   Held& held(std::int64_t request);
   Held make(std::int64_t request) const;
   comm::Boundary embed(const Instruction& instruction, const Held& state) const;

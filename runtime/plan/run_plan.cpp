@@ -26,6 +26,7 @@ std::vector<std::byte> write(const partition::DeviceInfo& device) {
   writer.number(device.free_bytes);
   writer.text(device.memory_limit);
   writer.number(device.operations_per_second);
+  writer.number(device.load_bytes_per_second);
   return writer.take();
 }
 
@@ -37,6 +38,7 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
   device.free_bytes = reader.number<std::uint64_t>();
   device.memory_limit = reader.text();
   device.operations_per_second = reader.number<double>();
+  device.load_bytes_per_second = reader.number<double>();
   reader.end();
   return device;
 }
@@ -112,6 +114,7 @@ std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicat
       measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
                                     {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
                                     mine.free_bytes, [&] { communicator.report_progress(); });
+  mine.load_bytes_per_second = measure_load_bytes_per_second(device.device, mine.free_bytes);
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));

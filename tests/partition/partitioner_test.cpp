@@ -126,7 +126,49 @@ TEST(Partitioner, TakesTheFastestResidencyThatFitsAndSaysWhatComesAndGoes) {
       "The transformer, the text encoder and the VAE come and go with their phase: all weights at once do "
       "not fit.");
   EXPECT_TRUE(with(460).fits);
-  EXPECT_FALSE(with(459).fits);
+  EXPECT_EQ(with(459).residency, (Choice{kStreamed, kPhased, kPhased}));
+  EXPECT_EQ(with(459).remarks.back(),
+            "Weights stream: on rank 0 3 of 4 blocks pass through the device, the others stay.");
+  EXPECT_TRUE(with(260).fits);
+  EXPECT_FALSE(with(259).fits);
+}
+
+TEST(Partitioner, KeepsAsManyBlocksAsFitWhereOthersStream) {
+  const ModelCost cost = plain_model(10, 100, 5, 40);
+  PartitionConfig config = kNoReserve;
+  config.residency = for_all(Residency::kStreamed);
+  const auto stage = [&](std::uint64_t free) {
+    const Plan plan = make_plan(cost, devices_with({free}), {}, config);
+    EXPECT_EQ(plan.residency.vae, Residency::kPhased);
+    EXPECT_EQ(plan.most_in_pass, 2);  // both branches
+    return plan.stages[0];
+  };
+  EXPECT_EQ(stage(1000).streamed_blocks, 0);
+  EXPECT_EQ(stage(1000).streamed_text_layers, 0);
+  EXPECT_EQ(stage(999).streamed_blocks, 3);  // seven stay, and two have their places
+  EXPECT_EQ(stage(900).streamed_blocks, 3);
+  EXPECT_EQ(stage(899).streamed_blocks, 4);
+  EXPECT_EQ(stage(200).streamed_blocks, 10);
+  EXPECT_EQ(stage(200).streamed_text_layers, 0);
+  EXPECT_EQ(stage(200).predicted_peak_bytes.denoise, 200);
+  EXPECT_EQ(stage(199).missing_bytes, 1);
+}
+
+// Two pictures and two stages: while one stage has the branches of one picture, the other has the other's.
+TEST(Partitioner, GivesEachStageAPassOfItsOwn) {
+  PartitionConfig config = kNoReserve;
+  config.residency = for_all(Residency::kStreamed);
+  const ModelCost cost = plain_model(10, 100);
+  const auto most_in_pass = [&](std::vector<std::uint64_t> free, std::int64_t requests) {
+    return make_plan(cost, devices_with(free), {.requests = requests}, config).most_in_pass;
+  };
+  EXPECT_EQ(most_in_pass({500, 500}, 8), 2);
+  EXPECT_EQ(most_in_pass({500, 500}, 1), 1);
+  EXPECT_EQ(most_in_pass({300, 300, 300}, 8), 1);
+  config.in_flight = 4;
+  EXPECT_EQ(most_in_pass({500}, 8), 8);
+  config.residency = for_all(Residency::kPhased);
+  EXPECT_EQ(most_in_pass({1000}, 8), 1);
 }
 
 TEST(Partitioner, KeepsAResidencyThatWasAskedFor) {

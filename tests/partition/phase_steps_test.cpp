@@ -14,8 +14,8 @@ using Residencies = PerComponent<Residency>;
 
 std::vector<Residencies> all_residencies() {
   std::vector<Residencies> all;
-  for (const Residency transformer : {kResident, kPhased}) {
-    for (const Residency text_encoder : {kResident, kPhased}) {
+  for (const Residency transformer : {kResident, kPhased, kStreamed}) {
+    for (const Residency text_encoder : {kResident, kPhased, kStreamed}) {
       for (const Residency vae : {kResident, kPhased}) all.push_back({transformer, text_encoder, vae});
     }
   }
@@ -111,8 +111,11 @@ TEST_P(EveryResidency, GoesThroughThePhasesInOrder) {
 INSTANTIATE_TEST_SUITE_P(PhaseSteps, EveryResidency, ::testing::ValuesIn(all_residencies()),
                          [](const ::testing::TestParamInfo<Residencies>& info) {
                            std::string name;
-                           for (const Component component : kComponents)
-                             name += info.param[component] == kResident ? "Resident" : "Phased";
+                           for (const Component component : kComponents) {
+                             std::string word = to_string(info.param[component]);
+                             word[0] = static_cast<char>(std::toupper(word[0]));
+                             name += word;
+                           }
                            return name;
                          });
 

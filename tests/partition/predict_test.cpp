@@ -12,6 +12,10 @@ namespace {
 constexpr PerComponent<Residency> kAllResident{};
 constexpr PerComponent<Residency> kAllPhased{Residency::kPhased, Residency::kPhased, Residency::kPhased};
 
+PerComponent<Residency> for_streamed() {
+  return {Residency::kStreamed, Residency::kStreamed, Residency::kPhased};
+}
+
 ModelCost digits() {
   ModelCost cost = testing::plain_model(4, 1, 4, 100'000'000);
   cost.transformer.first = {100, 0};
@@ -56,6 +60,20 @@ TEST(Predict, CountsResidentWeightsInEveryPhaseAndPhasedOnesInTheirOwn) {
   EXPECT_EQ(phased.encode, 1'101'000'000'000u);  // the VAE's encoder alone, larger than the text layers
   EXPECT_EQ(phased.denoise, 1'100'001'410'001u);
   EXPECT_EQ(phased.decode, 1'110'000'000'000u);
+}
+
+TEST(Predict, CountsWhatStaysAndTheLargestPlacesWhereBlocksStream) {
+  ModelCost cost = testing::plain_model(6, 0);
+  for (std::size_t i = 0; i < 6; ++i) cost.transformer.units[i].weight_bytes = i == 1 ? 1'000 : 10;
+  cost.transformer.boundary_bytes = 1;
+  const auto denoise = [&](std::int64_t streamed, std::int64_t most_in_pass) {
+    const Held held{for_streamed(), 1, 0, most_in_pass};
+    return predict_peaks(cost, {.blocks = {0, 6}, .streamed_blocks = streamed}, 1, held).denoise;
+  };
+  EXPECT_EQ(denoise(6, 1), 2'000u + 1);
+  EXPECT_EQ(denoise(3, 1), 2'000u + 30 + 1);  // 1, 3 and 5 pass
+  EXPECT_EQ(denoise(0, 1), 1'050u + 1);
+  EXPECT_EQ(denoise(6, 4), 2'000u + 4);  // a boundary for each microbatch of a pass
 }
 
 TEST(Predict, GivesStageZeroTheMiddleBlockAfterTheStrips) {

@@ -54,6 +54,7 @@ TEST(Properties, EveryPlanIsSound) {
     if (draw.one_in(3)) config.strategy = Strategy::kFastest;
     if (draw.one_in(4)) config.residency.transformer = Residency::kResident;
     if (draw.one_in(4)) config.residency.text_encoder = Residency::kPhased;
+    if (draw.one_in(4)) config.residency.transformer = Residency::kStreamed;
     const Plan plan = make_plan(cost, devices, workload, config);
     testing::expect_sound(plan, cost, devices);
     if (config.strategy == Strategy::kBalanced) expect_proportion(plan);
@@ -94,9 +95,16 @@ bool any_split_fits(const ModelCost& cost, const Plan& plan, const PerComponent<
           stage.blocks = {block, block + blocks[i]};
           stage.text_layers = {layer, layer + layers[i]};
           stage.vae_percent = static_cast<std::int64_t>(i) == vae ? 100 : 0;
+          const auto streamed = [&](Residency of, std::int64_t units) {
+            return of == Residency::kStreamed && units > kStreamSlots ? units : 0;
+          };
+          stage.streamed_blocks = streamed(residency.transformer, blocks[i]);
+          stage.streamed_text_layers = streamed(residency.text_encoder, layers[i]);
           block = stage.blocks.end;
           layer = stage.text_layers.end;
-          fits = predict_peaks(cost, stage, stages, {residency, 1, plan.modulation_rows}).most() <=
+          // Both branches share a pass where a stage is alone.
+          const std::int64_t in_pass = residency.transformer == Residency::kStreamed && stages == 1 ? 2 : 1;
+          fits = predict_peaks(cost, stage, stages, {residency, 1, plan.modulation_rows, in_pass}).most() <=
                  stage.budget_bytes;
         }
         if (fits) return true;
@@ -120,6 +128,7 @@ TEST(Properties, FindsASplitThatFitsWheneverThereIsOne) {
     PerComponent<Residency> residency;
     for (const Component component : kComponents) {
       residency[component] = draw.one_in(2) ? Residency::kResident : Residency::kPhased;
+      if (component != Component::kVae && draw.one_in(4)) residency[component] = Residency::kStreamed;
       config.residency[component] = residency[component];
     }
     const Plan plan = make_plan(cost, devices, {.requests = 3, .steps = 3, .schedules = 2}, config);
