@@ -126,7 +126,7 @@ class Partitioner {
   // Where blocks stream, so many microbatches share them that each stage has a pass of its own to work on.
   std::int64_t most_in_pass(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
     if (residency.transformer != Residency::kStreamed) return 1;
-    const std::int64_t branches = (workload_.branches + problem_.groups - 1) / problem_.groups;
+    const std::int64_t branches = (wanted_.workload.branches + problem_.groups - 1) / problem_.groups;
     return std::max<std::int64_t>(branches * in_flight / problem_.stages(), 1);
   }
 
