@@ -20,31 +20,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kAnotherFolder = "Choose another folder.";
-
-void make_folder(const std::string& option, const fs::path& folder) {
+void make_folder(const ResultFolder::Request& request, const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (!is_folder(folder)) {
-    throw common::InputError(fmt::format("{} {} cannot be made a folder{}", option, folder.string(),
+    throw common::InputError(fmt::format("{} {} cannot be made a folder{}", request.option, folder.string(),
                                          error ? ": " + error.message() : std::string()),
-                             kAnotherFolder);
+                             request.elsewhere + ".");
   }
   if (::access(folder.c_str(), W_OK) != 0) {
-    throw common::InputError(fmt::format("{} {} may not be written", option, folder.string()),
-                             kAnotherFolder);
+    throw common::InputError(fmt::format("{} {} may not be written", request.option, folder.string()),
+                             request.elsewhere + ".");
   }
 }
 
 // Files are moved there from `folder`.
-void check_same_disk(const std::string& option, const fs::path& folder, const fs::path& part) {
+void check_same_disk(const ResultFolder::Request& request, const fs::path& part) {
+  const fs::path& folder = request.question.folder;
   struct stat whole {};
   struct stat its_part {};
   if (::stat(folder.c_str(), &whole) != 0 || ::stat(part.c_str(), &its_part) != 0) return;
   if (whole.st_dev == its_part.st_dev) return;
-  throw common::InputError(
-      fmt::format("{} {}: {} lies on another disk", option, folder.string(), part.filename().string()),
-      kAnotherFolder);
+  throw common::InputError(fmt::format("{} {}: {} lies on another disk", request.option, folder.string(),
+                                       part.filename().string()),
+                           request.elsewhere + ".");
 }
 
 // Takes away what killed writers have left, once it is known that nobody writes there.
@@ -62,7 +61,7 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 
 ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
   const fs::path& folder = request_.question.folder;
-  make_folder(request_.option, folder);
+  make_folder(request_, folder);
   lock_.emplace(folder);
   if (lock_->is_held()) tidy(folder);  // else what is half written may be another run's
   std::set<fs::path> parts;
@@ -71,8 +70,8 @@ ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
   }
   for (const fs::path& part : parts) {
     if (!is_folder(part)) continue;
-    make_folder(request_.option, part);
-    check_same_disk(request_.option, folder, part);
+    make_folder(request_, part);
+    check_same_disk(request_, part);
     const FolderLock alone(part);  // a run of its own may have it as its --out
     if (alone.is_held()) tidy(part);
   }
@@ -85,7 +84,7 @@ ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
   }
   // Where files will be taken away, too.
   for (const auto& [name, written] : content.own) parts.insert((folder / name).parent_path());
-  for (const fs::path& part : parts) make_folder(request_.option, part);
+  for (const fs::path& part : parts) make_folder(request_, part);
 }
 
 ResultFolder::~ResultFolder() {
@@ -186,9 +185,10 @@ void ResultFolder::refuse(const std::vector<InTheWay>& in_the_way, Unplaced unpl
     throw common::InputError(
         fmt::format("{}: in the way of the {} {} {}", folder, request_.what,
                     in_the_way.size() == 1 ? "lies" : "lie", list),
-        has_folder ? "Choose another folder, or move what is in the way."
-                   : "Choose another folder, or give --overwrite: files that are written anew are replaced "
-                     "then, and others stay.");
+        request_.elsewhere +
+            (has_folder ? ", or move what is in the way."
+                        : ", or give --overwrite: files that are written anew are replaced then, and others "
+                          "stay."));
   }
   fs::path place;
   std::error_code error;

@@ -35,6 +35,7 @@ class ResultFolder {
     std::string what;         // what is written: "results", "documents"
     Overwrite overwrite = Overwrite::kRefuse;
     bool refuses_at_once = true;  // false: commit() refuses, unless what is there is the same
+    std::string elsewhere = "Choose another folder";  // how a person has it written elsewhere
   };
 
   // Makes the folder and those of the names, holds it, ends what a killed run had begun, and takes away what
