@@ -133,16 +133,54 @@ void ResultFolder::commit(Unplaced unplaced) {
     placement.place[name] = content_of(folder / name);
     placement.remove.erase(name);
   }
-  carry_out(placement, folder, staging_);
+  try {
+    carry_out(placement, folder, staging_);
+  } catch (const common::OutputError& error) {
+    keep(error, unplaced);
+  }
   staging_.clear();
+}
+
+// A part that could not be put in its place is not lost for that.
+void ResultFolder::keep(const common::OutputError& error, Unplaced unplaced) {
+  const fs::path staging = staging_;
+  if (is_begun(staging)) {
+    staging_.clear();
+    throw common::OutputError(
+        fmt::format("{}; the {} that are not in their places yet lie in {}", error.what(), request_.what,
+                    staging.string()),
+        error.remedy() + " The next run into this folder puts them in their places first.");
+  }
+  if (unplaced == Unplaced::kDrop) throw error;
+  const auto [place, remedy] = set_aside();
+  std::string text = error.what();
+  replace_all(text, staging.string(), request_.question.folder.string());
+  throw common::OutputError(fmt::format("{}; the {} lie in {}", text, request_.what, place.string()), remedy);
+}
+
+// Gives the staging folder a name that no run takes away, where the system lets it.
+ResultFolder::SetAside ResultFolder::set_aside() {
+  const fs::path staging = std::exchange(staging_, {});
+  fs::path place;
+  std::error_code error;
+  for (int number = 1; place.empty() || fs::exists(fs::symlink_status(place, error)); ++number)
+    place = request_.question.folder / (number == 1 ? "unplaced" : fmt::format("unplaced-{}", number));
+  fs::rename(staging, place, error);
+  if (!error) return {place, "Move them to their places by hand."};
+  return {staging,
+          "Move them to their places by hand before another run writes into this folder, which takes away "
+          "what lies there."};
 }
 
 std::vector<fs::path> ResultFolder::staged_names() const {
   std::vector<fs::path> names;
   if (staging_.empty()) return names;
-  for (const auto& entry : fs::recursive_directory_iterator(staging_)) {
-    if (!entry.is_directory()) names.push_back(entry.path().lexically_relative(staging_));
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(staging_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!entry->is_directory(error)) names.push_back(entry->path().lexically_relative(staging_));
   }
+  if (error) throw common::output_error(staging_, error.value());
   return names;
 }
 
@@ -190,16 +228,11 @@ void ResultFolder::refuse(const std::vector<InTheWay>& in_the_way, Unplaced unpl
                         : ", or give --overwrite: files that are written anew are replaced then, and others "
                           "stay."));
   }
-  fs::path place;
-  std::error_code error;
-  for (int number = 1; place.empty() || fs::exists(fs::symlink_status(place, error)); ++number)
-    place = request_.question.folder / (number == 1 ? "unplaced" : fmt::format("unplaced-{}", number));
-  fs::rename(staging_, place);
-  staging_.clear();
+  const auto [place, remedy] = set_aside();
   throw common::OutputError(
       fmt::format("{}: in the way of the {} {} {} by now; the {} lie in {}", folder, request_.what,
                   in_the_way.size() == 1 ? "lies" : "lie", list, request_.what, place.string()),
-      "Move them to their places by hand.");
+      remedy);
 }
 
 void mend(const fs::path& folder) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/errors.h"
 #include "results/folder_content.h"
 #include "results/folder_lock.h"
 
@@ -61,14 +62,22 @@ class ResultFolder {
   // Puts the files that are staged in their places, each run.json last, and takes away what is left of an
   // earlier run that is_fresh() has seen. Staged files beside those of the question replace what is there.
   // Throws InputError (kDrop) or OutputError (kKeep) naming what came in the way since, with nothing changed;
-  // OutputError when the system refuses.
+  // OutputError when the system refuses, which names where the files are that have cost more than seconds
+  // (kKeep), and those that were being moved.
   void commit(Unplaced unplaced);
 
  private:
+  struct SetAside {
+    std::filesystem::path place;
+    std::string remedy;
+  };
+
   std::vector<std::filesystem::path> staged_names() const;
   // Without what --overwrite lets go.
   std::vector<InTheWay> irreplaceable(std::vector<InTheWay> in_the_way) const;
   FolderContent content_now(const std::vector<std::filesystem::path>& names) const;
+  SetAside set_aside();
+  [[noreturn]] void keep(const common::OutputError& error, Unplaced unplaced);
   [[noreturn]] void refuse(const std::vector<InTheWay>& in_the_way, Unplaced unplaced);
 
   Request request_;

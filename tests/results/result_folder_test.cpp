@@ -31,6 +31,17 @@ namespace {
 // So many changes of names until this process is killed; never where it is below zero.
 int changes_until_killed = -1;
 
+// What the system refuses to give a name that ends so; nothing where it is empty.
+std::string refused_name;
+
+bool is_refused(std::string_view name) {
+  const std::string_view last = name.substr(name.find_last_of('/') + 1);
+  const bool is =
+      !refused_name.empty() && std::string_view(refused_name).find(last) != std::string_view::npos;
+  if (is) errno = EIO;
+  return is;
+}
+
 void count_change() {
   if (changes_until_killed == 0) ::raise(SIGKILL);
   if (changes_until_killed > 0) --changes_until_killed;
@@ -46,6 +57,7 @@ Function next(const char* name) {
 // In place of the C library's, for all of this program.
 extern "C" int rename(const char* from, const char* to) noexcept {
   count_change();
+  if (is_refused(to)) return -1;
   return next<int (*)(const char*, const char*)>("rename")(from, to);
 }
 extern "C" int unlink(const char* path) noexcept {
@@ -367,6 +379,93 @@ TEST_F(ResultFolderTest, KeepsWhatARunIntoANumberedFolderHasFinishedMeanwhile) {
   EXPECT_EQ(text_of(out_ / "0" / "layer_0.png"), "other0");
   EXPECT_EQ(text_of(out_ / "1" / "layer_0.png"), "first1");
   EXPECT_EQ(text_of(out_ / "unplaced" / "0" / "layer_0.png"), "second0");
+}
+
+// Hours of work, on a disk on which the system refuses to do what is left to do.
+class RefusedBySystem : public ResultFolderTest {
+ protected:
+  ~RefusedBySystem() override { refused_name.clear(); }
+  struct Said {
+    std::string message;
+    std::string remedy;
+  };
+  // What is said when names that are in `refused` cannot be given.
+  Said said(const std::string& refused, Unplaced unplaced = Unplaced::kKeep) {
+    ResultFolder folder(request(1));
+    stage(folder, 1, "second");
+    if (is_edited_meanwhile_) leave("layers.psd", "edited for hours");
+    refused_name = refused;
+    try {
+      folder.commit(unplaced);
+    } catch (const common::OutputError& error) {
+      refused_name.clear();
+      for (const fs::path& part : common::parts_in(out_)) {
+        if (part.filename() != FolderLock::kFileName) part_ = part;
+      }
+      return {error.what(), error.remedy()};
+    }
+    return {"nothing", ""};
+  }
+  void expect_second_in(const fs::path& folder) const {
+    EXPECT_THAT(files_in(folder), ElementsAre("composite.png", "layer_0.png", "layers.psd", "run.json"));
+    EXPECT_EQ(text_of(folder / "layer_0.png"), "second0");
+  }
+  static std::vector<std::string> files_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  bool is_edited_meanwhile_ = false;
+  fs::path part_;
+};
+
+TEST_F(RefusedBySystem, KeepsWhatCannotBeNoted) {
+  write(1, "first");
+  const Said said = this->said("placement.json");
+  EXPECT_EQ(said.message, "cannot write " + (out_ / "placement.json").string() +
+                              ": Input/output error (errno 5); the results lie in " +
+                              (out_ / "unplaced").string());
+  EXPECT_EQ(said.remedy, "Move them to their places by hand.");
+  expect_second_in(out_ / "unplaced");
+  EXPECT_EQ(text_of(out_ / "layer_0.png"), "first0");
+}
+
+TEST_F(RefusedBySystem, LeavesTheStagingFolderWhereNothingElseCanBeDone) {
+  for (const bool is_edited_meanwhile : {false, true}) {
+    fs::remove_all(out_);
+    write(1, "first");
+    is_edited_meanwhile_ = is_edited_meanwhile;
+    const Said said = this->said("placement.json unplaced");
+    EXPECT_THAT(said.message, ::testing::EndsWith("; the results lie in " + part_.string()));
+    EXPECT_EQ(
+        said.remedy,
+        "Move them to their places by hand before another run writes into this folder, which takes away "
+        "what lies there.");
+    expect_second_in(part_);
+    EXPECT_EQ(text_of(out_ / "layer_0.png"), "first0");
+  }
+}
+
+TEST_F(RefusedBySystem, EndsLaterWhatHasBegun) {
+  write(1, "first");
+  const Said said = this->said("layer_0.png");
+  EXPECT_EQ(said.message, "cannot write " + (out_ / "layer_0.png").string() +
+                              ": Input/output error (errno 5); the results that are not in their places yet "
+                              "lie in " +
+                              part_.string());
+  EXPECT_THAT(said.remedy,
+              ::testing::EndsWith(" The next run into this folder puts them in their places first."));
+  EXPECT_EQ(refused(), "accepted");
+  expect_second_in(out_);
+}
+
+TEST_F(RefusedBySystem, DropsWhatIsMadeAgainInSeconds) {
+  write(1, "first");
+  const auto before = files();
+  EXPECT_THAT(said("placement.json", Unplaced::kDrop).message, ::testing::EndsWith("(errno 5)"));
+  EXPECT_EQ(files(), before);
 }
 
 TEST_F(ResultFolderTest, IsHeldByOneAtATime) {
