@@ -81,6 +81,24 @@ Placement read_note(const fs::path& file, const std::string& remedy) {
   return placement;
 }
 
+// A folder may have been received: what it holds says what is moved, and must not say so of other folders.
+// Names that lead on through a link do.
+void check_leads_nowhere(const fs::path& name, const fs::path& folder, const fs::path& staging,
+                         const std::string& remedy) {
+  fs::path part;
+  for (const fs::path& step : name.parent_path()) {
+    part /= step;
+    for (const fs::path& whole : {folder, staging}) {
+      std::error_code error;
+      if (!fs::is_symlink(whole / part, error)) continue;
+      throw common::InputError(
+          fmt::format("{} is a link, so what is put in its place there would lie elsewhere",
+                      (whole / part).string()),
+          remedy);
+    }
+  }
+}
+
 // The names of files reach the disk, as their contents have.
 void sync(const fs::path& folder) {
   const common::Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -151,7 +169,9 @@ void carry_out(const Placement& placement, const fs::path& folder, const fs::pat
 }
 
 bool is_begun(const fs::path& staging) {
-  return is_there(staging / kNoteName);
+  std::error_code error;
+  return fs::is_directory(fs::symlink_status(staging, error)) &&
+         fs::is_regular_file(fs::symlink_status(staging / kNoteName, error));
 }
 
 std::vector<fs::path> begun_placements(const fs::path& folder) {
@@ -168,6 +188,8 @@ void end_placement(const fs::path& folder, const fs::path& staging) {
       "their way.",
       staging.string());
   const Placement placement = read_note(staging / kNoteName, remedy);
+  for (const auto& [name, over] : placement.place) check_leads_nowhere(name, folder, staging, remedy);
+  for (const auto& [name, content] : placement.remove) check_leads_nowhere(name, folder, staging, remedy);
   for (const auto& [name, over] : placement.place) {
     if (!is_there(staging / name) || !is_there(folder / name)) continue;
     const auto now = content_of(folder / name);

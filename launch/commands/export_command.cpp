@@ -128,11 +128,23 @@ void write_result(const ExportOptions& options, const results::LayeredResult& re
   say_of_it(results::added_layers_text(result));
 }
 
+// A received folder must not say where else documents are written: a numbered folder in it may be a link.
+void check_stays_there(const ExportOptions& options, const results::FinishedResult& from) {
+  std::error_code error;
+  if (from.number.empty() || !std::filesystem::is_symlink(from.folder, error) ||
+      !std::filesystem::equivalent(options.in, options.out, error))
+    return;
+  throw common::InputError(
+      fmt::format("{} is a link, so its documents would be written elsewhere", from.folder.string()),
+      "Give --out.");
+}
+
 // What is to be exported, all of it read.
 std::vector<results::OpenedResult> open_results(const ExportOptions& options,
                                                 const std::atomic<bool>& stop_requested) {
   std::vector<results::OpenedResult> opened;
   for (const results::FinishedResult& from : results::result_folders(options.in)) {
+    check_stays_there(options, from);
     if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
     opened.push_back({from, results::read_result(from.folder, stop_requested)});
   }

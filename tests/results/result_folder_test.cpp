@@ -559,5 +559,88 @@ TEST_F(ResultFolderTest, EndsNoPlacementThatLeadsElsewhere) {
   }
 }
 
+// A folder that was received from somebody, with links in it: no file below `elsewhere_` is moved, changed or
+// taken away, and none is made there.
+class ReceivedFolder : public ResultFolderTest {
+ protected:
+  void SetUp() override {
+    fs::create_directories(out_);
+    fs::create_directories(elsewhere_);
+    common::write_file_atomically(elsewhere_ / "kept.txt", std::string_view("mine"));
+  }
+  static nlohmann::json named(const std::string& name, const std::string& content_of_file = {}) {
+    nlohmann::json file{{"name", name}};
+    if (content_of_file.empty()) return file;
+    const FileContent content = content_of(content_of_file).value();
+    file.update({{"bytes", content.bytes}, {"hash", content.hash}});
+    return file;
+  }
+  static void note(const fs::path& file, const nlohmann::json& place, const nlohmann::json& remove) {
+    common::write_file_atomically(file, nlohmann::json{{"place", place}, {"remove", remove}}.dump());
+  }
+  void expect_nothing_happened(const std::string& said) const {
+    std::vector<std::string> there;
+    for (const auto& entry : fs::recursive_directory_iterator(elsewhere_))
+      there.push_back(entry.path().lexically_relative(elsewhere_));
+    EXPECT_THAT(there, ElementsAre("kept.txt")) << said;
+    EXPECT_EQ(text_of(elsewhere_ / "kept.txt"), "mine");
+  }
+  // What mend() says, and what a run into the folder does.
+  std::pair<std::string, std::string> said() const {
+    const std::string mended = refusal(out_, [&] { mend(out_); });
+    return {mended, refused()};
+  }
+
+  const fs::path elsewhere_ = folder_.path() / "elsewhere";
+  const nlohmann::json none_ = nlohmann::json::array();
+};
+
+TEST_F(ReceivedFolder, WithALinkInPlaceOfAStagingFolder) {
+  note(elsewhere_ / "placement.json", {named("kept.txt")}, none_);
+  fs::create_symlink(elsewhere_, out_ / ".layerpipe-abcdef");
+  const auto [mended, run] = said();
+  EXPECT_TRUE(fs::remove(elsewhere_ / "placement.json"));
+  expect_nothing_happened(mended);
+  EXPECT_EQ(mended, "accepted");
+  EXPECT_FALSE(fs::exists(out_ / "kept.txt"));
+}
+
+TEST_F(ReceivedFolder, WithALinkInPlaceOfANote) {
+  const fs::path part = common::make_part_folder(out_);
+  common::write_file_atomically(part / "layers.psd", std::string_view("planted"));
+  note(folder_.path() / "note.json", {named("layers.psd")}, none_);
+  fs::create_symlink(folder_.path() / "note.json", part / "placement.json");
+  const auto [mended, run] = said();
+  EXPECT_EQ(mended, "accepted");
+  EXPECT_FALSE(fs::exists(out_ / "layers.psd"));
+  EXPECT_TRUE(fs::exists(folder_.path() / "note.json"));
+}
+
+TEST_F(ReceivedFolder, WithLinksOnTheWayToFiles) {
+  const fs::path part = common::make_part_folder(out_);
+  fs::create_directories(part / "far" / "below");
+  common::write_file_atomically(part / "far" / "below" / "new.txt", std::string_view("planted"));
+  common::write_file_atomically(part / "far" / "new.txt", std::string_view("planted"));
+  fs::create_symlink(elsewhere_, part / "near");
+  fs::create_symlink(elsewhere_, out_ / "far");
+  struct Note {
+    nlohmann::json place;
+    nlohmann::json remove;
+    std::string link;
+  };
+  const std::string kept = elsewhere_ / "kept.txt";
+  const std::string of_part = part.filename().string() + "/near";
+  for (const Note& one :
+       {Note{{named("far/new.txt")}, none_, "far"}, Note{{named("far/below/new.txt")}, none_, "far"},
+        Note{{named("near/kept.txt")}, none_, of_part}, Note{none_, {named("far/kept.txt", kept)}, "far"}}) {
+    note(part / "placement.json", one.place, one.remove);
+    const auto [mended, run] = said();
+    expect_nothing_happened(mended);
+    EXPECT_EQ(mended,
+              "FILE/" + one.link + " is a link, so what is put in its place there would lie elsewhere");
+    EXPECT_EQ(run, mended);
+  }
+}
+
 }  // namespace
 }  // namespace layerpipe::results

@@ -419,7 +419,7 @@ std::vector<CureRule> rules_of_models() {
 std::vector<CureRule> rules_of_files() {
   std::vector<CureRule> rules;
   add(rules,
-      {R"(Choose another (?:folder|--out)\.)",
+      {R"(Give --out\.)", R"(Choose another (?:folder|--out)\.)",
        R"(Choose another file(?: for (--[a-z-]+))?\.)",
        R"(Choose another folder, or move what is in the way\.)",
        R"(Wait until it has ended, or choose another folder\.)",

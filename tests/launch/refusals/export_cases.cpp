@@ -149,6 +149,15 @@ std::vector<RefusalCase> exports() {
           [](Workplace& w) { w.remove_file("run/layer_1.png"); },
           "cannot open FOLDER/run/layer_1.png: No such file or directory (errno 2)", kCheckFile),
       of_export(
+          "ExportThroughALink", "a folder that was received, with a link in place of a numbered folder",
+          [](Workplace& w) {
+            std::filesystem::rename(w.folder() / "run", w.folder() / "another's run");
+            std::filesystem::create_directory(w.folder() / "run");
+            std::filesystem::create_directory_symlink(w.folder() / "another's run", w.folder() / "run" / "0");
+            w.remove("--out");
+          },
+          "FOLDER/run/0 is a link, so its documents would be written elsewhere", "Give --out."),
+      of_export(
           "ExportOfALostComposite", "a ZIP without the composite that belongs into it",
           [](Workplace& w) {
             w.remove_file("run/composite.png");

@@ -175,6 +175,15 @@ std::vector<RefusalCase> files_in_the_way() {
        .exit_code = 6,
        .found = Found::kWhileWorking,
        .tested_by = "results/result_folder_test.cpp: TEST_F(RefusedBySystem, EndsLaterWhatHasBegun)"},
+      {.name = "OutHoldsALinkOnTheWay",
+       .section = section,
+       .deed = "a folder that was received, whose note leads elsewhere through a link",
+       .prepare = {},
+       .message = "OUT/far is a link, so what is put in its place there would lie elsewhere",
+       .cure =
+           "A run was killed while it put its results in their places; they lie in OUT/.layerpipe-…. Move "
+           "them, or what is in their way.",
+       .tested_by = "results/result_folder_test.cpp: TEST_F(ReceivedFolder, WithLinksOnTheWayToFiles)"},
       {.name = "OutChangesAfterADeath",
        .section = section,
        .deed = "a file that came into the way of results which a killed run was putting in their places",
