@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What launch/run.sh and its keepers say of names that a terminal would obey.
+"""What launch/run.sh and its watcher say: of an mpirun that does not end, and of names that a terminal would obey.
 
     python3 tests/launch/keeper/run_script_test.py KEEPER
 
@@ -11,9 +11,15 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from concurrent import futures
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 HOSTILE = "x\x1b[31m\n\u202ey"
+
+# Code 0 first and an error after more than ten seconds: as when rank 0 ends early. mpirun ends the run itself then.
+LATE_ERROR = 'tell ended 0 0; sleep 11; tell ended 1 4; sleep 4; exit 4'
+ONE_LEFT = 'tell ended 1 4; exec sleep 60'
+NONE_LEFT = 'tell ended 0 0; tell ended 1 4; exec sleep 60'
 
 
 def run(scratch, keeper, mpirun, environment=None, arguments=("-n", "2", "plan")):
@@ -38,6 +44,16 @@ def check(condition, what, said):
     if not condition:
         sys.exit(f"FAILED: {what}: {said}")
     print(what)
+
+
+def check_ends(scratch, keeper):
+    with futures.ThreadPoolExecutor() as at_once:
+        late, one, none = at_once.map(lambda mpirun: run(scratch, keeper, mpirun), (LATE_ERROR, ONE_LEFT, NONE_LEFT))
+    check(late == (4, ""), "an error that comes late is no reason to kill mpirun at once", late)
+    begin = "==> mpirun does not end after a rank has failed, so it is killed: "
+    check(one == (4, begin + "rank 0 on host here has not ended\n"), "a rank that has not ended is named", one)
+    check(none == (4, begin + "no rank of this host is left, so another host does not answer, or mpirun itself hangs\n"),
+          "where none is left, another host is only guessed at", none)
 
 
 def is_harmless(said):
@@ -75,6 +91,7 @@ def main():
     check_shell_function()
     with tempfile.TemporaryDirectory() as scratch:
         check_names(scratch, keeper)
+        check_ends(scratch, keeper)
 
 
 main()
