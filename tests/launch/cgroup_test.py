@@ -95,6 +95,22 @@ class LimitedMemory(unittest.TestCase):
         self.assertIn(f"a cgroup limits the memory to 400.00 MiB (/{NAME})", planned.stdout)
         self.assertRegex(planned.stderr, rf"rank 0 lacks .*; a cgroup limits the memory to 400.00 MiB \(/{NAME}\)")
 
+    def test_the_reserve_that_is_proposed_helps(self):
+        group = self.limited(300)
+        for mib in (300, 400, 600, 800):
+            group.limit_file.write_text(str(mib * MIB))
+            planned = run(group, PROGRAM, "plan", "--model", MODEL)
+            reserve = re.search(r"It would fit with (partition: \{reserve: \d+MiB\}) in the file of --partition", planned.stderr)
+            if not reserve:
+                continue
+            self.assertRegex(planned.stdout, r"may use .* of .* free, since the reserve is to keep 512.00 MiB free: ")
+            file = self.out.parent / "p.yaml"
+            file.write_text(reserve[1])
+            followed = run(group, PROGRAM, "plan", "--model", MODEL, "--partition", file)
+            self.assertEqual(followed.returncode, 0, followed.stderr)
+            return
+        self.fail("no reserve was proposed")
+
     def test_a_plan_that_fits_counts_within_the_limit(self):
         planned = run(self.limited(3000), PROGRAM, "plan", "--model", MODEL)
         self.assertEqual(planned.returncode, 0, planned.stderr)
