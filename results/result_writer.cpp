@@ -11,8 +11,6 @@
 #include "common/clock.h"
 #include "common/errors.h"
 #include "common/files.h"
-#include "common/host_memory.h"
-#include "common/units.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
 #include "model/latents.h"
@@ -256,13 +254,9 @@ void check_writing_memory(const std::vector<RunRecord>& records, std::span<const
   for (const RunRecord& record : records) {
     std::uint64_t needed = 0;
     for (const Format format : formats) needed = std::max(needed, writing_bytes(format, record));
-    if (needed <= machine.free) continue;
-    const common::MemoryPool pool{
-        .id = {}, .cgroup = machine.cgroup, .total = machine.total, .free = machine.free};
-    throw common::DoesNotFitError(
-        fmt::format("writing layers of {} × {} pixels takes {}; {}", record.layer_size.width,
-                    record.layer_size.height, common::format_bytes(needed), common::free_text(pool)),
-        std::string(common::cure_text(pool)) + ", or leave out --original-size.");
+    check_memory(
+        fmt::format("writing layers of {} × {} pixels", record.layer_size.width, record.layer_size.height),
+        needed, machine, ", or leave out --original-size.");
   }
 }
 

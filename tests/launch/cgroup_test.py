@@ -134,6 +134,21 @@ class LimitedMemory(unittest.TestCase):
         self.assertEqual(refused.returncode, 3, refused.stderr)
         self.assertRegex(refused.stderr, rf"large.png, which has 12000 × 9000 pixels, takes 1.01 GiB; the cgroup /{NAME} has ")
 
+    def test_a_merge_that_is_too_large_is_refused(self):
+        layers = self.out.parent / "layers"
+        layers.mkdir()
+        for number in range(2):
+            write_large_picture(layers / f"layer_{number}.png", 6000, 4000)
+        merge = (PROGRAM, "merge", "--in", layers, "--out", self.out.parent / "merged.png")
+        group = self.limited(550)
+        refused = run(group, *merge)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertRegex(refused.stderr, rf"merging layers of 6000 × 4000 pixels takes 457.76 MiB; the cgroup /{NAME} has .* of 550.00 MiB free\n"
+                                         r"  Raise the cgroup's limit.\n")
+        self.assertEqual(sorted(path.name for path in self.out.parent.iterdir()), ["layers"])
+        group.limit_file.write_text(str(1000 * MIB))
+        self.assertEqual(run(group, *merge).returncode, 0)
+
     def test_ranks_share_a_group(self):
         group = self.limited(6000)
         root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
