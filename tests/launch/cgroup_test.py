@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -148,6 +149,26 @@ class LimitedMemory(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in self.out.parent.iterdir()), ["layers"])
         group.limit_file.write_text(str(1000 * MIB))
         self.assertEqual(run(group, *merge).returncode, 0)
+
+    def test_documents_that_are_too_large_are_refused(self):
+        picture = self.out.parent / "layer.png"
+        write_large_picture(picture, 6000, 4000)
+        document = self.out.parent / "edited.ora"
+        with zipfile.ZipFile(document, "w") as archive:
+            archive.writestr("mimetype", "image/openraster")
+            archive.writestr("stack.xml", '<image w="6000" h="4000"><stack><layer name="a" src="data/a.png"/></stack></image>')
+            archive.write(picture, "data/a.png")
+        export = (PROGRAM, "export", "--in", document, "--out", self.out, "--format")
+        group = self.limited(500)
+        refused = run(group, *export, "psd,pptx")
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertRegex(refused.stderr, rf"writing layers of 6000 × 4000 pixels takes 5\d\d\.\d\d MiB; the cgroup /{NAME} has .* of 500.00 MiB free\n"
+                                         r"  Raise the cgroup's limit, or take --format pptx.\n")
+        self.assertFalse(self.out.exists())
+        followed = run(group, *export, "pptx")
+        self.assertEqual(followed.returncode, 0, followed.stderr)
+        group.limit_file.write_text(str(1500 * MIB))
+        self.assertEqual(run(group, *export, "psd,pptx", "--overwrite").returncode, 0)
 
     def test_ranks_share_a_group(self):
         group = self.limited(6000)

@@ -420,7 +420,7 @@ std::vector<CureRule> rules_of_files() {
   std::vector<CureRule> rules;
   add(rules,
       {R"(Give --out\.)", R"(Choose another (?:folder|--out)\.)",
-       R"(Choose another file(?: for (--[a-z-]+))?\.)",
+       R"(Choose another (?:file|folder)(?: for (--[a-z-]+))?\.)",
        R"(Choose another folder, or move what is in the way\.)",
        R"(Wait until it has ended, or choose another folder\.)",
        R"(The (?:composite|page) is written as (?:PNG|HTML)\.)"},
@@ -513,7 +513,6 @@ const std::vector<UnfollowedCure>& unfollowed_cures() {
       {R"(Leave the file alone while it is in use, .*)", kOthers},
       {R"(An earlier layerpipe wrote it: .*)", "there is no other layerpipe here"},
       {R"(Give the run of a layer of --in; .*)", kDocument},
-      {R"(Choose another folder for --out\.)", kDocument},
       {R"(Name a folder for the new documents with --out\.)", kDocument},
       {R"(Start them with launch/run\.sh -n \d+, .*)",
        "there is but one process here; ranks_test starts several"},

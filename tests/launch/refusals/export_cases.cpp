@@ -109,7 +109,27 @@ std::vector<RefusalCase> exports() {
             w.use({"export", "--in", w.folder() / "edited.psd", "--out", w.folder() / "there", "--format",
                    "psd"});
           },
-          "FOLDER/there/layers.psd is there already", "Choose another folder for --out."),
+          "--out FOLDER/there: in the way of the documents lies layers.psd",
+          "Choose another folder, or give --overwrite: files that are written anew are replaced then, and "
+          "others stay."),
+      of_export(
+          "ExportOfADocumentOverItself", "an edited document into its own folder, under its own name",
+          [](Workplace& w) {
+            w.write("there/layers.psd", plain_psd());
+            w.use({"export", "--in", w.folder() / "there" / "layers.psd", "--out", w.folder() / "there",
+                   "--format", "html,psd", "--overwrite"});
+          },
+          "the document would be written over FOLDER/there/layers.psd", "Choose another folder for --out."),
+      of_export(
+          "ExportOfADocumentBesideARun", "an edited document into the folder of a run that is still at work",
+          [](Workplace& w) {
+            w.write("edited.psd", plain_psd());
+            w.hold("there", "process 7 on elsewhere");
+            w.use({"export", "--in", w.folder() / "edited.psd", "--out", w.folder() / "there", "--format",
+                   "psd"});
+          },
+          "another run writes into FOLDER/there: process 7 on elsewhere",
+          "Wait until it has ended, or choose another folder."),
       of_export(
           "ExportOfNoRun", "a folder without run.json", [](Workplace& w) { w.set("--in", w.model()); },
           "--in MODEL has no run.json"),
