@@ -75,7 +75,9 @@ class WrittenResults : public session::ResultSink {
 };
 
 // Runs on every rank of `communicator`; rank 0 reads, writes and says what happens. Throws the errors of
-// common/errors.h; what was finished before stays.
+// common/errors.h. What was finished before an error stays where there was nothing to replace; results of an
+// earlier run are replaced all together at the end, so these stay, and the new ones go
+// (results/result_folder.h).
 void run_decompose(const DecomposeOptions& options, const CommandContext& context) {
   const auto start = std::chrono::steady_clock::now();
   WrittenResults results(options);
