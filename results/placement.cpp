@@ -123,9 +123,10 @@ void put_in_place(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw common::output_error(to, errno);
 }
 
-void move_all(const Placement& placement, const fs::path& folder, const fs::path& staging) {
+void move_all(const Placement& placement, const fs::path& folder, const fs::path& staging,
+              KnownContents& contents) {
   const auto is_as_noted = [&](const fs::path& name, const FileContent& content) {
-    return content_of(folder / name) == content;
+    return contents.of(folder / name) == content;
   };
   // Without its run.json nobody takes what is there for a finished result.
   const auto remove = [&](bool of_reports) {
@@ -149,7 +150,8 @@ void move_all(const Placement& placement, const fs::path& folder, const fs::path
 
 }  // namespace
 
-void carry_out(const Placement& placement, const fs::path& folder, const fs::path& staging) {
+void carry_out(const Placement& placement, const fs::path& folder, const fs::path& staging,
+               KnownContents& contents) {
   std::set<fs::path> parts{""};
   std::set<fs::path> left;
   for (const auto& [name, over] : placement.place) parts.insert(name.parent_path());
@@ -157,7 +159,7 @@ void carry_out(const Placement& placement, const fs::path& folder, const fs::pat
   sync_all(staging, parts);
   common::write_file_atomically(staging / kNoteName, note_of(placement));
   sync(staging);
-  move_all(placement, folder, staging);
+  move_all(placement, folder, staging, contents);
   parts.insert(left.begin(), left.end());
   sync_all(folder, parts);
   std::error_code error;
@@ -182,7 +184,7 @@ std::vector<fs::path> begun_placements(const fs::path& folder) {
   return begun;
 }
 
-void end_placement(const fs::path& folder, const fs::path& staging) {
+void end_placement(const fs::path& folder, const fs::path& staging, KnownContents& contents) {
   const std::string remedy = fmt::format(
       "A run was killed while it put its results in their places; they lie in {}. Move them, or what is in "
       "their way.",
@@ -192,11 +194,11 @@ void end_placement(const fs::path& folder, const fs::path& staging) {
   for (const auto& [name, content] : placement.remove) check_leads_nowhere(name, folder, staging, remedy);
   for (const auto& [name, over] : placement.place) {
     if (!is_there(staging / name) || !is_there(folder / name)) continue;
-    const auto now = content_of(folder / name);
-    if (now && (now == over || now == content_of(staging / name))) continue;
+    const auto now = contents.of(folder / name);
+    if (now && (now == over || now == contents.of(staging / name))) continue;
     throw common::InputError(fmt::format("{} has changed since", (folder / name).string()), remedy);
   }
-  carry_out(placement, folder, staging);
+  carry_out(placement, folder, staging, contents);
 }
 
 }  // namespace layerpipe::results

@@ -21,7 +21,7 @@ struct Placement {
 // first, the new ones come last, and with the staging folder the note goes. Throws OutputError; the note
 // stays then.
 void carry_out(const Placement& placement, const std::filesystem::path& folder,
-               const std::filesystem::path& staging);
+               const std::filesystem::path& staging, KnownContents& contents);
 
 // The staging folders in a folder in which a process that was killed has left a note.
 std::vector<std::filesystem::path> begun_placements(const std::filesystem::path& folder);
@@ -31,6 +31,7 @@ bool is_begun(const std::filesystem::path& staging);
 
 // Carries out the rest, within the folder, whatever the note says. Throws InputError when a file came in the
 // way since, when the note is none of ours, or leads elsewhere; OutputError.
-void end_placement(const std::filesystem::path& folder, const std::filesystem::path& staging);
+void end_placement(const std::filesystem::path& folder, const std::filesystem::path& staging,
+                   KnownContents& contents);
 
 }  // namespace layerpipe::results

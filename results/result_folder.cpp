@@ -47,8 +47,8 @@ void check_same_disk(const ResultFolder::Request& request, const fs::path& part)
 }
 
 // Takes away what killed writers have left, once it is known that nobody writes there.
-void tidy(const fs::path& folder) {
-  for (const fs::path& staging : begun_placements(folder)) end_placement(folder, staging);
+void tidy(const fs::path& folder, KnownContents& contents) {
+  for (const fs::path& staging : begun_placements(folder)) end_placement(folder, staging, contents);
   common::remove_parts(folder);
 }
 
@@ -59,11 +59,11 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 
 }  // namespace
 
-ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
+ResultFolder::ResultFolder(Request request) : request_(std::move(request)), contents_(request_.moved) {
   const fs::path& folder = request_.question.folder;
   make_folder(request_, folder);
   lock_.emplace(folder);
-  if (lock_->is_held()) tidy(folder);  // else what is half written may be another run's
+  if (lock_->is_held()) tidy(folder, contents_);  // else what is half written may be another run's
   std::set<fs::path> parts;
   for (const fs::path& name : request_.question.names) {
     if (name.has_parent_path()) parts.insert(folder / name.parent_path());
@@ -73,9 +73,9 @@ ResultFolder::ResultFolder(Request request) : request_(std::move(request)) {
     make_folder(request_, part);
     check_same_disk(request_, part);
     const FolderLock alone(part);  // a run of its own may have it as its --out
-    if (alone.is_held()) tidy(part);
+    if (alone.is_held()) tidy(part, contents_);
   }
-  const FolderContent content = look_at(request_.question);
+  const FolderContent content = look_at(request_.question, contents_);
   own_ = content.own;
   is_fresh_ = content.own.empty() && content.in_the_way.empty();
   if (request_.refuses_at_once) {
@@ -124,17 +124,17 @@ void ResultFolder::commit(Unplaced unplaced) {
   const FolderContent content = content_now(names);
   std::vector<InTheWay> in_the_way = irreplaceable(content.in_the_way);
   std::erase_if(in_the_way, [&](const InTheWay& one) {
-    const auto there = content_of(folder / one.name);
-    return there && there == content_of(staging_ / one.name);
+    const auto there = contents_.of(folder / one.name);
+    return there && there == contents_.of(staging_ / one.name);
   });
   if (!in_the_way.empty()) refuse(in_the_way, unplaced);
   Placement placement{.place = {}, .remove = content.own};
   for (const fs::path& name : names) {
-    placement.place[name] = content_of(folder / name);
+    placement.place[name] = contents_.of(folder / name);
     placement.remove.erase(name);
   }
   try {
-    carry_out(placement, folder, staging_);
+    carry_out(placement, folder, staging_, contents_);
   } catch (const common::OutputError& error) {
     keep(error, unplaced);
   }
@@ -191,10 +191,10 @@ std::vector<InTheWay> ResultFolder::irreplaceable(std::vector<InTheWay> in_the_w
 }
 
 // What was not there in the beginning, as it is now, came since: from a run into one of the numbered folders.
-FolderContent ResultFolder::content_now(const std::vector<fs::path>& names) const {
+FolderContent ResultFolder::content_now(const std::vector<fs::path>& names) {
   FolderQuestion question = request_.question;
   if (!is_fresh_) {
-    FolderContent content = look_at(question);
+    FolderContent content = look_at(question, contents_);
     std::erase_if(content.own, [&](const auto& one) {
       const auto before = own_.find(one.first);
       if (before != own_.end() && before->second == one.second) return false;
@@ -206,7 +206,7 @@ FolderContent ResultFolder::content_now(const std::vector<fs::path>& names) cons
   question.older = Older::kStays;
   const std::set<fs::path> staged(names.begin(), names.end());
   std::erase_if(question.names, [&](const fs::path& name) { return !staged.contains(name); });
-  FolderContent content = look_at(question);
+  FolderContent content = look_at(question, contents_);
   for (const auto& [name, written] : content.own)
     content.in_the_way.push_back({name, InTheWay::Kind::kForeign});
   content.own.clear();
@@ -238,7 +238,8 @@ void ResultFolder::refuse(const std::vector<InTheWay>& in_the_way, Unplaced unpl
 void mend(const fs::path& folder) {
   if (begun_placements(folder).empty()) return;
   const FolderLock lock(folder);
-  for (const fs::path& staging : begun_placements(folder)) end_placement(folder, staging);
+  KnownContents contents;
+  for (const fs::path& staging : begun_placements(folder)) end_placement(folder, staging, contents);
 }
 
 }  // namespace layerpipe::results

@@ -37,6 +37,9 @@ class ResultFolder {
     Overwrite overwrite = Overwrite::kRefuse;
     bool refuses_at_once = true;  // false: commit() refuses, unless what is there is the same
     std::string elsewhere = "Choose another folder";  // how a person has it written elsewhere
+    // Called while files that lie there are looked at, which may take longer than others wait for this
+    // thread.
+    std::function<void()> moved = [] {};
   };
 
   // Makes the folder and those of the names, holds it, ends what a killed run had begun, and takes away what
@@ -75,12 +78,13 @@ class ResultFolder {
   std::vector<std::filesystem::path> staged_names() const;
   // Without what --overwrite lets go.
   std::vector<InTheWay> irreplaceable(std::vector<InTheWay> in_the_way) const;
-  FolderContent content_now(const std::vector<std::filesystem::path>& names) const;
+  FolderContent content_now(const std::vector<std::filesystem::path>& names);
   SetAside set_aside();
   [[noreturn]] void keep(const common::OutputError& error, Unplaced unplaced);
   [[noreturn]] void refuse(const std::vector<InTheWay>& in_the_way, Unplaced unplaced);
 
   Request request_;
+  KnownContents contents_;  // of old files, which may be large
   std::optional<FolderLock> lock_;
   std::filesystem::path staging_;                     // empty: nothing is staged
   std::map<std::filesystem::path, FileContent> own_;  // what may be replaced, as it was in the beginning

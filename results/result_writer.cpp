@@ -260,7 +260,8 @@ void check_writing_memory(const std::vector<RunRecord>& records, std::span<const
   }
 }
 
-ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers)
+ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers,
+                           const std::function<void()>& moved)
     : options_(options), results_(results), layers_(layers) {
   const std::vector<std::filesystem::path> names = names_of(options, results, layers);
   if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, options, names);
@@ -272,7 +273,8 @@ ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, st
                                                                               .older = Older::kReplaced},
                                                                  .option = "--out",
                                                                  .what = "results",
-                                                                 .overwrite = options.overwrite});
+                                                                 .overwrite = options.overwrite,
+                                                                 .moved = moved});
 }
 
 std::filesystem::path ResultWriter::folder(std::size_t index) const {
@@ -315,9 +317,9 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record
       done = {layers + now.done, layers + now.total + kRecording};
       told(done);
     });
+    KnownContents contents([&] { told(done); });
     for (const std::string& name : record.files) {
-      told(done);
-      record.written.push_back({name, *content_of(folder / name)});
+      record.written.push_back({name, *contents.of(folder / name)});
     }
     if (options_.dump_latents) {
       dump_latents(*options_.dump_latents, result);

@@ -13,9 +13,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -42,6 +45,8 @@ bool is_refused(std::string_view name) {
   return is;
 }
 
+std::size_t bytes_read = 0;
+
 void count_change() {
   if (changes_until_killed == 0) ::raise(SIGKILL);
   if (changes_until_killed > 0) --changes_until_killed;
@@ -59,6 +64,11 @@ extern "C" int rename(const char* from, const char* to) noexcept {
   count_change();
   if (is_refused(to)) return -1;
   return next<int (*)(const char*, const char*)>("rename")(from, to);
+}
+extern "C" ssize_t read(int descriptor, void* to, size_t count) {
+  const ssize_t got = next<ssize_t (*)(int, void*, size_t)>("read")(descriptor, to, count);
+  if (got > 0) bytes_read += static_cast<std::size_t>(got);
+  return got;
 }
 extern "C" int unlink(const char* path) noexcept {
   count_change();
@@ -379,6 +389,42 @@ TEST_F(ResultFolderTest, KeepsWhatARunIntoANumberedFolderHasFinishedMeanwhile) {
   EXPECT_EQ(text_of(out_ / "0" / "layer_0.png"), "other0");
   EXPECT_EQ(text_of(out_ / "1" / "layer_0.png"), "first1");
   EXPECT_EQ(text_of(out_ / "unplaced" / "0" / "layer_0.png"), "second0");
+}
+
+// What an earlier run left may be many gigabytes, and ranks wait for the one that looks at it.
+TEST_F(ResultFolderTest, ReadsOldFilesOnceAndTellsThatItLives) {
+  constexpr std::size_t kLarge = 8 << 20;
+  write(1, std::string(kLarge, 'a'));
+  std::this_thread::sleep_for(std::chrono::milliseconds(3100));  // until their times tell of every change
+  bytes_read = 0;
+  int told = 0;
+  ResultFolder::Request of_new = request(1, {"layer_0.png"});
+  of_new.moved = [&] { ++told; };
+  ResultFolder folder(of_new);
+  EXPECT_GE(told, 1);
+  stage(folder, 1, "second", {"layer_0.png"});
+  folder.commit(Unplaced::kKeep);
+  EXPECT_THAT(names_of(results_there()), ElementsAre("layer_0.png", "run.json"));
+  const std::size_t old_bytes = (kNames.size() + 1) * kLarge;  // run.json has the text, too
+  EXPECT_GE(bytes_read, old_bytes);
+  EXPECT_LT(bytes_read, old_bytes + kLarge / 2);
+}
+
+// Also when the size and the time of the last change are those of before.
+TEST_F(ResultFolderTest, SeesWhatIsWrittenToAFileThatItKnows) {
+  write(1, "first");
+  std::this_thread::sleep_for(std::chrono::milliseconds(3100));
+  ResultFolder folder(request(1));
+  stage(folder, 1, "second");
+  const fs::path file = out_ / "layers.psd";
+  const auto time = fs::last_write_time(file);
+  {
+    std::fstream stream(file, std::ios::in | std::ios::out);
+    stream << 'F';
+  }
+  fs::last_write_time(file, time);
+  EXPECT_THROW(folder.commit(Unplaced::kKeep), common::OutputError);
+  EXPECT_EQ(text_of(file), "First0");
 }
 
 // Hours of work, on a disk on which the system refuses to do what is left to do.
