@@ -79,7 +79,7 @@ class Partitioner {
     for (auto& remark : remarks_on_modulation(plan, wanted_.workload))
       plan.remarks.push_back(std::move(remark));
     for (auto& remark : remarks_on_limits(plan)) plan.remarks.push_back(std::move(remark));
-    for (auto& remark : remarks_on_missing(plan)) plan.remarks.push_back(std::move(remark));
+    for (auto& remark : remarks_on_missing(plan, config_)) plan.remarks.push_back(std::move(remark));
     return plan;
   }
 

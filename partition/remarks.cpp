@@ -7,6 +7,7 @@
 
 #include "common/units.h"
 #include "partition/apportion.h"
+#include "partition/reserve.h"
 
 namespace layerpipe::partition {
 namespace {
@@ -39,6 +40,14 @@ std::string capitalised(std::string text) {
 
 std::string count_of(std::int64_t count, const std::string& unit) {
   return std::to_string(count) + " " + unit + (count == 1 ? "" : "s");
+}
+
+// ", since the reserve keeps 512.00 MiB free", where that is much of what there is.
+std::string reserve_note(const StagePlan& stage, const PartitionConfig& config) {
+  const std::uint64_t usable =
+      std::min(stage.free_bytes, config.memory_limit_bytes.value_or(stage.free_bytes));
+  if (!is_large_reserve(config.reserve_bytes, usable)) return {};
+  return ", since the reserve is to keep " + common::format_bytes(config.reserve_bytes) + " free";
 }
 
 // "Memory decides over proportion: rank 1 has 8 blocks in place of 10 and rank 0 12 in place of 10."
@@ -151,7 +160,7 @@ std::vector<std::string> remarks_on_limits(const Plan& plan) {
   return remarks;
 }
 
-std::vector<std::string> remarks_on_missing(const Plan& plan) {
+std::vector<std::string> remarks_on_missing(const Plan& plan, const PartitionConfig& config) {
   std::vector<std::string> remarks;
   std::size_t more = 0;
   for (const StagePlan& stage : plan.stages) {
@@ -166,8 +175,8 @@ std::vector<std::string> remarks_on_missing(const Plan& plan) {
                                                        : "decode";
     remarks.push_back(capitalised(name_rank(stage)) + " needs " + common::format_bytes(peaks.most()) +
                       " to " + phase + " and may use " + common::format_bytes(stage.budget_bytes) + " of " +
-                      common::format_bytes(stage.free_bytes) +
-                      " free: " + common::format_bytes(stage.missing_bytes) + " are missing.");
+                      common::format_bytes(stage.free_bytes) + " free" + reserve_note(stage, config) + ": " +
+                      common::format_bytes(stage.missing_bytes) + " are missing.");
   }
   if (more > 0) {
     std::uint64_t all = 0;

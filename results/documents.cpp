@@ -96,19 +96,6 @@ std::vector<std::pair<std::string, std::string>> parameters_of(const RunRecord& 
   return parameters;
 }
 
-// The document, whose layers tell `steps` when they are read.
-media::Document counted(const media::Document& document, const WritingSteps& steps) {
-  media::Document counted = document;
-  for (media::DocumentLayer& layer : counted.layers) {
-    layer.read = [read = std::move(layer.read), steps] {
-      steps.begin_unit();
-      return read();
-    };
-  }
-  counted.encoding = steps.encoding();
-  return counted;
-}
-
 // What is to be said of the page.
 std::string write_page(const std::filesystem::path& path, media::Document page, const RunRecord& record,
                        const WritingSteps& steps) {
@@ -267,6 +254,18 @@ media::Document make_document(const LayeredResult& result, EmptyLayers empty_lay
                            .original = {}};
   add_layers(document, result, empty_layers);
   return document;
+}
+
+media::Document counted(const media::Document& document, const WritingSteps& steps) {
+  media::Document counted = document;
+  for (media::DocumentLayer& layer : counted.layers) {
+    layer.read = [read = std::move(layer.read), steps] {
+      steps.begin_unit();
+      return read();
+    };
+  }
+  counted.encoding = steps.encoding();
+  return counted;
 }
 
 ResultDocuments::ResultDocuments(const LayeredResult& result, EmptyLayers empty_layers, int threads)

@@ -64,6 +64,9 @@ std::string added_layers_text(const LayeredResult& result);
 // `result` must outlive it.
 media::Document make_document(const LayeredResult& result, EmptyLayers empty_layers);
 
+// The document, whose layers begin a unit of `steps` when they are read.
+media::Document counted(const media::Document& document, const WritingSteps& steps);
+
 struct WrittenDocuments {
   std::vector<std::string> names;
   std::string remark;  // for a person: that the page is without the original picture, and why; or empty

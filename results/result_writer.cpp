@@ -11,8 +11,6 @@
 #include "common/clock.h"
 #include "common/errors.h"
 #include "common/files.h"
-#include "common/host_memory.h"
-#include "common/units.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
 #include "model/latents.h"
@@ -256,17 +254,14 @@ void check_writing_memory(const std::vector<RunRecord>& records, std::span<const
   for (const RunRecord& record : records) {
     std::uint64_t needed = 0;
     for (const Format format : formats) needed = std::max(needed, writing_bytes(format, record));
-    if (needed <= machine.free) continue;
-    const common::MemoryPool pool{
-        .id = {}, .cgroup = machine.cgroup, .total = machine.total, .free = machine.free};
-    throw common::DoesNotFitError(
-        fmt::format("writing layers of {} × {} pixels takes {}; {}", record.layer_size.width,
-                    record.layer_size.height, common::format_bytes(needed), common::free_text(pool)),
-        std::string(common::cure_text(pool)) + ", or leave out --original-size.");
+    check_memory(
+        fmt::format("writing layers of {} × {} pixels", record.layer_size.width, record.layer_size.height),
+        needed, machine, ", or leave out --original-size.");
   }
 }
 
-ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers)
+ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers,
+                           const std::function<void()>& moved)
     : options_(options), results_(results), layers_(layers) {
   const std::vector<std::filesystem::path> names = names_of(options, results, layers);
   if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, options, names);
@@ -278,7 +273,8 @@ ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, st
                                                                               .older = Older::kReplaced},
                                                                  .option = "--out",
                                                                  .what = "results",
-                                                                 .overwrite = options.overwrite});
+                                                                 .overwrite = options.overwrite,
+                                                                 .moved = moved});
 }
 
 std::filesystem::path ResultWriter::folder(std::size_t index) const {
@@ -321,9 +317,9 @@ std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record
       done = {layers + now.done, layers + now.total + kRecording};
       told(done);
     });
+    KnownContents contents([&] { told(done); });
     for (const std::string& name : record.files) {
-      told(done);
-      record.written.push_back({name, *content_of(folder / name)});
+      record.written.push_back({name, *contents.of(folder / name)});
     }
     if (options_.dump_latents) {
       dump_latents(*options_.dump_latents, result);

@@ -30,8 +30,11 @@ class ResultWriter {
   // Makes all folders and holds them against other runs (results/result_folder.h). What an earlier run wrote
   // there and nobody has changed since will go with its first run.json to be replaced, also when that run had
   // another number of results; what the run is made from stays. `layers` has each result. Throws InputError
-  // when something cannot be written or stands in the way: hours of work come behind it.
-  ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers);
+  // when something cannot be written or stands in the way: hours of work come behind it. `moved` is called
+  // now and later while files that lie there are read.
+  ResultWriter(
+      const OutputOptions& options, std::size_t results, std::size_t layers,
+      const std::function<void()>& moved = [] {});
 
   // Writes result `index` in all formats. The files are written side by side, on the threads that LibTorch
   // has on the CPU, as far as the machine's free memory allows. `record` is what is known of it but for its

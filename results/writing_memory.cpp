@@ -1,10 +1,14 @@
 #include "results/writing_memory.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <vector>
 
-#include "runtime/device/memory.h"
+#include "common/errors.h"
+#include "common/host_memory.h"
+#include "common/units.h"
 
 namespace layerpipe::results {
 namespace {
@@ -22,7 +26,15 @@ std::uint64_t pixels_of(const common::Size& size) {
 }  // namespace
 
 std::uint64_t writing_bytes(Format format, const RunRecord& record) {
-  const std::uint64_t pixels = pixels_of(record.layer_size);
+  const std::uint64_t bytes = writing_bytes(format, record.layer_size);
+  if (format != Format::kHtml) return bytes;
+  // The original is read, turned and resized before.
+  return std::max(bytes,
+                  3 * kPicture * pixels_of(record.picture_size) + kReading * pixels_of(record.layer_size));
+}
+
+std::uint64_t writing_bytes(Format format, const common::Size& layers) {
+  const std::uint64_t pixels = pixels_of(layers);
   switch (format) {
     case Format::kPng:
     case Format::kOra:
@@ -35,11 +47,37 @@ std::uint64_t writing_bytes(Format format, const RunRecord& record) {
       // A layer with what is cut out of it, or what is cut out with its PNG.
       return std::max(kReading, kPicture + std::max(kPicture, kPng)) * pixels;
     case Format::kHtml:
-      // The same beside the original; that is read, turned and resized before.
-      return std::max((kPicture + kReading) * pixels,
-                      3 * kPicture * pixels_of(record.picture_size) + kReading * pixels);
+      // A layer, or its PNG, beside the original.
+      return (kPicture + kReading) * pixels;
   }
   return 0;
+}
+
+std::uint64_t merging_bytes(const common::Size& layers) {
+  return writing_bytes(Format::kPng, layers) - kPicture * pixels_of(layers);
+}
+
+void check_memory(const std::string& what, std::uint64_t bytes, const runtime::MemoryUse& machine,
+                  const std::string& cure) {
+  if (bytes <= machine.free) return;
+  const common::MemoryPool pool{
+      .id = {}, .cgroup = machine.cgroup, .total = machine.total, .free = machine.free};
+  throw common::DoesNotFitError(
+      fmt::format("{} takes {}; {}", what, common::format_bytes(bytes), common::free_text(pool)),
+      common::cure_text(pool) + cure);
+}
+
+void check_document_memory(const common::Size& layers, std::span<const Format> formats,
+                           const std::function<std::uint64_t(Format)>& bytes,
+                           const runtime::MemoryUse& machine) {
+  std::uint64_t most = 0;
+  std::vector<std::string> fitting;
+  for (const Format format : formats) {
+    most = std::max(most, bytes(format));
+    if (bytes(format) <= machine.free) fitting.push_back(to_string(format));
+  }
+  check_memory(fmt::format("writing layers of {} × {} pixels", layers.width, layers.height), most, machine,
+               fitting.empty() ? "." : fmt::format(", or take --format {}.", fmt::join(fitting, ",")));
 }
 
 std::uint64_t layer_bytes(const RunRecord& record) {

@@ -154,7 +154,7 @@ void Session::make(const Job& job, ResultSink& sink) {
   });
   const Planning planning = plan(job, work);
   comm::run_collectively(communicator_, "preparing for the results", [&] {
-    if (is_first()) sink.begin(machinery_, work);
+    if (is_first()) sink.begin(machinery_, work, [this] { communicator_.report_progress(); });
   });
   if (is_first()) observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
   FailedRequests failed(work.records, observer);

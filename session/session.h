@@ -29,8 +29,9 @@ namespace layerpipe::session {
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
-  // Once it is known that the work fits, before it begins. What it throws ends the run on all ranks.
-  virtual void begin(const Machinery& machinery, const Work& work) = 0;
+  // Once it is known that the work fits, before it begins. What it throws ends the run on all ranks. A sink
+  // calls `moved`, here and later, while it is at something that takes longer than the others wait.
+  virtual void begin(const Machinery& machinery, const Work& work, const std::function<void()>& moved) = 0;
   // Each result as soon as it is decoded; `record` is that of the work, with what was measured. A sink that
   // writes files calls `told` on the way, whenever something has moved (results/document_writing.h): writing
   // may take longer than the other ranks wait for one that stands still, and people want to see it.

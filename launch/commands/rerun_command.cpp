@@ -106,7 +106,8 @@ class ComparedResult : public session::ResultSink {
   ComparedResult(const RerunOptions& options, const results::RunRecord& record)
       : options_(options), record_(record) {}
 
-  void begin(const session::Machinery& /*machinery*/, const session::Work& work) override {
+  void begin(const session::Machinery& /*machinery*/, const session::Work& work,
+             const std::function<void()>& /*moved*/) override {
     changes_ = changes_since(record_, work.records.front());
     if (options_.quiet) return;
     for (const std::string& change : changes_)

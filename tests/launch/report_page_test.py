@@ -229,6 +229,22 @@ def check_pages(layerpipe, folders):
     print("the pipeline is that of the trace")
 
 
+def check_replaced_pages(layerpipe, alone):
+    """Its own page is replaced, with what is new in it, another's with --overwrite; both are the run's own then."""
+    run_json, page = alone / "run.json", alone / "report.html"
+    written = lambda: {one["name"]: one["bytes"] for one in json.loads(run_json.read_text())["written"]}  # noqa: E731
+    text = page.read_text()
+    page.write_text("somebody's")
+    done = subprocess.run([layerpipe, "report", run_json], capture_output=True, text=True)
+    check(done.returncode == 2 and page.read_text() == "somebody's", "another's page stays")
+    run(layerpipe, "report", run_json, "--overwrite")
+    check(page.read_text() == text and written()["report.html"] == page.stat().st_size, "--overwrite replaces it")
+    run(layerpipe, "report", run_json)
+    page.unlink()
+    run(layerpipe, "report", run_json, "--out", page)
+    check(page.read_text() == text, "a page that is gone is written again")
+
+
 def check_lost_traces(layerpipe, ranks):
     trace = ranks / "trace.json"
     content = trace.read_text()
@@ -288,6 +304,7 @@ def main():
         if options.browser:
             check_in_browser(folders)
         else:
+            check_replaced_pages(options.layerpipe.resolve(), folders[0])
             check_lost_traces(options.layerpipe.resolve(), folders[1])
 
 

@@ -18,6 +18,7 @@
 #include "results/archive_report.h"
 #include "results/file_content.h"
 #include "results/finished_run.h"
+#include "results/writing_memory.h"
 #include "runtime/plan/plan_json.h"
 #include "tests/launch/program.h"
 #include "tests/support/temporary_folder.h"
@@ -69,6 +70,28 @@ TEST(WritingMemory, CountsThePictureOfAPage) {
   EXPECT_NO_THROW(check_writing_memory({record}, std::array{Format::kPng, Format::kOra}, machine));
   EXPECT_THROW(check_writing_memory({record}, std::array{Format::kPng, Format::kHtml}, machine),
                common::DoesNotFitError);
+}
+
+// Of several formats those that fit are the cure.
+TEST(WritingMemory, IsAskedForDocuments) {
+  const common::Size layers{12000, 10000};
+  const auto said = [&](std::vector<Format> formats, std::uint64_t free) -> std::string {
+    try {
+      check_document_memory(layers, formats, [&](Format format) { return writing_bytes(format, layers); },
+                            {.total = 4 * kGiB, .free = free, .cgroup = "/job"});
+    } catch (const common::DoesNotFitError& error) {
+      return std::string(error.what()) + "\n" + error.remedy();
+    }
+    return "";
+  };
+  EXPECT_EQ(said({Format::kPsd, Format::kPptx, Format::kHtml, Format::kOra}, 2 * kGiB),
+            "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 2.00 GiB of 4.00 GiB "
+            "free\nRaise the cgroup's limit, or take --format pptx,html.");
+  EXPECT_EQ(said({Format::kPptx, Format::kHtml}, 2 * kGiB), "");
+  EXPECT_EQ(
+      said({Format::kPsd}, kGiB / 2),
+      "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 512.00 MiB of 4.00 GiB "
+      "free\nRaise the cgroup's limit.");
 }
 
 TEST(FormatSizes, AreAskedForBeforeTheWork) {

@@ -37,7 +37,9 @@ class LoadCounter : public SilentObserver {
 // Keeps what a job makes.
 class Collector : public ResultSink {
  public:
-  void begin(const Machinery&, const Work& work) override { expected = work.requests.size(); }
+  void begin(const Machinery&, const Work& work, const std::function<void()>& /*moved*/) override {
+    expected = work.requests.size();
+  }
   void take(std::size_t, const results::RunRecord& record, const runtime::Result& result,
             const std::function<void(const results::WritingProgress&)>&) override {
     layers.push_back(result.decoded);
