@@ -94,6 +94,24 @@ TEST(WritingMemory, IsAskedForDocuments) {
       "free\nRaise the cgroup's limit.");
 }
 
+TEST(WritingMemory, IsAskedForAMerge) {
+  const auto check = [](std::uint64_t free) {
+    check_memory("merging layers of 12000 × 10000 pixels", merging_bytes({12000, 10000}),
+                 {.total = 4 * kGiB, .free = free, .cgroup = "/job"});
+  };
+  try {
+    check(2 * kGiB);
+    FAIL() << "nothing was refused";
+  } catch (const common::DoesNotFitError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "merging layers of 12000 × 10000 pixels takes 2.24 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+        "GiB free");
+    EXPECT_EQ(error.remedy(), "Raise the cgroup's limit.");
+  }
+  EXPECT_NO_THROW(check(3 * kGiB));
+}
+
 TEST(FormatSizes, AreAskedForBeforeTheWork) {
   EXPECT_NO_THROW(check_sizes(kFormats, {30000, 30000}));
   const std::vector<Format> others{Format::kPng, Format::kPptx, Format::kOra, Format::kZip, Format::kHtml};

@@ -140,11 +140,11 @@ std::vector<RefusalCase> memory() {
        .deed = "the same for `layerpipe merge`",
        .prepare = {},
        .message =
-           "merging layers of 6000 × 4000 pixels takes 457.76 MiB; the cgroup /job has 270.00 MiB of 550.00 "
-           "MiB free",
+           "merging layers of 12000 × 10000 pixels takes 2.24 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+           "GiB free",
        .cure = "Raise the cgroup's limit.",
        .exit_code = 3,
-       .tested_by = "launch/cgroup_test.py: test_a_merge_that_is_too_large_is_refused"},
+       .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForAMerge)"},
       {.name = "PictureThatDoesNotFit",
        .section = kSection,
        .deed = "a picture that is too large for the memory that is free",

@@ -179,7 +179,7 @@ std::vector<RefusalCase> files_in_the_way() {
        .section = section,
        .deed = "a folder that was received, whose note leads elsewhere through a link",
        .prepare = {},
-       .message = "OUT/far is a link, so what is put in its place there would lie elsewhere",
+       .message = "/far is a link, so what is put in its place there would lie elsewhere",
        .cure =
            "A run was killed while it put its results in their places; they lie in OUT/.layerpipe-…. Move "
            "them, or what is in their way.",
