@@ -6,6 +6,8 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/randn.h>
 
+#include <array>
+
 #include "bench/command_line.h"
 #include "bench/support.h"
 #include "model/pipeline/pipeline.h"
@@ -20,6 +22,11 @@ model::TransformerConfig layered_config(std::int64_t blocks) {
   config.use_additional_t_cond = true;
   config.use_layer3d_rope = true;
   return config;
+}
+
+model::WeightStore random_store(const ForwardOptions& options) {
+  return {std::make_shared<model::RandomTensorSource>("transformer", at::kBFloat16),
+          device_of(options.device), dtype_of(options.dtype)};
 }
 
 }  // namespace
@@ -40,15 +47,15 @@ ForwardCase::ForwardCase(const ForwardOptions& options)
                 .token_grid({.transformer = config_}, {options.resolution, options.resolution},
                             options.layers)),
       text_tokens_(options.text_tokens),
-      transformer_({std::make_shared<model::RandomTensorSource>("transformer", at::kBFloat16), device_,
-                    dtype_of(options.dtype)},
-                   config_) {
+      modulation_(config_, {0, options.blocks}, 1, device_, dtype_of(options.dtype)),
+      transformer_(random_store(options), config_) {
+  const std::array timesteps{kTimestep};
+  modulation_.make(random_store(options), timesteps, {});
   const auto on_device = at::TensorOptions().device(device_).dtype(dtype_of(options.dtype));
   at::manual_seed(1);
   input_ = {.latents = at::randn({grid_.latent_tokens(), config_.in_channels}, on_device),
             .condition = at::randn({grid_.frame_tokens(), config_.in_channels}, on_device),
-            .prompt_embeds = at::randn({text_tokens_, config_.joint_attention_dim}, on_device),
-            .timestep = 500};
+            .prompt_embeds = at::randn({text_tokens_, config_.joint_attention_dim}, on_device)};
   rotary_ = {model::image_rotary_table(grid_, config_.axes_dims_rope, device_),
              model::text_rotary_table(grid_, config_.axes_dims_rope, text_tokens_, device_)};
   wait_for(device_);

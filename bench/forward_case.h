@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bench/command_line.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 
 namespace layerpipe::bench {
@@ -25,7 +26,7 @@ class ForwardCase {
   explicit ForwardCase(const ForwardOptions& options);
 
   // The prediction, [latent_tokens, 64].
-  at::Tensor forward() const { return transformer_.forward(input_, rotary_); }
+  at::Tensor forward() const { return transformer_.forward(input_, modulation_.row(kTimestep), rotary_); }
 
   // Whether the prediction is finite, and the same bits twice.
   bool is_right() const;
@@ -38,10 +39,13 @@ class ForwardCase {
   const at::Device& device() const { return device_; }
 
  private:
+  static constexpr float kTimestep = 500;
+
   at::Device device_;
   model::TransformerConfig config_;
   model::TokenGrid grid_;
   std::int64_t text_tokens_;
+  model::ModulationTable modulation_;
   model::Transformer transformer_;
   model::TransformerInput input_;
   model::JointRotary rotary_;

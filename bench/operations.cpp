@@ -92,8 +92,6 @@ std::vector<Operation> operations_of_forward(const Options& options) {
   const Linear mlp_in = random_linear(kDim, 4 * kDim);
   const Linear mlp_out = random_linear(4 * kDim, kDim);
   const at::Tensor wide = random({tile, 4 * kDim});
-  const Linear modulation = random_linear(kDim, 6 * kDim);
-  const at::Tensor conditioning = random({1, kDim});
   const double square_work = 2 * rows * kDim * kDim;
   const double row_bytes = rows * kDim * kBytes;
   const auto t = static_cast<double>(tokens);
@@ -107,8 +105,6 @@ std::vector<Operation> operations_of_forward(const Options& options) {
       {"head norm, rotate", 2 * tiles, 2 * row_bytes, false,
        [=] { ops::rms_norm_rotate_(heads, head_weight, 1e-6, cos, sin); }},
       {"gated residual", 2 * tiles, 3 * row_bytes, false, [=] { ops::gated_residual_(x, vector, out); }},
-      {"modulation", 2 * kBlocks, 6.0 * kDim * kDim * kBytes, false,
-       [=] { modulation.apply_to_vector(conditioning); }},
   };
 }
 

@@ -51,11 +51,16 @@ InputFile::InputFile(std::filesystem::path path)
 }
 
 void InputFile::read(std::uint64_t offset, std::span<std::byte> to, std::string_view part) const {
+  read(offset, to, [&] { return std::string(part); });
+}
+
+void InputFile::read(std::uint64_t offset, std::span<std::byte> to,
+                     const std::function<std::string()>& part) const {
   while (!to.empty()) {
     const ssize_t count = ::pread(descriptor_.get(), to.data(), to.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw unreadable(path_, part, errno);
-    if (count == 0) throw ended_early(path_, part);
+    if (count < 0) throw unreadable(path_, part(), errno);
+    if (count == 0) throw ended_early(path_, part());
     to = to.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "common/descriptor.h"
@@ -32,6 +34,8 @@ class InputFile {
   // empty for the file as a whole. Throws InputError that names both when the file ends before, or cannot be
   // read.
   void read(std::uint64_t offset, std::span<std::byte> to, std::string_view part = {}) const;
+  // The same; `part` is asked for when there is a message.
+  void read(std::uint64_t offset, std::span<std::byte> to, const std::function<std::string()>& part) const;
   // Fills `to`, which has size() bytes, with all of it. Also throws InputError when it changes meanwhile.
   void read_all(std::span<std::byte> to) const;
 

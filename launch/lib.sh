@@ -14,11 +14,19 @@ export CCACHE_DIR="${CCACHE_DIR:-$CHECKOUT/.cache/ccache}"
 MIN_TORCH=2.10
 CUDA_MAJOR=13
 
-say() { printf '==> %s\n' "$*" >&2; }
+# shellcheck source-path=SCRIPTDIR source=visible.sh
+. "$CHECKOUT/launch/visible.sh"
+
+say() {
+  local REPLY
+  visible "$*"
+  printf '==> %s\n' "$REPLY" >&2
+}
 fail() {  # fail CODE MESSAGE...
   local code=$1
   shift
-  printf 'error: %s\n' "$*" >&2
+  visible "$*"
+  printf 'error: %s\n' "$REPLY" >&2
   exit "$code"
 }
 

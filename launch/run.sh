@@ -34,7 +34,10 @@ for KEEPER in "${PROGRAM%/*}"/{,../}keeper "$BUILD/keeper"; do
 done
 
 fail() {  # fail MESSAGE
-  printf 'error: %s\n' "$1" >&2
+  # shellcheck source-path=SCRIPTDIR source=visible.sh
+  . "$here/visible.sh"
+  visible "$1"
+  printf 'error: %s\n' "$REPLY" >&2
   exit 2
 }
 help() {

@@ -10,31 +10,31 @@
 namespace layerpipe::media {
 namespace {
 
-static_assert(kMaxSide <= INT16_MAX, "rows are kept in 16 bits");
-constexpr std::int16_t kNone = -1;
+static_assert(kMaxSide < UINT16_MAX, "rows are kept in 16 bits, beside a number for none");
+constexpr std::uint16_t kNone = UINT16_MAX;
 
 // Of each pixel, the row of the nearest visible one in its column, the upper one of two; kNone in a column
 // without. [height, width]
-std::vector<std::int16_t> nearest_rows(const Image& image) {
+std::vector<std::uint16_t> nearest_rows(const Image& image) {
   const auto width = static_cast<std::size_t>(image.width);
-  std::vector<std::int16_t> rows(width * static_cast<std::size_t>(image.height), kNone);
+  std::vector<std::uint16_t> rows(width * static_cast<std::size_t>(image.height), kNone);
   for (int y = 0; y < image.height; ++y) {
     const std::uint8_t* pixels = image.row(y);
-    std::int16_t* here = rows.data() + width * static_cast<std::size_t>(y);
+    std::uint16_t* here = rows.data() + width * static_cast<std::size_t>(y);
     for (std::size_t x = 0; x < width; ++x) {
       if (pixels[4 * x + 3] != 0) {
-        here[x] = static_cast<std::int16_t>(y);
+        here[x] = static_cast<std::uint16_t>(y);
       } else if (y > 0) {
         here[x] = here[x - width];  // the row above's, in front of `here` in memory
       }
     }
   }
   for (int y = image.height - 2; y >= 0; --y) {
-    std::int16_t* here = rows.data() + width * static_cast<std::size_t>(y);
+    std::uint16_t* here = rows.data() + width * static_cast<std::size_t>(y);
     for (std::size_t x = 0; x < width; ++x) {
-      const std::int16_t below = here[x + width];
+      const std::uint16_t below = here[x + width];
       // What lies below is known where it differs from what lies above.
-      if (below > y && (here[x] == kNone || below - y < y - here[x])) here[x] = below;
+      if (below != kNone && below > y && (here[x] == kNone || below - y < y - here[x])) here[x] = below;
     }
   }
   return rows;
@@ -49,7 +49,7 @@ class RowEnvelope {
 
   // `rows`: of row `y`, as nearest_rows gives them. The columns go into `nearest`, [width]; false when there
   // is no visible pixel at all.
-  bool find(const std::int16_t* rows, int y, std::vector<int>& nearest) {
+  bool find(const std::uint16_t* rows, int y, std::vector<int>& nearest) {
     hills_.clear();
     const int width = static_cast<int>(nearest.size());
     for (int x = 0; x < width; ++x) {
@@ -100,12 +100,12 @@ class RowEnvelope {
 
 void bleed_colors(Image& image) {
   common::ensure(is_valid(image), "colours of a picture of no valid size are to be spread");
-  const std::vector<std::int16_t> rows = nearest_rows(image);
+  const std::vector<std::uint16_t> rows = nearest_rows(image);
   const auto width = static_cast<std::size_t>(image.width);
   std::vector<int> nearest(width);
   RowEnvelope envelope(image.width);
   for (int y = 0; y < image.height; ++y) {
-    const std::int16_t* here = rows.data() + width * static_cast<std::size_t>(y);
+    const std::uint16_t* here = rows.data() + width * static_cast<std::size_t>(y);
     std::uint8_t* pixels = image.row(y);
     const bool found = envelope.find(here, y, nearest);
     for (std::size_t x = 0; x < width; ++x) {

@@ -59,7 +59,7 @@ Image contact_sheet(std::span<const ContactRow> rows) {
     width = std::max(width, row_width(rows[i]));
     height += rows[i].layers.front().height + 2 * kGap;
   }
-  if (std::max(width, height) > kMaxSide) {
+  if (std::max(width, height) > kMaxSide || static_cast<std::uint64_t>(width * height) > kMaxPixels) {
     throw common::InputError(
         "the contact sheet would have " + std::to_string(width) + " × " + std::to_string(height) + " pixels",
         "Put fewer pictures on it.");

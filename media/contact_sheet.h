@@ -18,7 +18,7 @@ struct ContactRow {
 // show a checkerboard. Opaque, on white paper, with a small gap around every picture.
 //
 // Throws InputError when there is no row or no layer, when the sizes in a row differ, or when the sheet would
-// be larger than kMaxSide.
+// be larger than kMaxSide or kMaxPixels.
 Image contact_sheet(std::span<const ContactRow> rows);
 
 }  // namespace layerpipe::media

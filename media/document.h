@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "media/encoding.h"
 #include "media/image.h"
 
 namespace layerpipe::media {
@@ -38,6 +39,7 @@ struct Document {
   std::function<Image()> original;  // the input, at the document's size; may be absent
   // Two are apart, or one lies in the other and then stands behind it.
   std::vector<DocumentGroup> groups{};
+  EncodingWork encoding;  // of its pictures
 };
 
 // What stands where in a document with groups, from the back to the front.

@@ -90,9 +90,9 @@ void end_data(Page& page) {
   page.write("</script>\n");
 }
 
-void write_picture(Page& page, const std::string& id, const Image& picture) {
+void write_picture(Page& page, const std::string& id, const Image& picture, const EncodingWork& work) {
   begin_data(page, id, "image/png;base64");
-  write_base64(page, encode_png(picture));
+  write_base64(page, encode_png(picture, {}, work));
   end_data(page);
 }
 
@@ -117,7 +117,7 @@ nlohmann::ordered_json write_layer(Page& page, const Document& document, std::si
   const Box box = content_box(picture);
   if (!box.empty()) {
     if (box.width != picture.width || box.height != picture.height) picture = crop(picture, box);
-    write_picture(page, "png-layer-" + std::to_string(index), picture);
+    write_picture(page, "png-layer-" + std::to_string(index), picture, document.encoding);
   }
   return {{"name", full_name(document, index)},
           {"left", box.left},
@@ -130,7 +130,8 @@ void write_data(Page& page, const Document& document) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < document.layers.size(); ++i) layers.push_back(write_layer(page, document, i));
   if (document.original) {
-    write_picture(page, "png-original", read_picture_of(document, "the original", document.original));
+    write_picture(page, "png-original", read_picture_of(document, "the original", document.original),
+                  document.encoding);
   }
   nlohmann::ordered_json parameters = nlohmann::ordered_json::array();
   for (const auto& [name, value] : document.parameters) {

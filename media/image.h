@@ -7,8 +7,9 @@
 
 namespace layerpipe::media {
 
-// The largest side that is read or written.
-inline constexpr int kMaxSide = 16384;
+// The largest side that is read or written: that of JPEG. Every picture that the model works on at its own
+// resolutions is within (model::working_size).
+inline constexpr int kMaxSide = 65500;
 // The most pixels that are read, 683 MiB of RGBA: where Pillow refuses a picture as a decompression bomb.
 inline constexpr std::uint64_t kMaxPixels = 178'956'970;
 

@@ -92,13 +92,13 @@ struct Notes {
 std::vector<std::byte> make_layer(const Document& document, std::size_t index, Notes& notes) {
   const LayerContent content = layer_content(document, index);
   notes.boxes[index] = content.box;
-  return encode_png(content.image);
+  return encode_png(content.image, {}, document.encoding);
 }
 
 std::vector<std::byte> make_merged(const Document& document, Notes& notes) {
   const Image merged = composite(document);
-  notes.thumbnail = encode_png(thumbnail(merged));
-  return encode_png(merged);
+  notes.thumbnail = encode_png(thumbnail(merged), {}, document.encoding);
+  return encode_png(merged, {}, document.encoding);
 }
 
 std::vector<std::byte> make_stack(const Document& document, const Notes& notes) {

@@ -270,7 +270,7 @@ std::vector<std::byte> make_picture(const Document& document, std::size_t index,
   LayerContent content = layer_content(document, index);
   boxes[index] = content.box;
   bleed_colors(content.image);
-  return encode_png(content.image);
+  return encode_png(content.image, {}, document.encoding);
 }
 
 std::vector<std::byte> bytes_of(const std::string& text) {

@@ -39,11 +39,7 @@ struct Summary {
 
 void check_limits(const Document& document) {
   common::ensure(!document.layers.empty(), "a document to be written as PSD has no layer");
-  if (document.width > kMaxPsdSide || document.height > kMaxPsdSide) {
-    throw common::InputError("PSD holds at most 30,000 pixels a side; the picture has " +
-                                 std::to_string(document.width) + " × " + std::to_string(document.height),
-                             "Make the picture smaller, or write the layers as OpenRaster (.ora).");
-  }
+  check_psd_size(document.width, document.height);
   // A group takes the places of two layers.
   const std::size_t layers = document.layers.size() + 2 * document.groups.size();
   if (layers > kMaxPsdLayers) {
@@ -227,6 +223,13 @@ void put_merged(PsdOutput& out, Image merged) {
 }
 
 }  // namespace
+
+void check_psd_size(int width, int height) {
+  if (width <= kMaxPsdSide && height <= kMaxPsdSide) return;
+  throw common::InputError("PSD holds at most 30,000 pixels a side; the picture has " +
+                               std::to_string(width) + " × " + std::to_string(height),
+                           "Make the picture smaller, or write the layers as OpenRaster (.ora).");
+}
 
 void write_psd(const std::filesystem::path& path, const Document& document) {
   check_limits(document);

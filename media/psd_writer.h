@@ -11,6 +11,9 @@ namespace layerpipe::media {
 inline constexpr int kMaxPsdSide = 30'000;  // pixels
 inline constexpr std::size_t kMaxPsdLayers = 32'767;
 
+// Throws InputError when a side is longer than PSD holds: for callers who want to know before they work.
+void check_psd_size(int width, int height);
+
 // Writes `document` as PSD, version 1 (Adobe Photoshop File Formats Specification): RGB of 8 bits a channel,
 // in sRGB.
 //

@@ -259,7 +259,7 @@ class Reader {
     const auto height = tag<std::uint32_t>(TIFFTAG_TILELENGTH, 0);
     if (width == 0 || height == 0 || width > kMaxSide || height > kMaxSide ||
         std::uint64_t{width} * height > file_.max_pixels) {
-      throw not_read("in tiles of " + std::to_string(width) + " x " + std::to_string(height) + " pixels");
+      throw not_read("in tiles of " + std::to_string(width) + " × " + std::to_string(height) + " pixels");
     }
     std::vector<std::uint8_t> tile(buffer_bytes(TIFFTileSize64(tiff_.get()), width, height));
     const std::size_t row_bytes = tile.size() / height;

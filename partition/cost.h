@@ -13,17 +13,28 @@ struct UnitCost {
   double operations = 0;  // floating-point operations of one pass of one microbatch; twice the multiply-adds
 };
 
+// What a chain's stages keep a table of, whether its weights are on the device or not: what every unit makes
+// of each timestep (the transformer's modulation). The weights that make it are on the device one after the
+// other, right before the work. All members are bytes.
+struct TableCost {
+  std::uint64_t unit_row_bytes = 0;    // a row's, for each unit
+  std::uint64_t last_row_bytes = 0;    // a row's, beside them, in the last stage (of the head)
+  std::uint64_t rounding_bytes = 0;    // what the allocator may take beyond the rows, however many they are
+  std::uint64_t making_bytes = 0;      // while rows are made: the largest of the weights that pass
+  std::uint64_t making_row_bytes = 0;  // beside it, for each row that is made
+};
+
 // Units that run one after another and are split into contiguous ranges, one for each stage.
 struct ChainCost {
   std::vector<UnitCost> units;
-  UnitCost every;  // beside the units, in each stage that holds some (the timestep's embedding)
-  UnitCost first;  // beside them, in the first such stage (embedding of the streams)
-  UnitCost last;   // beside them, in the last such stage (the head)
+  UnitCost first;                       // beside them, in the first such stage (embedding of the streams)
+  UnitCost last;                        // beside them, in the last such stage (the head)
   std::uint64_t workspace_bytes = 0;    // of one pass, beside the boundary that it works on
   std::uint64_t boundary_bytes = 0;     // what one stage hands to the next
   std::uint64_t state_bytes = 0;        // kept by every stage for each request in flight (rotary tables)
   std::uint64_t first_state_bytes = 0;  // beside it, by the first such stage (latents, prompts)
   std::uint64_t last_state_bytes = 0;   // beside it, by the last such stage (latents, predictions)
+  TableCost table;                      // of the transformer
 };
 
 // The VAE is dealt out by strips: each rank with a share holds all of its weights. When decoding, each of
@@ -64,6 +75,11 @@ struct Workload {
   std::int64_t requests = 1;
   std::int64_t steps = 50;
   std::int64_t branches = 2;  // 1 without guidance
+  // How many schedules of timesteps the requests have: those of one size of picture share one.
+  std::int64_t schedules = 1;
+  // Different timesteps of all requests together, as the network tells them apart: rows of the modulation
+  // table that are worth keeping. Those of a window are kept in any case.
+  std::int64_t timesteps = 0;
 };
 
 }  // namespace layerpipe::partition

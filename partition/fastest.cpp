@@ -36,7 +36,7 @@ class StageTimes {
     const ChainCost& cost = problem_.cost.transformer;
     const auto i = static_cast<std::size_t>(stage);
     const double operations = sums_[static_cast<std::size_t>(end)] - sums_[static_cast<std::size_t>(begin)] +
-                              cost.every.operations + (begin == 0 ? cost.first.operations : 0) +
+                              (begin == 0 ? cost.first.operations : 0) +
                               (end == problem_.blocks() ? cost.last.operations : 0);
     return std::max(operations / speeds_[i], transfers_[i]);
   }

@@ -36,9 +36,14 @@ struct PerComponent {
 enum class Strategy { kBalanced, kFastest, kExplicit };
 const char* to_string(Strategy strategy);
 
-// resident: weights stay on the device. phased: they are there in the phases that use them.
-enum class Residency { kResident, kPhased };
+// resident: weights stay on the device. phased: they are there in the phases that use them. streamed: in
+// these phases, as many units stay as there is memory for, and the others pass through it, time and again;
+// not for the VAE, whose layers are small.
+enum class Residency { kResident, kPhased, kStreamed };
 const char* to_string(Residency residency);
+
+// The same for all components, but that the VAE is phased where the others stream.
+PerComponent<std::optional<Residency>> for_all(std::optional<Residency> residency);
 
 // Where a file has the parts of a stage, for messages: "FILE:LINE:COLUMN"; empty where it is from no file.
 struct StagePlaces {

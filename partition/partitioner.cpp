@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 
 #include "common/errors.h"
 #include "partition/remarks.h"
 #include "partition/strategies.h"
+#include "partition/window_size.h"
 
 namespace layerpipe::partition {
 namespace {
@@ -39,18 +41,23 @@ void check_counts(const Problem& problem) {
       "Start at most " + std::to_string(most) + (most == 1 ? " rank." : " ranks."));
 }
 
-// A split for a residency and a number of requests in flight.
+// A split for a residency, a number of requests in flight and rows of the modulation table.
 struct Answer {
-  PerComponent<Residency> residency;
-  std::int64_t in_flight = 1;
+  Held held;
   Split split;
   bool fits = false;
 };
 
 class Partitioner {
  public:
-  Partitioner(Problem problem, const PartitionConfig& config, std::int64_t saturating)
-      : problem_(std::move(problem)), config_(config), saturating_(saturating) {
+  // What there is to do, and the rows of the modulation table that are there already.
+  struct Wanted {
+    const Workload& workload;
+    std::int64_t kept_rows;
+  };
+
+  Partitioner(Problem problem, const PartitionConfig& config, const Wanted& wanted, std::int64_t saturating)
+      : problem_(std::move(problem)), config_(config), wanted_(wanted), saturating_(saturating) {
     if (config.strategy == Strategy::kExplicit) {
       given_ = explicit_split(problem_, config.stages);
     } else {
@@ -62,15 +69,17 @@ class Partitioner {
   Plan run() const {
     Answer answer = choose();
     if (config_.strategy == Strategy::kFastest && answer.fits) {
-      const Predictor predictor(problem_.cost, problem_.ranks(), answer.residency, answer.in_flight);
-      answer.split = fastest_split(problem_, predictor, std::move(answer.split));
+      answer.split = fastest_split(problem_, predictor(answer.held), std::move(answer.split));
     }
+    if (answer.fits) answer.held.modulation_rows = most_rows(answer);
     Plan plan = plan_of(answer);
     if (config_.strategy != Strategy::kExplicit) plan.remarks = remarks_on_split(plan, given_, problem_);
     for (auto& remark : remarks_on_choices(plan, config_, saturating_))
       plan.remarks.push_back(std::move(remark));
+    for (auto& remark : remarks_on_modulation(plan, wanted_.workload))
+      plan.remarks.push_back(std::move(remark));
     for (auto& remark : remarks_on_limits(plan)) plan.remarks.push_back(std::move(remark));
-    for (auto& remark : remarks_on_missing(plan)) plan.remarks.push_back(std::move(remark));
+    for (auto& remark : remarks_on_missing(plan, config_)) plan.remarks.push_back(std::move(remark));
     return plan;
   }
 
@@ -101,45 +110,107 @@ class Partitioner {
   }
 
   Answer solve(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
-    const Predictor predictor(problem_.cost, problem_.ranks(), residency, in_flight);
-    Answer answer{residency, in_flight, given_, false};
+    Answer answer{
+        {residency, in_flight, window_rows(residency, in_flight), most_in_pass(residency, in_flight)},
+        given_,
+        false};
+    const Predictor predicted = predictor(answer.held);
     if (config_.strategy != Strategy::kExplicit)
-      answer.split = fit_to_budgets(problem_, predictor, std::move(answer.split));
-    answer.fits = fits(problem_, predictor, answer.split);
+      answer.split = fit_to_budgets(problem_, predicted, std::move(answer.split));
+    answer.fits = fits(problem_, predicted, answer.split);
     return answer;
+  }
+
+  Predictor predictor(const Held& held) const { return {problem_.cost, problem_.ranks(), held}; }
+
+  // Where blocks stream, so many microbatches share them that each stage has a pass of its own to work on.
+  std::int64_t most_in_pass(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
+    if (residency.transformer != Residency::kStreamed) return 1;
+    const std::int64_t branches = (wanted_.workload.branches + problem_.groups - 1) / problem_.groups;
+    return std::max<std::int64_t>(branches * in_flight / problem_.stages(), 1);
+  }
+
+  // `share`, which fits, with as many of its units staying as still fit, where they stream.
+  Share keeping_most(const Held& held, Share share, std::uint64_t budget_bytes) const {
+    const Predictor predicted = predictor(held);
+    const auto keep_most = [&](std::int64_t Share::*kept, std::int64_t count) {
+      const auto counts = std::views::iota(std::int64_t{1}, count + 1);
+      const auto fit = [&](std::int64_t tried) {
+        Share other = share;
+        other.*kept = tried;
+        return predicted.fits(other, budget_bytes);
+      };
+      share.*kept = std::ranges::partition_point(counts, fit) - counts.begin();
+    };
+    if (held.residency.transformer == Residency::kStreamed)
+      keep_most(&Share::kept_blocks, share.blocks.size());
+    if (held.residency.text_encoder == Residency::kStreamed)
+      keep_most(&Share::kept_text_layers, share.text_layers.size());
+    return share;
+  }
+
+  // The most different timesteps that a window can have.
+  std::int64_t window_rows(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
+    const Workload& workload = wanted_.workload;
+    return workload.steps * std::min(workload.schedules, window_size(residency, in_flight, problem_.ranks()));
+  }
+
+  // Rows for all timesteps of the work and those that are there, or as many as fit with the split of an
+  // answer that fits.
+  std::int64_t most_rows(const Answer& answer) const {
+    const std::int64_t least = answer.held.modulation_rows;
+    const std::int64_t most = std::max({least, wanted_.workload.timesteps, wanted_.kept_rows});
+    const auto counts = std::views::iota(least + 1, most + 1);
+    const auto fit = [&](std::int64_t rows) {
+      Held held = answer.held;
+      held.modulation_rows = rows;
+      return fits(problem_, predictor(held), answer.split);
+    };
+    return least + (std::ranges::partition_point(counts, fit) - counts.begin());
   }
 
   Plan plan_of(const Answer& answer) const {
     Plan plan{.fits = answer.fits,
               .strategy = config_.strategy,
-              .residency = answer.residency,
-              .in_flight = answer.in_flight,
+              .residency = answer.held.residency,
+              .in_flight = answer.held.in_flight,
+              .most_in_pass = answer.held.most_in_pass,
+              .modulation_rows = answer.held.modulation_rows,
               .stages = {},
               .hosts = {},
               .remarks = {},
               .predicted_step_seconds = {},
               .predicted_seconds = {}};
-    const Predictor predictor(problem_.cost, problem_.ranks(), answer.residency, answer.in_flight);
+    const Predictor predicted = predictor(answer.held);
     const Topology::Shape shape{.groups = static_cast<int>(problem_.groups),
                                 .stages = static_cast<int>(problem_.stages())};
-    for (const Share& share : shares_of(answer.split, problem_.stages())) {
-      const auto i = static_cast<std::size_t>(share.place);
+    const auto streamed = [&](Residency residency, const common::Range& units, std::int64_t kept) {
+      const std::int64_t passing = units.size() - kept;
+      return residency == Residency::kStreamed && passing > kStreamSlots ? passing : 0;
+    };
+    for (const Share& minimal : shares_of(answer.split, problem_.stages())) {
+      const auto i = static_cast<std::size_t>(minimal.place);
+      const Share share = keeping_most(answer.held, minimal, problem_.places[i].budget_bytes);
       const Topology::Place position = shape.place_at(static_cast<int>(share.place));
       const Place& place = problem_.places[i];
-      const PhaseBytes peaks = predictor.peaks(share);
-      plan.stages.push_back({.group = position.group,
-                             .stage = position.stage,
-                             .rank = place.device.rank,
-                             .host = place.device.host,
-                             .device = place.device.name,
-                             .blocks = share.blocks,
-                             .text_layers = share.text_layers,
-                             .vae_percent = answer.split.vae_percent[i],
-                             .free_bytes = place.device.free_bytes,
-                             .memory_limit = place.device.memory_limit,
-                             .budget_bytes = place.budget_bytes,
-                             .predicted_peak_bytes = peaks,
-                             .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
+      const PhaseBytes peaks = predicted.peaks(share);
+      plan.stages.push_back(
+          {.group = position.group,
+           .stage = position.stage,
+           .rank = place.device.rank,
+           .host = place.device.host,
+           .device = place.device.name,
+           .blocks = share.blocks,
+           .text_layers = share.text_layers,
+           .vae_percent = answer.split.vae_percent[i],
+           .streamed_blocks = streamed(answer.held.residency.transformer, share.blocks, share.kept_blocks),
+           .streamed_text_layers =
+               streamed(answer.held.residency.text_encoder, share.text_layers, share.kept_text_layers),
+           .free_bytes = place.device.free_bytes,
+           .memory_limit = place.device.memory_limit,
+           .budget_bytes = place.budget_bytes,
+           .predicted_peak_bytes = peaks,
+           .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
     }
     plan.hosts = hosts_of(plan.stages);
     return plan;
@@ -160,9 +231,23 @@ class Partitioner {
 
   Problem problem_;
   const PartitionConfig& config_;
+  Wanted wanted_;
   std::int64_t saturating_;
   Split given_;  // proportional, or as written
 };
+
+// `kept_rows` of the modulation table are there already.
+Plan plan_keeping(std::int64_t kept_rows, const ModelCost& cost, std::span<const DeviceInfo> devices,
+                  const Workload& workload, const PartitionConfig& config) {
+  Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
+  check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
+  // A group works on its own branches alone.
+  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
+  const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
+  return Partitioner(std::move(problem), config, {workload, kept_rows},
+                     places_for(saturating, workload.requests))
+      .run();
+}
 
 }  // namespace
 
@@ -182,17 +267,13 @@ std::int64_t places_for(std::int64_t least, std::int64_t requests) {
 
 Plan make_plan(const ModelCost& cost, std::span<const DeviceInfo> devices, const Workload& workload,
                const PartitionConfig& config) {
-  Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
-  check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
-  // A group works on its own branches alone.
-  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
-  const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
-  return Partitioner(std::move(problem), config, places_for(saturating, workload.requests)).run();
+  return plan_keeping(0, cost, devices, workload, config);
 }
 
 Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const DeviceInfo> devices,
                     const Workload& workload, const PartitionConfig& config) {
-  Plan plan = make_plan(cost, devices, workload, config);
+  const std::int64_t rows = present.modulation_rows;  // what is made stays
+  Plan plan = plan_keeping(rows, cost, devices, workload, config);
   if (!plan.fits || plan.residency != present.residency || same_layout(plan, present)) return plan;
   PartitionConfig keeping = config;
   keeping.strategy = Strategy::kExplicit;
@@ -204,7 +285,7 @@ Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const 
                               .text_layers = stage.text_layers,
                               .vae_percent = stage.vae_percent});
   }
-  Plan kept = make_plan(cost, devices, workload, keeping);
+  Plan kept = plan_keeping(rows, cost, devices, workload, keeping);
   if (!kept.fits || kept.in_flight < plan.in_flight) return plan;
   kept.strategy = plan.strategy;
   kept.remarks.emplace_back("The stages are those of the work before, so that nothing is loaded again.");

@@ -28,6 +28,9 @@ namespace layerpipe::partition {
 // Each group holds the whole transformer, split over its stages as above; text layers and VAE strips are
 // dealt over the devices of all groups.
 //
+// Every stage keeps a modulation table with a row for each timestep of the largest window. Once the rest is
+// settled, it grows by further timesteps of the work as far as they fit on every stage.
+//
 // Residency `none` tries, in this order: all resident; text encoder phased; text encoder and VAE phased; all
 // phased. When nothing fits the plan of the last try is given with fits == false, the bytes that are missing
 // where, and words.
@@ -62,11 +65,11 @@ std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::spa
 
 // The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
 // predictions.
-//   denoise: context + channels + weights that are there + workspace + boundaries (the one at work, one
-//     received ahead when there is a predecessor, one being sent when there is a successor) + states of all
-//     requests in flight
-//   encode: the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
-PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks,
-                         const PerComponent<Residency>& residency, std::int64_t in_flight);
+//   in all phases: context + channels + weights that are there + the modulation table
+//   denoise: and workspace + boundaries (the one at work, one received ahead when there is a predecessor, one
+//     being sent when there is a successor) + states of all requests in flight; or, if that is more, what is
+//     there while rows of the table are made
+//   encode: and the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
+PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks, const Held& held);
 
 }  // namespace layerpipe::partition

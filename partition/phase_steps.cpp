@@ -6,6 +6,8 @@ const char* to_string(StepAction action) {
   switch (action) {
     case StepAction::kLoad:
       return "load";
+    case StepAction::kPrepare:
+      return "prepare";
     case StepAction::kWork:
       return "work";
     case StepAction::kRelease:
@@ -25,6 +27,7 @@ std::vector<PhaseStep> phase_steps(const PerComponent<Residency>& residency) {
   for (const Network network : kNetworks) {
     const Phase phase = phase_of(network);
     if (!is_resident(network)) steps.push_back({phase, StepAction::kLoad, network});
+    if (network == Network::kTransformer) steps.push_back({phase, StepAction::kPrepare, network});
     steps.push_back({phase, StepAction::kWork, network});
     if (!is_resident(network)) steps.push_back({phase, StepAction::kRelease, network});
   }

@@ -56,15 +56,22 @@ const char* to_string(Residency residency) {
       return "resident";
     case Residency::kPhased:
       return "phased";
+    case Residency::kStreamed:
+      return "streamed";
   }
   return "";
+}
+
+Held held_by(const Plan& plan) {
+  return {plan.residency, plan.in_flight, plan.modulation_rows, plan.most_in_pass};
 }
 
 bool same_layout(const Plan& a, const Plan& b) {
   const auto same_part = [](const StagePlan& one, const StagePlan& other) {
     return one.group == other.group && one.stage == other.stage && one.rank == other.rank &&
            one.blocks == other.blocks && one.text_layers == other.text_layers &&
-           one.vae_percent == other.vae_percent;
+           one.vae_percent == other.vae_percent && one.streamed_blocks == other.streamed_blocks &&
+           one.streamed_text_layers == other.streamed_text_layers;
   };
   return a.residency == b.residency &&
          std::equal(a.stages.begin(), a.stages.end(), b.stages.begin(), b.stages.end(), same_part);

@@ -19,6 +19,9 @@ struct PhaseBytes {
   std::uint64_t most() const;
 };
 
+// Places on a device for the units of a network that pass through it: one is worked on while the next comes.
+inline constexpr std::int64_t kStreamSlots = 2;
+
 struct StagePlan {
   int group = 0;
   int stage = 0;  // of the group; each stage is one shard
@@ -26,8 +29,12 @@ struct StagePlan {
   std::string host;
   std::string device;
   common::Range blocks;
-  common::Range text_layers;        // may be empty
-  double vae_percent = 0;           // of the strips; 0 … 100, all stages together 100
+  common::Range text_layers;  // may be empty
+  double vae_percent = 0;     // of the strips; 0 … 100, all stages together 100
+  // Of its blocks and text layers, those that pass through the device; they lie evenly between the others
+  // (common/spread.h).
+  std::int64_t streamed_blocks = 0;
+  std::int64_t streamed_text_layers = 0;
   std::uint64_t free_bytes = 0;     // of the device, before the process
   std::string memory_limit;         // as DeviceInfo has it
   std::uint64_t budget_bytes = 0;   // what the prediction may take: free or the limit, less the reserve
@@ -52,6 +59,10 @@ struct Plan {
   Strategy strategy = Strategy::kBalanced;
   PerComponent<Residency> residency;
   std::int64_t in_flight = 1;     // requests in the pipeline at a time
+  std::int64_t most_in_pass = 1;  // microbatches that a stage's blocks work on before the next ones
+  // Timesteps whose modulation every stage keeps: those of the largest window, and as many more of all
+  // requests' as fit. An engine makes room for those of its window in any case.
+  std::int64_t modulation_rows = 0;
   std::vector<StagePlan> stages;  // of all groups, in the order of the topology's places
   std::vector<HostPlan> hosts;
   std::vector<std::string> remarks;  // sentences: what was moved and why, what is missing where
@@ -63,6 +74,15 @@ struct Plan {
   // 0 … n − 1, each once.
   Topology topology() const;
 };
+
+// How the stages hold what they work with, as a prediction has to know it.
+struct Held {
+  PerComponent<Residency> residency;
+  std::int64_t in_flight = 1;
+  std::int64_t modulation_rows = 0;
+  std::int64_t most_in_pass = 1;
+};
+Held held_by(const Plan& plan);
 
 // Whether networks that were made for one plan serve the other as they are: the same stages with the same
 // parts, and the same residency.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
 
+#include "common/spread.h"
 #include "partition/partitioner.h"
 
 namespace layerpipe::partition {
@@ -42,18 +44,45 @@ std::vector<Share> shares_of(const Split& split, std::int64_t stages) {
   return shares;
 }
 
-Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight)
-    : cost_(cost), units_(static_cast<std::int64_t>(cost.units.size())), in_flight_(in_flight), sums_{0} {
+Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight, std::int64_t most_in_pass,
+                        Residency residency)
+    : cost_(cost),
+      units_(static_cast<std::int64_t>(cost.units.size())),
+      in_flight_(in_flight),
+      most_in_pass_(most_in_pass),
+      streams_(residency == Residency::kStreamed),
+      sums_{0} {
   for (const UnitCost& unit : cost.units) sums_.push_back(sum(sums_.back(), unit.weight_bytes));
 }
 
-std::uint64_t Predictor::Chain::weights(common::Range range) const {
+std::uint64_t Predictor::Chain::unit_weights(common::Range range) const {
   if (range.size() <= 0) return 0;
   if (sums_.back() == std::numeric_limits<std::uint64_t>::max()) return sums_.back();
-  const std::uint64_t units =
-      sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
-  return sum(units, cost_.every.weight_bytes, is_first(range) ? cost_.first.weight_bytes : 0,
-             is_last(range) ? cost_.last.weight_bytes : 0);
+  return sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
+}
+
+// Those that stay, and the places for those that pass, each as large as the largest of them. Where there are
+// as many places as units that would pass, all stay.
+std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64_t kept) const {
+  if (range.size() - kept <= kStreamSlots) return unit_weights(range);
+  const std::vector<bool> passes = common::spread(range.size() - kept, range.size());
+  std::uint64_t bytes = 0;
+  std::uint64_t largest = 0;
+  for (std::int64_t i = 0; i < range.size(); ++i) {
+    const std::uint64_t unit = cost_.units[static_cast<std::size_t>(range.begin + i)].weight_bytes;
+    if (passes[static_cast<std::size_t>(i)]) {
+      largest = std::max(largest, unit);
+    } else {
+      bytes = sum(bytes, unit);
+    }
+  }
+  return sum(bytes, product(largest, kStreamSlots));
+}
+
+std::uint64_t Predictor::Chain::weights(common::Range range, std::int64_t kept) const {
+  if (range.size() <= 0) return 0;
+  return sum(streams_ ? streamed_weights(range, kept) : unit_weights(range),
+             is_first(range) ? cost_.first.weight_bytes : 0, is_last(range) ? cost_.last.weight_bytes : 0);
 }
 
 std::uint64_t Predictor::Chain::activations(common::Range range) const {
@@ -61,29 +90,30 @@ std::uint64_t Predictor::Chain::activations(common::Range range) const {
   // The one that is worked on, one that comes, one that goes; and, by what is measured on GPUs, one more,
   // that has gone but is not given back yet.
   const bool is_whole = is_first(range) && is_last(range);
-  const std::int64_t boundaries = is_whole ? 1 : 2 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1);
+  const std::int64_t boundaries =
+      (is_whole ? 1 : 2 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1)) + most_in_pass_ - 1;
   const std::uint64_t state = sum(cost_.state_bytes, is_first(range) ? cost_.first_state_bytes : 0,
                                   is_last(range) ? cost_.last_state_bytes : 0);
   return sum(cost_.workspace_bytes, product(cost_.boundary_bytes, boundaries), product(state, in_flight_));
 }
 
-std::int64_t Predictor::Chain::end_within(std::int64_t begin, std::uint64_t bytes, std::int64_t limit) const {
-  const auto first = sums_.begin() + begin;
-  return std::upper_bound(first, sums_.begin() + limit + 1, sum(*first, bytes)) - sums_.begin() - 1;
-}
-
-Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const PerComponent<Residency>& residency,
-                     std::int64_t in_flight)
+Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const Held& held)
     : cost_(cost),
       always_(sum(cost.overhead.context_bytes, ranks > 1 ? cost.overhead.channel_bytes : 0)),
-      transformer_(cost.transformer, in_flight),
-      text_encoder_(cost.text_encoder, in_flight) {
-  PerNetwork<bool> held{};
-  for (const PhaseStep& step : phase_steps(residency)) {
-    if (step.action == StepAction::kWork) {
-      works_.push_back({step.phase, step.network, held});
-    } else {
-      held[index(step.network)] = step.action == StepAction::kLoad;
+      rows_(held.modulation_rows),
+      transformer_(cost.transformer, held.in_flight, held.most_in_pass, held.residency.transformer),
+      text_encoder_(cost.text_encoder, held.in_flight, 1, held.residency.text_encoder) {
+  PerNetwork<bool> there{};
+  for (const PhaseStep& step : phase_steps(held.residency)) {
+    switch (step.action) {
+      case StepAction::kLoad:
+      case StepAction::kRelease:
+        there[index(step.network)] = step.action == StepAction::kLoad;
+        break;
+      case StepAction::kPrepare:
+      case StepAction::kWork:
+        works_.push_back({step.phase, step.action, step.network, there});
+        break;
     }
   }
 }
@@ -91,11 +121,11 @@ Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const PerCompone
 std::uint64_t Predictor::weights(const Share& share, Network network) const {
   switch (network) {
     case Network::kTextEncoder:
-      return text_encoder_.weights(share.text_layers);
+      return text_encoder_.weights(share.text_layers, share.kept_text_layers);
     case Network::kVaeEncoder:
       return share.has_strips || share.sees_whole ? cost_.vae.encoder_weight_bytes : 0;
     case Network::kTransformer:
-      return transformer_.weights(share.blocks);
+      return transformer_.weights(share.blocks, share.kept_blocks);
     case Network::kVaeDecoder:
       return share.has_strips ? cost_.vae.decoder_weight_bytes : 0;
   }
@@ -117,12 +147,28 @@ std::uint64_t Predictor::activations(const Share& share, Network network) const 
   return 0;
 }
 
+std::uint64_t Predictor::table(common::Range blocks) const {
+  if (blocks.size() <= 0 || rows_ == 0) return 0;
+  const TableCost& table = cost_.transformer.table;
+  const std::uint64_t row = sum(product(table.unit_row_bytes, blocks.size()),
+                                transformer_.is_last(blocks) ? table.last_row_bytes : 0);
+  return sum(product(row, rows_), table.rounding_bytes);
+}
+
+std::uint64_t Predictor::making() const {
+  const TableCost& table = cost_.transformer.table;
+  return rows_ == 0 ? 0 : sum(table.making_bytes, product(table.making_row_bytes, rows_));
+}
+
 template <typename Visit>
 void Predictor::each_work(const Share& share, const Visit& visit) const {
   PerNetwork<std::uint64_t> weight_bytes{};
   for (const Network network : kNetworks) weight_bytes[index(network)] = weights(share, network);
+  // It stays from window to window, so it is counted in all phases.
+  const std::uint64_t kept = sum(always_, table(share.blocks));
   for (const Work& work : works_) {
-    std::uint64_t bytes = sum(always_, activations(share, work.network));
+    const bool is_made = work.action == StepAction::kPrepare;
+    std::uint64_t bytes = sum(kept, is_made ? making() : activations(share, work.network));
     for (std::size_t i = 0; i < weight_bytes.size(); ++i)
       bytes = sum(bytes, work.held[i] ? weight_bytes[i] : 0);
     visit(work, bytes);
@@ -141,7 +187,8 @@ std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes,
   const std::int64_t begin = share.blocks.begin;
   if (limit <= begin) return begin;
   share.blocks.end = begin + 1;
-  // What one more block adds, it adds to the work that is done while the transformer is held.
+  // What one more block weighs, it adds to the work that is done while the transformer is held; its part of
+  // the table to all work.
   std::uint64_t most = 0;
   std::uint64_t most_with_transformer = 0;
   each_work(share, [&](const Work& work, std::uint64_t bytes) {
@@ -150,16 +197,28 @@ std::int64_t Predictor::most_blocks_end(Share share, std::uint64_t budget_bytes,
       most_with_transformer = std::max(most_with_transformer, bytes);
   });
   if (most > budget_bytes) return begin;
-  return transformer_.end_within(begin + 1, budget_bytes - most_with_transformer, limit);
+  const std::uint64_t row_bytes = product(cost_.transformer.table.unit_row_bytes, rows_);
+  const auto weights_until = [&](std::int64_t end) {
+    return transformer_.weights({begin, end}, share.kept_blocks);
+  };
+  const auto fit = [&](std::int64_t end) {
+    const std::uint64_t rows = product(row_bytes, end - begin - 1);
+    return sum(most, rows) <= budget_bytes &&
+           sum(most_with_transformer, rows, weights_until(end) - weights_until(begin + 1)) <= budget_bytes;
+  };
+  const auto ends = std::views::iota(begin + 1, limit + 1);
+  return begin + (std::ranges::partition_point(ends, fit) - ends.begin());
 }
 
 PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks,
-                         const PerComponent<Residency>& residency, std::int64_t in_flight) {
-  return Predictor(cost, ranks, residency, in_flight)
+                         const Held& held) {
+  return Predictor(cost, ranks, held)
       .peaks({.blocks = stage.blocks,
               .text_layers = stage.text_layers,
               .has_strips = stage.vae_percent > 0,
-              .sees_whole = stage.is_first()});
+              .sees_whole = stage.is_first(),
+              .kept_blocks = stage.blocks.size() - stage.streamed_blocks,
+              .kept_text_layers = stage.text_layers.size() - stage.streamed_text_layers});
 }
 
 }  // namespace layerpipe::partition

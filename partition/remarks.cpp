@@ -7,6 +7,7 @@
 
 #include "common/units.h"
 #include "partition/apportion.h"
+#include "partition/reserve.h"
 
 namespace layerpipe::partition {
 namespace {
@@ -41,6 +42,14 @@ std::string count_of(std::int64_t count, const std::string& unit) {
   return std::to_string(count) + " " + unit + (count == 1 ? "" : "s");
 }
 
+// ", since the reserve keeps 512.00 MiB free", where that is much of what there is.
+std::string reserve_note(const StagePlan& stage, const PartitionConfig& config) {
+  const std::uint64_t usable =
+      std::min(stage.free_bytes, config.memory_limit_bytes.value_or(stage.free_bytes));
+  if (!is_large_reserve(config.reserve_bytes, usable)) return {};
+  return ", since the reserve is to keep " + common::format_bytes(config.reserve_bytes) + " free";
+}
+
 // "Memory decides over proportion: rank 1 has 8 blocks in place of 10 and rank 0 12 in place of 10."
 void remark_on_moves(const Plan& plan, const std::vector<std::int64_t>& proportional,
                      common::Range StagePlan::*range_of, const std::string& unit,
@@ -54,6 +63,22 @@ void remark_on_moves(const Plan& plan, const std::vector<std::int64_t>& proporti
                     std::to_string(proportional[i]));
   }
   if (!moved.empty()) remarks.push_back("Memory decides over proportion: " + join(moved) + ".");
+}
+
+// "Weights stream: on rank 0 37 of 60 blocks and on rank 1 12 of 60 pass through the device."
+void remark_on_streams(const Plan& plan, Residency residency, common::Range StagePlan::*range_of,
+                       std::int64_t StagePlan::*streamed_of, const std::string& unit,
+                       std::vector<std::string>& remarks) {
+  if (residency != Residency::kStreamed) return;
+  std::vector<std::string> streams;
+  for (const StagePlan& stage : plan.stages) {
+    const std::int64_t units = (stage.*range_of).size();
+    if (stage.*streamed_of == 0) continue;
+    streams.push_back("on rank " + std::to_string(stage.rank) + " " + std::to_string(stage.*streamed_of) +
+                      " of " + (streams.empty() ? count_of(units, unit) : std::to_string(units)));
+  }
+  if (!streams.empty())
+    remarks.push_back("Weights stream: " + join(streams) + " pass through the device, the others stay.");
 }
 
 }  // namespace
@@ -105,12 +130,23 @@ std::vector<std::string> remarks_on_choices(const Plan& plan, const PartitionCon
                       " with " + (phased.size() == 1 ? "its" : "their") +
                       " phase: all weights at once do not fit.");
   }
+  remark_on_streams(plan, plan.residency.transformer, &StagePlan::blocks, &StagePlan::streamed_blocks,
+                    "block", remarks);
+  remark_on_streams(plan, plan.residency.text_encoder, &StagePlan::text_layers,
+                    &StagePlan::streamed_text_layers, "text layer", remarks);
   if (!config.in_flight && plan.in_flight < saturating) {
     remarks.push_back(count_of(plan.in_flight, "request") + (plan.in_flight == 1 ? " is" : " are") +
                       " in the pipeline at a time: memory does not suffice for the " +
                       std::to_string(saturating) + " that would keep every stage busy.");
   }
   return remarks;
+}
+
+std::vector<std::string> remarks_on_modulation(const Plan& plan, const Workload& workload) {
+  if (!plan.fits || plan.modulation_rows >= workload.timesteps) return {};
+  return {"The modulation of " + std::to_string(plan.modulation_rows) + " of " +
+          count_of(workload.timesteps, "timestep") +
+          " fits at a time: its weights are read again before windows that lack some."};
 }
 
 std::vector<std::string> remarks_on_limits(const Plan& plan) {
@@ -124,7 +160,7 @@ std::vector<std::string> remarks_on_limits(const Plan& plan) {
   return remarks;
 }
 
-std::vector<std::string> remarks_on_missing(const Plan& plan) {
+std::vector<std::string> remarks_on_missing(const Plan& plan, const PartitionConfig& config) {
   std::vector<std::string> remarks;
   std::size_t more = 0;
   for (const StagePlan& stage : plan.stages) {
@@ -139,8 +175,8 @@ std::vector<std::string> remarks_on_missing(const Plan& plan) {
                                                        : "decode";
     remarks.push_back(capitalised(name_rank(stage)) + " needs " + common::format_bytes(peaks.most()) +
                       " to " + phase + " and may use " + common::format_bytes(stage.budget_bytes) + " of " +
-                      common::format_bytes(stage.free_bytes) +
-                      " free: " + common::format_bytes(stage.missing_bytes) + " are missing.");
+                      common::format_bytes(stage.free_bytes) + " free" + reserve_note(stage, config) + ": " +
+                      common::format_bytes(stage.missing_bytes) + " are missing.");
   }
   if (more > 0) {
     std::uint64_t all = 0;

@@ -4,14 +4,17 @@
 
 namespace layerpipe::partition {
 
+PerComponent<std::optional<Residency>> for_all(std::optional<Residency> residency) {
+  return {residency, residency, residency == Residency::kStreamed ? Residency::kPhased : residency};
+}
+
 std::vector<PerComponent<Residency>> residencies_to_try(const PartitionConfig& config) {
   using enum Residency;
-  // What comes and goes costs a reading of its weights per group of requests: the smallest go first.
+  // What comes and goes costs a reading of its weights per group of requests: the smallest go first. What
+  // streams costs one per pass.
   constexpr PerComponent<Residency> kOrder[] = {
-      {kResident, kResident, kResident},
-      {kResident, kPhased, kResident},
-      {kResident, kPhased, kPhased},
-      {kPhased, kPhased, kPhased},
+      {kResident, kResident, kResident}, {kResident, kPhased, kResident}, {kResident, kPhased, kPhased},
+      {kPhased, kPhased, kPhased},       {kStreamed, kPhased, kPhased},   {kStreamed, kStreamed, kPhased},
   };
   std::vector<PerComponent<Residency>> tries;
   for (PerComponent<Residency> residency : kOrder) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "common/errors.h"
 #include "common/texts.h"
@@ -18,9 +19,11 @@
 #include "media/pptx_writer.h"
 #include "media/psd_writer.h"
 #include "media/resize.h"
+#include "media/zip_writer.h"
 #include "model/fingerprint.h"
 #include "results/archive_report.h"
 #include "results/layer_names.h"
+#include "results/writing_memory.h"
 
 namespace layerpipe::results {
 namespace {
@@ -94,9 +97,9 @@ std::vector<std::pair<std::string, std::string>> parameters_of(const RunRecord& 
 }
 
 // What is to be said of the page.
-std::string write_page(const std::filesystem::path& path, const media::Document& document,
-                       const RunRecord& record) {
-  media::Document page = document;
+std::string write_page(const std::filesystem::path& path, media::Document page, const RunRecord& record,
+                       const WritingSteps& steps) {
+  steps.begin_unit();
   Original original = original_of(record);
   if (original.picture) {
     page.original = [shared = std::make_shared<const media::Image>(std::move(*original.picture))] {
@@ -107,12 +110,20 @@ std::string write_page(const std::filesystem::path& path, const media::Document&
   return original.picture ? "" : "the page is without the original picture: " + original.missing;
 }
 
+media::ZipContent content_of(const PngSource& source, const WritingSteps& steps) {
+  if (const auto* file = std::get_if<std::filesystem::path>(&source)) return *file;
+  return [&source, steps] {
+    steps.begin_unit();
+    return std::get<0>(source)(steps.encoding());
+  };
+}
+
 // Adds the files of a result, below `folder` ("layer_2/"; nothing for the archive itself).
 void add_files(std::vector<media::ZipEntry>& entries, const std::string& folder, const LayeredResult& result,
-               EmptyLayers empty_layers) {
+               EmptyLayers empty_layers, const WritingSteps& steps) {
   std::vector<std::string> files;
-  const auto add = [&](const std::string& name, const media::ZipContent& content) {
-    entries.push_back({folder + name, media::ZipMethod::kStored, content});
+  const auto add = [&](const std::string& name, const PngSource& source) {
+    entries.push_back({folder + name, media::ZipMethod::kStored, content_of(source, steps)});
     files.push_back(name);
   };
   for (const std::size_t index : kept_layers(result, empty_layers))
@@ -121,12 +132,13 @@ void add_files(std::vector<media::ZipEntry>& entries, const std::string& folder,
   entries.push_back({folder + kReportName, media::ZipMethod::kDeflated,
                      media::text_content(archive_report(result.report, result.empty_layers, files))});
   for (const auto& [index, nested] : result.nested)
-    add_files(entries, fmt::format("{}layer_{}/", folder, index), *nested, empty_layers);
+    add_files(entries, fmt::format("{}layer_{}/", folder, index), *nested, empty_layers, steps);
 }
 
-void write_layers(const std::filesystem::path& path, const LayeredResult& result, EmptyLayers empty_layers) {
+void write_layers(const std::filesystem::path& path, const LayeredResult& result, EmptyLayers empty_layers,
+                  const WritingSteps& steps) {
   std::vector<media::ZipEntry> entries;
-  add_files(entries, "", result, empty_layers);
+  add_files(entries, "", result, empty_layers, steps);
   media::write_zip(path, entries);
 }
 
@@ -163,6 +175,30 @@ void add_layers(media::Document& document, const LayeredResult& result, EmptyLay
     document.layers.push_back({names[index] + (is_empty ? " (empty)" : ""),
                                scaled(result.layers[index], document.width, document.height)});
   }
+}
+
+// How many pictures of `layers` a format reads.
+std::int64_t units_of(Format format, std::int64_t layers) {
+  switch (format) {
+    case Format::kPng:
+    case Format::kHtml:
+    case Format::kZip:
+      return layers + 1;  // the composite, or the original
+    case Format::kPptx:
+      return layers;
+    case Format::kPsd:
+    case Format::kOra:
+      return 2 * layers;  // one time for their composite
+  }
+  return 0;
+}
+
+// What a layer of a nested result takes at its own size, before it is resized.
+std::uint64_t nested_bytes(const LayeredResult& result) {
+  std::uint64_t most = 0;
+  for (const auto& [index, nested] : result.nested)
+    most = std::max({most, layer_bytes(nested->record), nested_bytes(*nested)});
+  return most;
 }
 
 }  // namespace
@@ -220,34 +256,84 @@ media::Document make_document(const LayeredResult& result, EmptyLayers empty_lay
   return document;
 }
 
+media::Document counted(const media::Document& document, const WritingSteps& steps) {
+  media::Document counted = document;
+  for (media::DocumentLayer& layer : counted.layers) {
+    layer.read = [read = std::move(layer.read), steps] {
+      steps.begin_unit();
+      return read();
+    };
+  }
+  counted.encoding = steps.encoding();
+  return counted;
+}
+
+ResultDocuments::ResultDocuments(const LayeredResult& result, EmptyLayers empty_layers, int threads)
+    : result_(result),
+      empty_layers_(empty_layers),
+      threads_(threads),
+      document_(make_document(result, empty_layers)) {}
+
+std::uint64_t ResultDocuments::bytes(Format format) const {
+  return writing_bytes(format, result_.record) + nested_bytes(result_) +
+         static_cast<std::uint64_t>(threads_) * kEncodingThreadBytes;
+}
+
+std::int64_t ResultDocuments::units(Format format) const {
+  const bool takes_files = format == Format::kZip && result_.pngs.back().index() == 1;
+  return takes_files ? 1 : units_of(format, static_cast<std::int64_t>(document_.layers.size()));
+}
+
+WritingTask ResultDocuments::task(const std::filesystem::path& folder, Format format) {
+  return {.units = units(format),
+          .bytes = bytes(format),
+          .behind = {},
+          .run = [this, path = folder / document_name(format), format](const WritingSteps& steps) {
+            write(path, format, steps);
+          }};
+}
+
+void ResultDocuments::write(const std::filesystem::path& path, Format format, const WritingSteps& steps) {
+  switch (format) {
+    case Format::kPsd:
+      return media::write_psd(path, counted(document_, steps));
+    case Format::kPptx:
+      return media::write_pptx(path, counted(document_, steps));
+    case Format::kOra:
+      return media::write_ora(path, counted(document_, steps));
+    case Format::kZip:
+      return write_layers(path, result_, empty_layers_, steps);
+    case Format::kHtml:
+      remark_ = write_page(path, counted(document_, steps), result_.record, steps);
+      return;
+    case Format::kPng:
+      throw common::InternalError("PNG files are no document");
+  }
+}
+
+std::int64_t most_writing_units(std::span<const Format> formats, std::int64_t layers) {
+  std::int64_t units = 0;
+  for (const Format format : formats) {
+    const bool takes_files = format == Format::kZip && contains(formats, Format::kPng);
+    units += takes_files ? 1 : units_of(format, layers);
+  }
+  return units;
+}
+
 WrittenDocuments write_documents(const std::filesystem::path& folder, std::span<const Format> formats,
-                                 const LayeredResult& result, EmptyLayers empty_layers) {
-  const media::Document document = make_document(result, empty_layers);
+                                 const LayeredResult& result, EmptyLayers empty_layers,
+                                 const WritingLimits& limits,
+                                 const std::function<void(const WritingProgress&)>& told) {
+  ResultDocuments documents(result, empty_layers, limits.threads);
+  std::vector<WritingTask> tasks;
   WrittenDocuments written;
   for (const Format format : formats) {
     if (format == Format::kPng) continue;
     written.names.push_back(document_name(format));
-    const std::filesystem::path path = folder / written.names.back();
-    switch (format) {
-      case Format::kPsd:
-        media::write_psd(path, document);
-        break;
-      case Format::kPptx:
-        media::write_pptx(path, document);
-        break;
-      case Format::kOra:
-        media::write_ora(path, document);
-        break;
-      case Format::kZip:
-        write_layers(path, result, empty_layers);
-        break;
-      case Format::kHtml:
-        written.remark = write_page(path, document, result.record);
-        break;
-      case Format::kPng:
-        break;
-    }
+    tasks.push_back(documents.task(folder, format));
   }
+  run_writing_tasks(tasks, limits, told);
+  written.remark = documents.remark();
   return written;
 }
 

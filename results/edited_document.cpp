@@ -20,7 +20,7 @@
 #include "media/psd_writer.h"
 #include "media/zip_writer.h"
 #include "results/documents.h"
-#include "results/output_path.h"
+#include "results/writing_memory.h"
 
 namespace layerpipe::results {
 namespace {
@@ -58,10 +58,10 @@ media::Document prepared(const media::Document& document, std::span<const std::s
 }
 
 void write_pngs(const fs::path& path, const media::Document& document) {
-  const auto entry = [](const std::string& name, const std::string& title,
-                        std::function<media::Image()> read) {
-    return media::ZipEntry{name, media::ZipMethod::kStored, [title, read = std::move(read)] {
-                             return media::encode_png(read(), {{"Title", title}});
+  const auto entry = [&](const std::string& name, const std::string& title,
+                         std::function<media::Image()> read) {
+    return media::ZipEntry{name, media::ZipMethod::kStored, [&document, title, read = std::move(read)] {
+                             return media::encode_png(read(), {{"Title", title}}, document.encoding);
                            }};
   };
   std::vector<media::ZipEntry> entries;
@@ -89,19 +89,9 @@ void write_one(const fs::path& path, Format format, const media::Document& docum
   throw common::InternalError("a document is to be written as single pictures");
 }
 
-void prepare_folder(const fs::path& folder, std::span<const Format> formats) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!is_folder(folder))
-    throw common::InputError("--out " + folder.string() + " cannot be made a folder",
-                             "Choose another folder.");
-  if (::access(folder.c_str(), W_OK) != 0)
-    throw common::InputError("--out " + folder.string() + " may not be written", "Choose another folder.");
-  for (const Format format : formats) {
-    const fs::path file = folder / document_name(format);
-    if (!fs::exists(fs::symlink_status(file, error))) continue;
-    throw common::InputError(file.string() + " is there already", "Choose another folder for --out.");
-  }
+// How often a format reads a layer: one more time for a composite.
+std::int64_t readings_of(Format format) {
+  return format == Format::kPptx || format == Format::kHtml ? 1 : 2;
 }
 
 }  // namespace
@@ -122,27 +112,43 @@ EditedDocument open_edited_document(const std::string& option, const fs::path& f
       "Give a folder with layers as layerpipe decompose writes them, or an .ora, .psd or .psb file.");
 }
 
-ExportedDocument export_edited_document(const fs::path& folder, std::span<const Format> formats,
-                                        const media::Document& document, EmptyLayers empty_layers,
-                                        const std::atomic<bool>& stop_requested) {
-  ExportedDocument exported;
-  media::Document watched = document;
-  for (media::DocumentLayer& layer : watched.layers) {
+std::vector<std::size_t> empty_layers_of(const media::Document& document,
+                                         const std::atomic<bool>& stop_requested) {
+  std::vector<std::size_t> empty;
+  for (std::size_t i = 0; i < document.layers.size(); ++i) {
+    if (stop_requested.load()) throw common::InterruptedError();
+    if (is_empty(document.layers[i].read())) empty.push_back(i);
+  }
+  return empty;
+}
+
+std::uint64_t writing_bytes(Format format, const media::Document& document, int threads) {
+  return writing_bytes(format, common::Size{document.width, document.height}) +
+         static_cast<std::uint64_t>(threads) * kEncodingThreadBytes;
+}
+
+void write_edited_document(const fs::path& folder, std::span<const Format> formats,
+                           const media::Document& document, std::span<const std::size_t> empty,
+                           EmptyLayers empty_layers, const WritingLimits& limits,
+                           const std::atomic<bool>& stop_requested) {
+  media::Document ready = prepared(document, empty, empty_layers);
+  for (media::DocumentLayer& layer : ready.layers) {
     layer.read = [read = std::move(layer.read), &stop_requested] {
       if (stop_requested.load()) throw common::InterruptedError();
       return read();
     };
   }
-  for (std::size_t i = 0; i < watched.layers.size(); ++i)
-    if (is_empty(watched.layers[i].read())) exported.empty_layers.push_back(i);
-  prepare_folder(folder, formats);
-  const media::Document ready = prepared(watched, exported.empty_layers, empty_layers);
+  std::vector<WritingTask> tasks;
   for (const Format format : formats) {
-    const std::string name = document_name(format);
-    write_one(folder / name, format, ready);
-    exported.names.push_back(name);
+    tasks.push_back(
+        {.units = readings_of(format) * static_cast<std::int64_t>(ready.layers.size()),
+         .bytes = writing_bytes(format, ready, limits.threads),
+         .behind = {},
+         .run = [&ready, format, path = folder / document_name(format)](const WritingSteps& steps) {
+           write_one(path, format, counted(ready, steps));
+         }});
   }
-  return exported;
+  run_writing_tasks(tasks, limits, [](const WritingProgress&) {});
 }
 
 }  // namespace layerpipe::results

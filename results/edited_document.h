@@ -3,12 +3,15 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "media/document.h"
+#include "results/document_writing.h"
 #include "results/formats.h"
 
 namespace layerpipe::results {
@@ -23,19 +26,22 @@ struct EditedDocument {
 // no such document, or uses what is not read (media/ora_reader.h, media/psd_reader.h).
 EditedDocument open_edited_document(const std::string& option, const std::filesystem::path& file);
 
-struct ExportedDocument {
-  std::vector<std::string> names;         // of the files
-  std::vector<std::size_t> empty_layers;  // those without a visible pixel, ascending
-};
+// The layers without a visible pixel, ascending. Reads them all. Throws InterruptedError once
+// `stop_requested`, and what reading a layer throws.
+std::vector<std::size_t> empty_layers_of(const media::Document& document,
+                                         const std::atomic<bool>& stop_requested);
 
-// Writes the documents of `formats` into `folder`, which is made where it is not there: layers under their
-// own names, with colours in what cannot be seen, as decompose writes them. An archive holds the layers and
-// their composite as PNG. There is no run.json: a document does not know of a run. All layers are read before
-// something is written. Reading stops with InterruptedError once `stop_requested`. Throws InputError when a
-// file of such a name is there already, or a format cannot hold the document; OutputError; and what reading a
-// layer throws.
-ExportedDocument export_edited_document(const std::filesystem::path& folder, std::span<const Format> formats,
-                                        const media::Document& document, EmptyLayers empty_layers,
-                                        const std::atomic<bool>& stop_requested);
+// Memory that writing the document in a format takes at most, with so many threads.
+std::uint64_t writing_bytes(Format format, const media::Document& document, int threads);
+
+// Writes the documents of `formats` into `folder`, which is there, side by side as far as `limits` allow:
+// layers under their own names, with colours in what cannot be seen, as decompose writes them. An archive
+// holds the layers and their composite as PNG. There is no run.json: a document does not know of a run.
+// `empty` are its empty_layers_of(). Ends with InterruptedError once `stop_requested`. Throws InputError when
+// a format cannot hold the document; OutputError; and what reading a layer throws.
+void write_edited_document(const std::filesystem::path& folder, std::span<const Format> formats,
+                           const media::Document& document, std::span<const std::size_t> empty,
+                           EmptyLayers empty_layers, const WritingLimits& limits,
+                           const std::atomic<bool>& stop_requested);
 
 }  // namespace layerpipe::results

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -15,6 +16,16 @@ namespace {
 
 constexpr std::string_view kEndOfObject = "\n}\n";
 constexpr std::size_t kDigits = 32;
+
+bool is_same_time(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+// Whoever writes to a file changes the second of its times, which nobody can set.
+bool is_same_state(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_mode == b.st_mode && a.st_size == b.st_size &&
+         is_same_time(a.st_mtim, b.st_mtim) && is_same_time(a.st_ctim, b.st_ctim);
+}
 
 std::string digits(const XXH128_hash_t& hash) {
   char text[kDigits + 1];
@@ -30,7 +41,7 @@ std::string seal_of(std::string_view body) {
 
 }  // namespace
 
-std::optional<FileContent> content_of(const std::filesystem::path& file) {
+std::optional<FileContent> content_of(const std::filesystem::path& file, const std::function<void()>& moved) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(file, error))) return std::nullopt;
   std::ifstream stream(file, std::ios::binary);
@@ -46,9 +57,33 @@ std::optional<FileContent> content_of(const std::filesystem::path& file) {
     const auto count = static_cast<std::size_t>(stream.gcount());
     XXH3_128bits_update(state.get(), piece.data(), count);
     content.bytes += count;
+    moved();
   }
   if (stream.bad()) return std::nullopt;
   content.hash = digits(XXH3_128bits_digest(state.get()));
+  return content;
+}
+
+std::optional<FileContent> KnownContents::of(const std::filesystem::path& file) {
+  struct stat before {};
+  if (::lstat(file.c_str(), &before) != 0) return std::nullopt;
+  const auto known = known_.find(file);
+  if (known != known_.end() && is_same_state(known->second.state, before)) return known->second.content;
+  timespec begin{};
+  ::clock_gettime(CLOCK_REALTIME, &begin);
+  const auto content = content_of(file, [&] {
+    constexpr std::chrono::milliseconds kTellInterval{100};
+    const auto now = std::chrono::steady_clock::now();
+    if (now < told_at_ + kTellInterval) return;
+    told_at_ = now;
+    moved_();
+  });
+  struct stat after {};
+  // Of what was written just now, a later change need not show in the times, which go in steps.
+  constexpr time_t kCoarsestSteps = 2;  // seconds, of FAT
+  const bool is_settled = before.st_ctim.tv_sec + kCoarsestSteps < begin.tv_sec;
+  if (content && is_settled && ::lstat(file.c_str(), &after) == 0 && is_same_state(before, after))
+    known_[file] = {before, *content};
   return content;
 }
 

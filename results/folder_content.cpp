@@ -42,9 +42,9 @@ struct OlderResult {
   std::map<std::string, std::optional<FileContent>> files;  // nothing for those that are not as written
 };
 
-std::optional<OlderResult> read_older_result(const fs::path& folder) {
+std::optional<OlderResult> read_older_result(const fs::path& folder, KnownContents& contents) {
   const fs::path report = folder / kReportName;
-  const auto report_content = content_of(report);
+  const auto report_content = contents.of(report);
   if (!report_content || report_content->bytes > kLargestRunRecord) return std::nullopt;
   std::string text;
   RunRecord record;
@@ -59,7 +59,7 @@ std::optional<OlderResult> read_older_result(const fs::path& folder) {
   result.files[kReportName] = is_sealed(text) ? report_content : std::nullopt;
   for (const WrittenFile& written : record.written) {
     if (!is_plain_name(written.name) || !is_there(folder / written.name)) continue;
-    const auto content = content_of(folder / written.name);
+    const auto content = contents.of(folder / written.name);
     result.files[written.name] = content == written.content ? content : std::nullopt;
   }
   if (result.has_hashes) return result;
@@ -128,12 +128,12 @@ const char* remark_of(InTheWay::Kind kind) {
 
 }  // namespace
 
-FolderContent look_at(const FolderQuestion& question) {
+FolderContent look_at(const FolderQuestion& question, KnownContents& contents) {
   std::set<fs::path> parts;
   for (const fs::path& name : question.names) parts.insert(name.parent_path());
   FolderContent content;
   const auto look = [&](const fs::path& part) {
-    const auto result = read_older_result(part.empty() ? question.folder : question.folder / part);
+    const auto result = read_older_result(part.empty() ? question.folder : question.folder / part, contents);
     if (result) add(*result, part, question, content);
   };
   for (const fs::path& part : parts) look(part);
@@ -142,7 +142,7 @@ FolderContent look_at(const FolderQuestion& question) {
     for (const auto& [number, part] : numbered_folders(question.folder)) {
       if (parts.contains(part)) continue;
       // A folder that somebody else's run got as its --out is not of the set.
-      const auto result = read_older_result(question.folder / part);
+      const auto result = read_older_result(question.folder / part, contents);
       if (result && result->of > 1 && result->number == number) add(*result, part, question, content);
     }
   }

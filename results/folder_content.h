@@ -45,11 +45,11 @@ struct FolderQuestion {
   Older older = Older::kReplaced;
 };
 
-// Looks, and changes nothing. A run owns the files that a run.json beside them lists with their hashes, and
-// that run.json; one that was written before files had hashes proves nothing of them. With Older::kReplaced
-// the folder's own run.json counts and that of every numbered folder in it that a run with several results
-// wrote.
-FolderContent look_at(const FolderQuestion& question);
+// Looks, and changes nothing; `contents` has what is in the files. A run owns the files that a run.json
+// beside them lists with their hashes, and that run.json; one that was written before files had hashes proves
+// nothing of them. With Older::kReplaced the folder's own run.json counts and that of every numbered folder
+// in it that a run with several results wrote.
+FolderContent look_at(const FolderQuestion& question, KnownContents& contents);
 
 // "layer_0.png, layers.psd (edited) and composite.png (a folder)", of very many the first ones.
 std::string list_of(std::span<const InTheWay> in_the_way);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "media/psd_writer.h"
 #include "media/zip_writer.h"
 
 namespace layerpipe::results {
@@ -43,6 +44,11 @@ std::string list_of(std::span<const Format> formats) {
     list += to_string(formats[i]);
   }
   return list;
+}
+
+void check_sizes(std::span<const Format> formats, const common::Size& layer_size) {
+  if (contains(formats, Format::kPsd))
+    media::check_psd_size(static_cast<int>(layer_size.width), static_cast<int>(layer_size.height));
 }
 
 void check_built(std::span<const Format> formats) {

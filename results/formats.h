@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "common/size.h"
+
 namespace layerpipe::results {
 
 enum class Format { kPng, kPsd, kPptx, kOra, kZip, kHtml };
@@ -29,6 +31,10 @@ bool has_documents(std::span<const Format> formats);
 
 // "png, psd, pptx, ora, zip or html".
 std::string list_of(std::span<const Format> formats);
+
+// Throws InputError when one of these cannot hold pictures of this size: for callers who want to know before
+// they work.
+void check_sizes(std::span<const Format> formats, const common::Size& layer_size);
 
 // Throws InputError naming --format when this build cannot write one of these.
 void check_built(std::span<const Format> formats);

@@ -81,6 +81,24 @@ Placement read_note(const fs::path& file, const std::string& remedy) {
   return placement;
 }
 
+// A folder may have been received: what it holds says what is moved, and must not say so of other folders.
+// Names that lead on through a link do.
+void check_leads_nowhere(const fs::path& name, const fs::path& folder, const fs::path& staging,
+                         const std::string& remedy) {
+  fs::path part;
+  for (const fs::path& step : name.parent_path()) {
+    part /= step;
+    for (const fs::path& whole : {folder, staging}) {
+      std::error_code error;
+      if (!fs::is_symlink(whole / part, error)) continue;
+      throw common::InputError(
+          fmt::format("{} is a link, so what is put in its place there would lie elsewhere",
+                      (whole / part).string()),
+          remedy);
+    }
+  }
+}
+
 // The names of files reach the disk, as their contents have.
 void sync(const fs::path& folder) {
   const common::Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -105,9 +123,10 @@ void put_in_place(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw common::output_error(to, errno);
 }
 
-void move_all(const Placement& placement, const fs::path& folder, const fs::path& staging) {
+void move_all(const Placement& placement, const fs::path& folder, const fs::path& staging,
+              KnownContents& contents) {
   const auto is_as_noted = [&](const fs::path& name, const FileContent& content) {
-    return content_of(folder / name) == content;
+    return contents.of(folder / name) == content;
   };
   // Without its run.json nobody takes what is there for a finished result.
   const auto remove = [&](bool of_reports) {
@@ -131,7 +150,8 @@ void move_all(const Placement& placement, const fs::path& folder, const fs::path
 
 }  // namespace
 
-void carry_out(const Placement& placement, const fs::path& folder, const fs::path& staging) {
+void carry_out(const Placement& placement, const fs::path& folder, const fs::path& staging,
+               KnownContents& contents) {
   std::set<fs::path> parts{""};
   std::set<fs::path> left;
   for (const auto& [name, over] : placement.place) parts.insert(name.parent_path());
@@ -139,7 +159,7 @@ void carry_out(const Placement& placement, const fs::path& folder, const fs::pat
   sync_all(staging, parts);
   common::write_file_atomically(staging / kNoteName, note_of(placement));
   sync(staging);
-  move_all(placement, folder, staging);
+  move_all(placement, folder, staging, contents);
   parts.insert(left.begin(), left.end());
   sync_all(folder, parts);
   std::error_code error;
@@ -151,7 +171,9 @@ void carry_out(const Placement& placement, const fs::path& folder, const fs::pat
 }
 
 bool is_begun(const fs::path& staging) {
-  return is_there(staging / kNoteName);
+  std::error_code error;
+  return fs::is_directory(fs::symlink_status(staging, error)) &&
+         fs::is_regular_file(fs::symlink_status(staging / kNoteName, error));
 }
 
 std::vector<fs::path> begun_placements(const fs::path& folder) {
@@ -162,19 +184,21 @@ std::vector<fs::path> begun_placements(const fs::path& folder) {
   return begun;
 }
 
-void end_placement(const fs::path& folder, const fs::path& staging) {
+void end_placement(const fs::path& folder, const fs::path& staging, KnownContents& contents) {
   const std::string remedy = fmt::format(
       "A run was killed while it put its results in their places; they lie in {}. Move them, or what is in "
       "their way.",
       staging.string());
   const Placement placement = read_note(staging / kNoteName, remedy);
+  for (const auto& [name, over] : placement.place) check_leads_nowhere(name, folder, staging, remedy);
+  for (const auto& [name, content] : placement.remove) check_leads_nowhere(name, folder, staging, remedy);
   for (const auto& [name, over] : placement.place) {
     if (!is_there(staging / name) || !is_there(folder / name)) continue;
-    const auto now = content_of(folder / name);
-    if (now && (now == over || now == content_of(staging / name))) continue;
+    const auto now = contents.of(folder / name);
+    if (now && (now == over || now == contents.of(staging / name))) continue;
     throw common::InputError(fmt::format("{} has changed since", (folder / name).string()), remedy);
   }
-  carry_out(placement, folder, staging);
+  carry_out(placement, folder, staging, contents);
 }
 
 }  // namespace layerpipe::results

@@ -21,16 +21,17 @@ struct Placement {
 // first, the new ones come last, and with the staging folder the note goes. Throws OutputError; the note
 // stays then.
 void carry_out(const Placement& placement, const std::filesystem::path& folder,
-               const std::filesystem::path& staging);
+               const std::filesystem::path& staging, KnownContents& contents);
 
 // The staging folders in a folder in which a process that was killed has left a note.
 std::vector<std::filesystem::path> begun_placements(const std::filesystem::path& folder);
 
-// Whether a staging folder has a note.
+// Whether a staging folder has a note: a folder and a file, none of them a link.
 bool is_begun(const std::filesystem::path& staging);
 
-// Carries out the rest. Throws InputError when a file came in the way since, or the note is none of ours;
-// OutputError.
-void end_placement(const std::filesystem::path& folder, const std::filesystem::path& staging);
+// Carries out the rest, within the folder, whatever the note says. Throws InputError when a file came in the
+// way since, when the note is none of ours, or leads elsewhere; OutputError.
+void end_placement(const std::filesystem::path& folder, const std::filesystem::path& staging,
+                   KnownContents& contents);
 
 }  // namespace layerpipe::results

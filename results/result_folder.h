@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/errors.h"
 #include "results/folder_content.h"
 #include "results/folder_lock.h"
 
@@ -35,6 +36,10 @@ class ResultFolder {
     std::string what;         // what is written: "results", "documents"
     Overwrite overwrite = Overwrite::kRefuse;
     bool refuses_at_once = true;  // false: commit() refuses, unless what is there is the same
+    std::string elsewhere = "Choose another folder";  // how a person has it written elsewhere
+    // Called while files that lie there are looked at, which may take longer than others wait for this
+    // thread.
+    std::function<void()> moved = [] {};
   };
 
   // Makes the folder and those of the names, holds it, ends what a killed run had begun, and takes away what
@@ -60,17 +65,26 @@ class ResultFolder {
   // Puts the files that are staged in their places, each run.json last, and takes away what is left of an
   // earlier run that is_fresh() has seen. Staged files beside those of the question replace what is there.
   // Throws InputError (kDrop) or OutputError (kKeep) naming what came in the way since, with nothing changed;
-  // OutputError when the system refuses.
+  // OutputError when the system refuses, which names where the files are that have cost more than seconds
+  // (kKeep), and those that were being moved.
   void commit(Unplaced unplaced);
 
  private:
+  struct SetAside {
+    std::filesystem::path place;
+    std::string remedy;
+  };
+
   std::vector<std::filesystem::path> staged_names() const;
   // Without what --overwrite lets go.
   std::vector<InTheWay> irreplaceable(std::vector<InTheWay> in_the_way) const;
-  FolderContent content_now(const std::vector<std::filesystem::path>& names) const;
+  FolderContent content_now(const std::vector<std::filesystem::path>& names);
+  SetAside set_aside();
+  [[noreturn]] void keep(const common::OutputError& error, Unplaced unplaced);
   [[noreturn]] void refuse(const std::vector<InTheWay>& in_the_way, Unplaced unplaced);
 
   Request request_;
+  KnownContents contents_;  // of old files, which may be large
   std::optional<FolderLock> lock_;
   std::filesystem::path staging_;                     // empty: nothing is staged
   std::map<std::filesystem::path, FileContent> own_;  // what may be replaced, as it was in the beginning

@@ -8,22 +8,26 @@
 #include <memory>
 #include <optional>
 
+#include "common/clock.h"
 #include "common/errors.h"
 #include "common/files.h"
-#include "common/host_memory.h"
-#include "common/units.h"
 #include "media/composite.h"
 #include "media/png_writer.h"
 #include "model/latents.h"
 #include "model/weights/safetensors.h"
 #include "results/documents.h"
 #include "results/file_content.h"
+#include "results/kept_layers.h"
 #include "results/layer_pixels.h"
 #include "results/output_path.h"
 #include "results/result_folder.h"
+#include "results/writing_memory.h"
 
 namespace layerpipe::results {
 namespace {
+
+// Units of work behind the files: what is in them is noted in the record.
+constexpr std::int64_t kRecording = 1;
 
 // "1" for a result among several, empty for one alone.
 std::filesystem::path part_of(std::size_t index, std::size_t results) {
@@ -88,23 +92,22 @@ void keep_inputs(const OutputOptions& options, const std::filesystem::path& fold
   }
 }
 
-// The layers of a result, and the pictures that become PNGs, each with what made it in its text.
+// The layers of a result, and the pictures that become PNGs, each with what made it in its text. Any number
+// of threads.
 class ResultPictures {
  public:
-  // `decoded` [layers, 4, height, width] in −1 … 1; `origin` as picture_json gives it. `asked` is called
-  // whenever a layer is asked for.
-  ResultPictures(const at::Tensor& decoded, const common::Size& size, std::string origin,
-                 const std::function<void()>& asked)
-      : layers_(model::tensor_to_pictures(decoded).unbind(0)),
-        size_(size),
-        origin_(std::move(origin)),
-        asked_(asked) {}
+  // `decoded` [layers, 4, height, width] in −1 … 1; `record` is that of the result. Layers are kept if
+  // `limits` allow, which are less by that then.
+  ResultPictures(const at::Tensor& decoded, const RunRecord& record, WritingLimits& limits)
+      : size_(record.layer_size), origin_(picture_json(record)) {
+    for (const at::Tensor& layer : model::tensor_to_pictures(decoded).unbind(0))
+      layers_.emplace_back([layer, size = size_] { return layer_image(layer, size); });
+    keep_layers(layers_, layer_bytes(record), limits);
+  }
 
   std::size_t count() const { return layers_.size(); }
-  media::Image layer(std::size_t index) const {
-    asked_();
-    return layer_image(layers_.at(index), size_);
-  }
+  const std::vector<std::function<media::Image()>>& layers() const { return layers_; }
+  media::Image layer(std::size_t index) const { return layers_.at(index)(); }
   media::Compositor compositor() const {
     return media::Compositor(static_cast<int>(size_.width), static_cast<int>(size_.height));
   }
@@ -119,58 +122,91 @@ class ResultPictures {
     return {{"Title", title}, {"Software", "layerpipe " LAYERPIPE_VERSION}, {"layerpipe", origin_}};
   }
 
-  std::vector<at::Tensor> layers_;  // [height, width, 4], bytes
+  std::vector<std::function<media::Image()>> layers_;
   common::Size size_;
   std::string origin_;
-  const std::function<void()>& asked_;
 };
 
-std::vector<std::size_t> find_empty_layers(const ResultPictures& pictures) {
-  std::vector<std::size_t> empty;
+// A task for each layer; they find `empty`, [layers].
+std::vector<WritingTask> tasks_of_looking(const ResultPictures& pictures, const RunRecord& record,
+                                          std::vector<std::uint8_t>& empty) {
+  empty.assign(pictures.count(), 0);
+  std::vector<WritingTask> tasks;
   for (std::size_t i = 0; i < pictures.count(); ++i) {
-    if (is_empty(pictures.layer(i))) empty.push_back(i);
+    tasks.push_back(
+        {.units = 1, .bytes = reading_bytes(record), .behind = {}, .run = [&, i](const WritingSteps&) {
+           empty[i] = is_empty(pictures.layer(i)) ? 1 : 0;
+         }});
   }
-  return empty;
+  return tasks;
 }
 
-// Writes the PNGs, one after another; their names, in the order of writing. `contents` gets them too.
-std::vector<std::string> write_pngs(const std::filesystem::path& folder, const ResultPictures& pictures,
-                                    std::vector<media::ZipContent>& contents) {
-  std::vector<std::string> files;
-  const auto write = [&](const std::string& name, const media::Image& image, const media::PngTexts& texts) {
-    media::write_png(folder / name, image, texts);
-    files.push_back(name);
-    contents.emplace_back(folder / name);
-  };
+// The names of the PNGs, in the order of writing.
+std::vector<std::string> png_names(std::size_t layers) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < layers; ++i) names.push_back(layer_name(i));
+  names.emplace_back(kCompositeName);
+  return names;
+}
+
+// Writes the PNGs, one after another.
+void write_pngs(const std::filesystem::path& folder, const ResultPictures& pictures,
+                const WritingSteps& steps) {
   media::Compositor compositor = pictures.compositor();
   for (std::size_t i = 0; i < pictures.count(); ++i) {
+    steps.begin_unit();
     const media::Image layer = pictures.layer(i);
     compositor.add(layer);
-    write(layer_name(i), layer, pictures.layer_texts(i));
+    media::write_png(folder / layer_name(i), layer, pictures.layer_texts(i), steps.encoding());
   }
-  write(kCompositeName, compositor.picture(), pictures.composite_texts());
-  return files;
+  steps.begin_unit();
+  media::write_png(folder / kCompositeName, compositor.picture(), pictures.composite_texts(),
+                   steps.encoding());
 }
 
 // The same pictures for an archive, when they are not written as files. `pictures` must outlive them.
-std::vector<media::ZipContent> encoded_pngs(const ResultPictures& pictures) {
+std::vector<PngSource> encoded_pngs(const ResultPictures& pictures) {
   // Begun with the first layer that is asked for and let go with the last.
   const auto compositor = std::make_shared<std::optional<media::Compositor>>();
-  std::vector<media::ZipContent> contents;
+  std::vector<PngSource> sources;
   for (std::size_t i = 0; i < pictures.count(); ++i) {
-    contents.emplace_back([&pictures, compositor, i] {
+    sources.emplace_back([&pictures, compositor, i](const media::EncodingWork& work) {
       const media::Image layer = pictures.layer(i);
       if (!*compositor) *compositor = pictures.compositor();
       (*compositor)->add(layer);
-      return media::encode_png(layer, pictures.layer_texts(i));
+      return media::encode_png(layer, pictures.layer_texts(i), work);
     });
   }
-  contents.emplace_back([&pictures, compositor] {
+  sources.emplace_back([&pictures, compositor](const media::EncodingWork& work) {
     const media::Image composite = (*compositor)->picture();
     compositor->reset();
-    return media::encode_png(composite, pictures.composite_texts());
+    return media::encode_png(composite, pictures.composite_texts(), work);
   });
-  return contents;
+  return sources;
+}
+
+// The tasks that write a result into `folder`, in the order of `formats`. All that they are given must
+// outlive them.
+std::vector<WritingTask> tasks_of_writing(const std::filesystem::path& folder,
+                                          std::span<const Format> formats, const ResultPictures& pictures,
+                                          ResultDocuments& documents) {
+  std::vector<WritingTask> tasks;
+  std::optional<std::size_t> pngs;  // the task that writes them
+  for (const Format format : formats) {
+    if (format != Format::kPng) {
+      tasks.push_back(documents.task(folder, format));
+      continue;
+    }
+    pngs = tasks.size();
+    tasks.push_back({.units = static_cast<std::int64_t>(pictures.count()) + 1,
+                     .bytes = documents.bytes(format),
+                     .behind = {},
+                     .run = [&](const WritingSteps& steps) { write_pngs(folder, pictures, steps); }});
+  }
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (formats[i] == Format::kZip) tasks[i].behind = pngs;  // it is made of their files
+  }
+  return tasks;
 }
 
 void dump_latents(const std::filesystem::path& file, const runtime::Result& result) {
@@ -186,49 +222,46 @@ void dump_latents(const std::filesystem::path& file, const runtime::Result& resu
   model::write_safetensors(file, tensors, {{"layerpipe", LAYERPIPE_VERSION}});
 }
 
-// Writes the result in all formats and lists the files in its record.
+// Writes the result in all formats, side by side, and lists the files in its record.
 void write_files(const std::filesystem::path& folder, const OutputOptions& options,
-                 const ResultPictures& pictures, RunRecord& record) {
-  std::vector<media::ZipContent> pngs;
+                 const ResultPictures& pictures, const WritingLimits& limits, RunRecord& record,
+                 const std::function<void(const WritingProgress&)>& told) {
+  std::vector<PngSource> pngs;
   if (contains(options.formats, Format::kPng)) {
-    record.files = write_pngs(folder, pictures, pngs);
+    record.files = png_names(pictures.count());
+    for (const std::string& name : record.files) pngs.emplace_back(folder / name);
   } else if (contains(options.formats, Format::kZip)) {
     pngs = encoded_pngs(pictures);
   }
-  if (!has_documents(options.formats)) return;
   // From the text of run.json, so that documents that are made from it later are the same.
   std::string text = run_json(record);
-  LayeredResult layered{.record = parse_run_record(text, (folder / kReportName).string()),
-                        .report = std::move(text),
-                        .layers = {},
-                        .empty_layers = record.empty_layers,
-                        .pngs = std::move(pngs)};
-  for (std::size_t i = 0; i < pictures.count(); ++i)
-    layered.layers.emplace_back([&pictures, i] { return pictures.layer(i); });
-  const auto documents = write_documents(folder, options.formats, layered, options.empty_layers).names;
-  record.files.insert(record.files.end(), documents.begin(), documents.end());
+  const LayeredResult layered{.record = parse_run_record(text, (folder / kReportName).string()),
+                              .report = std::move(text),
+                              .layers = pictures.layers(),
+                              .empty_layers = record.empty_layers,
+                              .pngs = std::move(pngs)};
+  ResultDocuments documents(layered, options.empty_layers, limits.threads);
+  run_writing_tasks(tasks_of_writing(folder, options.formats, pictures, documents), limits, told);
+  for (const Format format : options.formats) {
+    if (format != Format::kPng) record.files.push_back(document_name(format));
+  }
 }
 
 }  // namespace
 
-void check_writing_memory(const std::vector<RunRecord>& records, const runtime::MemoryUse& machine) {
-  // The compositor's 16 bytes a pixel, the layer that is written, or their composite, and its PNG, which
-  // packs nothing at worst, or what it is resized from. Documents take no more.
-  constexpr std::uint64_t kBytesOfAPixel = 16 + 4 + 4;
+void check_writing_memory(const std::vector<RunRecord>& records, std::span<const Format> formats,
+                          const runtime::MemoryUse& machine) {
   for (const RunRecord& record : records) {
-    const auto [width, height] = record.layer_size;
-    const std::uint64_t needed =
-        kBytesOfAPixel * static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height);
-    if (needed <= machine.free) continue;
-    const common::MemoryPool pool{
-        .id = {}, .cgroup = machine.cgroup, .total = machine.total, .free = machine.free};
-    throw common::DoesNotFitError(fmt::format("writing layers of {} × {} pixels takes {}; {}", width, height,
-                                              common::format_bytes(needed), common::free_text(pool)),
-                                  std::string(common::cure_text(pool)) + ", or leave out --original-size.");
+    std::uint64_t needed = 0;
+    for (const Format format : formats) needed = std::max(needed, writing_bytes(format, record));
+    check_memory(
+        fmt::format("writing layers of {} × {} pixels", record.layer_size.width, record.layer_size.height),
+        needed, machine, ", or leave out --original-size.");
   }
 }
 
-ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers)
+ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, std::size_t layers,
+                           const std::function<void()>& moved)
     : options_(options), results_(results), layers_(layers) {
   const std::vector<std::filesystem::path> names = names_of(options, results, layers);
   if (options.dump_latents) check_file("--dump-latents", *options.dump_latents, options, names);
@@ -240,7 +273,8 @@ ResultWriter::ResultWriter(const OutputOptions& options, std::size_t results, st
                                                                               .older = Older::kReplaced},
                                                                  .option = "--out",
                                                                  .what = "results",
-                                                                 .overwrite = options.overwrite});
+                                                                 .overwrite = options.overwrite,
+                                                                 .moved = moved});
 }
 
 std::filesystem::path ResultWriter::folder(std::size_t index) const {
@@ -256,28 +290,44 @@ std::string ResultWriter::remark() const {
 
 std::vector<std::size_t> ResultWriter::write(std::size_t index, RunRecord record,
                                              const runtime::Result& result,
-                                             const std::function<void()>& moved) {
+                                             const std::function<void(const WritingProgress&)>& told) {
+  const double begin = common::now();
   const std::filesystem::path part = part_of(index, results_);
-  const ResultPictures pictures(result.decoded, record.layer_size, picture_json(record), moved);
+  WritingLimits limits = writing_limits();
+  const ResultPictures pictures(result.decoded, record, limits);
   common::ensure(pictures.count() == layers_, "a result has another number of layers");
   record.layer_hashes = layer_hashes(result.decoded);
-  record.empty_layers = find_empty_layers(pictures);
+  const auto layers = static_cast<std::int64_t>(pictures.count());
+  std::vector<std::uint8_t> empty;
+  run_writing_tasks(tasks_of_looking(pictures, record, empty), limits, [&](const WritingProgress& now) {
+    told({now.done, now.total + most_writing_units(options_.formats, layers) + kRecording});
+  });
+  record.empty_layers.clear();
+  for (std::size_t i = 0; i < empty.size(); ++i) {
+    if (empty[i] != 0) record.empty_layers.push_back(i);
+  }
   record.files.clear();
   record.number = index;
   record.results = results_;
   const std::filesystem::path report = folder_->staged(part / kReportName);
   const std::filesystem::path folder = report.parent_path();
   folder_->write([&] {
-    write_files(folder, options_, pictures, record);
+    WritingProgress done;
+    write_files(folder, options_, pictures, limits, record, [&](const WritingProgress& now) {
+      done = {layers + now.done, layers + now.total + kRecording};
+      told(done);
+    });
+    KnownContents contents([&] { told(done); });
     for (const std::string& name : record.files) {
-      moved();
-      record.written.push_back({name, *content_of(folder / name)});
+      record.written.push_back({name, *contents.of(folder / name)});
     }
     if (options_.dump_latents) {
       dump_latents(*options_.dump_latents, result);
       record.files.push_back(options_.dump_latents->string());
     }
+    record.write_seconds = record.write_seconds.value_or(0) + common::now() - begin;
     common::write_file_atomically(report, run_json(record));
+    told({done.total, done.total});
   });
   ++written_;
   if (folder_->is_fresh() || written_ == results_) folder_->commit(Unplaced::kKeep);

@@ -13,7 +13,7 @@ constexpr std::size_t kMostRanks = 4096;
 constexpr std::size_t kMostSteps = 100000;
 constexpr std::size_t kMostEntries = 10000;
 // The largest side of a picture is that of media/image.h, which runtime does not know.
-constexpr std::int64_t kLargestSide = 16384;
+constexpr std::int64_t kLargestSide = 65500;
 constexpr std::int64_t kMostPixels = 178'956'970;
 constexpr std::int64_t kLargestCount = 1'000'000'000;
 const std::string kRemedy = "Give a run.json as layerpipe decompose wrote it.";
@@ -225,6 +225,7 @@ RunRecord parse_run_record(std::string_view text, const std::string& name) {
   const JsonReader seconds = json.at("seconds");
   record.seconds = seconds_by_phase(seconds);
   record.load_seconds = seconds_by_phase(seconds.at("load"));
+  if (const auto write = seconds.find("write")) record.write_seconds = write->number();
   for (const JsonReader& step : seconds.at("steps").items(kMostSteps))
     record.step_seconds.push_back(step.number());
   if (const auto memory = json.find("memory")) read_memory(*memory, record);

@@ -106,6 +106,8 @@ struct RunRecord {
   std::string run_id;
   ByPhase<double> seconds{};  // of rank 0, loading included
   ByPhase<double> load_seconds{};
+  // Of writing this result and those before it, until its run.json; not in files of an earlier layerpipe.
+  std::optional<double> write_seconds;
   std::vector<double> step_seconds;
   // Bytes of rank 0; `layerpipe report` takes those of the ranks, so a file may be without them.
   std::vector<std::pair<std::string, std::uint64_t>> weight_bytes;  // "vae_encoder" …

@@ -138,6 +138,7 @@ std::string run_json(const RunRecord& record) {
   add_origin(json, record, Paths::kWhole);
   if (!record.run_id.empty()) json["run_id"] = record.run_id;
   json["seconds"] = seconds_json(record.seconds, record.load_seconds);
+  if (record.write_seconds) json["seconds"]["write"] = *record.write_seconds;
   json["seconds"]["steps"] = record.step_seconds;
   json["memory"] = memory_json(record);
   json["plan"] = Json::parse(record.plan);

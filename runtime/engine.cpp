@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/errors.h"
 #include "model/pipeline/pipeline.h"
+#include "model/transformer/modulation_table.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/device/memory_errors.h"
@@ -124,10 +125,11 @@ void Engine::do_phase(RunContext& run, partition::Phase phase, const std::functi
   reset_peak(config_.device);
   run.progress.begin_phase(phase);
   run.load_seconds = 0;
-  const double begin = phase_start_ = common::now();
+  phase_start_ = common::now();
+  untraced_since_ = phase_start_;
   work();
   measure_phase(run);
-  run.trace.add_phase(to_string(phase), begin, common::now());
+  if (untraced_since_) run.trace.add_phase(to_string(phase), *untraced_since_, common::now());
 }
 
 // May be called while a phase goes on: it counts what there is so far.
@@ -136,7 +138,7 @@ void Engine::measure_phase(RunContext& run) {
   PhaseMetrics& metrics = my_metrics().phases[run.progress.phase()];
   metrics.seconds = common::now() - phase_start_;
   metrics.load_seconds = run.load_seconds;
-  metrics.peak_bytes = memory_use(config_.device).peak;
+  metrics.peak_bytes = std::max(metrics.peak_bytes, memory_use(config_.device).peak);
 }
 
 // Every rank learns what all have measured.
@@ -158,7 +160,8 @@ StageState& Engine::state_for(const partition::Plan& plan) {
   state_.reset(
       new StageState{.plan = plan,
                      .part = part,
-                     .networks = NetworkSet(model_, part, config_.device, config_.dtype, config_.linears),
+                     .networks = NetworkSet(model_, part, config_.device, config_.dtype, config_.linears,
+                                            [this] { communicator_.check(); }),
                      .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
                      .links = {},
                      .known = {}});
@@ -166,7 +169,8 @@ StageState& Engine::state_for(const partition::Plan& plan) {
 }
 
 void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
-                 const RunListeners& listeners, const std::atomic<bool>& stop_requested) {
+                 const RunListeners& listeners, const std::atomic<bool>& stop_requested,
+                 std::span<const Request> later) {
   const auto forget = c10::make_scope_exit([this] { forget_cancelled(); });
   for (const Request& request : requests) check(request);
   check_plan(plan, communicator_.size());
@@ -175,6 +179,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  .device = config_.device,
                  .dtype = config_.dtype,
                  .requests = requests,
+                 .later = later,
                  .plan = plan,
                  .part = state.part,
                  .communicator = communicator_,
@@ -204,6 +209,7 @@ void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
 }
 
 void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
+  keep_modulation(run);
   const PromptList prompts = list_prompts(run.requests, model_.tokenizer(), model_.config().pipeline);
   const std::vector<partition::PhaseStep> steps = partition::phase_steps(run.plan.residency);
   for (const partition::Phase phase : partition::kPhases) {
@@ -218,6 +224,12 @@ void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
   run.exchange.flush();
 }
 
+// The plan's rows; more for a plan that was made for other requests.
+void Engine::keep_modulation(RunContext& run) {
+  const std::int64_t needed = model::rows_for(timesteps_of(run.requests, model_.config()), config_.dtype);
+  run.networks.keep_modulation(std::max(run.plan.modulation_rows, needed));
+}
+
 void Engine::perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
                      const RunListeners& listeners) {
   using partition::Network;
@@ -228,6 +240,8 @@ void Engine::perform(const partition::PhaseStep& step, RunContext& run, const Pr
     case partition::StepAction::kRelease:
       run.networks.release(step.network);
       return release_unused(config_.device);
+    case partition::StepAction::kPrepare:
+      return run.make_modulation();
     case partition::StepAction::kWork:
       break;
   }
@@ -247,22 +261,36 @@ void Engine::perform(const partition::PhaseStep& step, RunContext& run, const Pr
 
 void Engine::decode(RunContext& run, const RunListeners& listeners) {
   run.progress.begin_work(static_cast<std::int64_t>(run.requests.size()));
+  std::size_t left = run.requests.size();
   const auto decoded = [&](std::size_t request) {
     measure_phase(run);
     for (std::size_t rank = 1; rank < metrics_.size(); ++rank)
       metrics_[rank].phases.decode.peak_bytes = run.decode_peak_bytes[rank];
+    run.progress.count(request);
+    --left;
     RequestState& state = run.states[request];
-    const double told = common::now();
     if (!state.failure) {
-      listeners.result(request, std::exchange(state.result, {}));
+      give_out(run, request, listeners);
+      if (left == 0) untraced_since_.reset();
     } else if (listeners.failed) {
       listeners.failed(request, state.failure);
     }
-    phase_start_ += common::now() - told;  // what the listener takes is not decoding
-    run.progress.advance(request);
+    run.progress.go_on();
   };
   decode_layers(
       run, [&] { give_up_cancelled(run); }, decoded);
+}
+
+// What the listener takes, of time and of memory, is not decoding.
+void Engine::give_out(RunContext& run, std::size_t request, const RunListeners& listeners) {
+  const double begin = common::now();
+  run.trace.add_phase(to_string(partition::Phase::kDecode), *untraced_since_, begin);
+  listeners.result(request, std::exchange(run.states[request].result, {}));
+  const double end = common::now();
+  run.trace.add_phase(kWritingPhase, begin, end);
+  untraced_since_ = end;
+  phase_start_ += end - begin;
+  reset_peak(config_.device);
 }
 
 }  // namespace layerpipe::runtime

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -35,11 +36,15 @@ struct EngineConfig {
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
 };
 
+// What the time of RunListeners::result is called in the trace, between two parts of decoding.
+inline constexpr const char* kWritingPhase = "write";
+
 // Who is told what during a run. On ranks other than 0 `result` and `failed` are never called.
 struct RunListeners {
   ProgressListener progress;
   // Each result as soon as it is decoded, in the order of the requests. What it throws ends the run; results
-  // that it was given before are its own.
+  // that it was given before are its own. What it does is traced as kWritingPhase, and belongs to no phase's
+  // metrics.
   std::function<void(std::size_t request, Result result)> result;
   // A request that failed, with the reason; the others go on. Without a listener the first such
   // reason is thrown when all others are done.
@@ -77,13 +82,15 @@ class Engine {
   void check(const Request& request) const;
 
   // Runs a window: all requests, which are the same on all ranks, go through the phases together as the plan
-  // says, which is the same too and gives every rank one stage. Can be called any number of times. A picture
+  // says, which is the same too and gives every rank one stage. `later` are those of the windows to come, in
+  // order, as far as they are known, which need no pixels: what their timesteps need is made with what this
+  // window's need, as far as the plan has room for it. Can be called any number of times. A picture
   // that is the tensor of the window before is not encoded again: it is so on all ranks or on none, and its
   // bytes do not change meanwhile. `stop_requested` is looked at between units of work: InterruptedError.
   // Running out of the device's memory: DoesNotFitError. A failure of another rank: PeerFailedError. Of what
   // is thrown here the others learn from the caller: Communicator::abort().
   void run(std::span<const Request> requests, const partition::Plan& plan, const RunListeners& listeners,
-           const std::atomic<bool>& stop_requested);
+           const std::atomic<bool>& stop_requested, std::span<const Request> later = {});
 
   // On rank 0: gives a request of the run up, as early as possible; its end is told to `failed`. May be
   // called by any thread. It counts for one run.
@@ -100,9 +107,11 @@ class Engine {
          std::unique_ptr<comm::Communicator> alone);
   StageState& state_for(const partition::Plan& plan);
   void run_phases(RunContext& run, const RunListeners& listeners);
+  void keep_modulation(RunContext& run);
   void perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
                const RunListeners& listeners);
   void decode(RunContext& run, const RunListeners& listeners);
+  void give_out(RunContext& run, std::size_t request, const RunListeners& listeners);
   void do_phase(RunContext& run, partition::Phase phase, const std::function<void()>& work);
   void measure_phase(RunContext& run);
   void share_metrics();
@@ -118,7 +127,8 @@ class Engine {
   std::unique_ptr<StageState> state_;  // from the first run on
   std::vector<RankMetrics> metrics_;
   Trace trace_;
-  double phase_start_ = 0;  // later by what listeners have taken
+  double phase_start_ = 0;                // later by what listeners have taken
+  std::optional<double> untraced_since_;  // of the phase at hand; nothing when all of it is in the trace
   std::mutex cancelled_mutex_;
   std::set<std::size_t> cancelled_;  // in this run
 };

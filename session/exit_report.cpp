@@ -86,6 +86,8 @@ std::string doing_after(const runtime::Progress& progress) {
   if (progress.work == runtime::Progress::Work::kLoad && progress.done < progress.total) {
     return std::string("loading the ") + to_string(progress.network);
   }
+  if (progress.work == runtime::Progress::Work::kPrepare && progress.done < progress.total)
+    return "making the modulation table";
   switch (progress.phase) {
     case partition::Phase::kEncode:
       return "encoding";

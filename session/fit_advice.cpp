@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "partition/reserve.h"
 #include "runtime/plan/plan_times.h"
 
 namespace layerpipe::session {
@@ -46,6 +47,24 @@ Change no_limit(PlanInput input) {
   input.config.memory_limit_bytes.reset();
   if (!fits(input)) return std::nullopt;
   return "no --memory-limit";
+}
+
+// Of small memory, such as a control group's, the reserve takes so much that half of it, or none, may do.
+Change smaller_reserve(PlanInput input) {
+  constexpr std::uint64_t kUnit = 1 << 20;
+  std::uint64_t& reserve = input.config.reserve_bytes;
+  const auto is_small = [&](const partition::DeviceInfo& device) {
+    const std::uint64_t usable =
+        std::min(device.free_bytes, input.config.memory_limit_bytes.value_or(device.free_bytes));
+    return partition::is_large_reserve(reserve, usable);
+  };
+  if (std::none_of(input.devices.begin(), input.devices.end(), is_small)) return std::nullopt;
+  while (reserve > 0) {
+    reserve = reserve / 2 / kUnit * kUnit;
+    if (fits(input))
+      return fmt::format("partition: {{reserve: {}MiB}} in the file of --partition", reserve / kUnit);
+  }
+  return std::nullopt;
 }
 
 Change smaller_picture(PlanInput input) {
@@ -105,8 +124,8 @@ partition::Plan PlanInput::plan() const {
 
 std::string fit_advice(const PlanInput& input) {
   std::string text;
-  for (const auto& change : {free_choice, other_strategy, no_limit, smaller_picture, fewer_layers,
-                             half_precision, fp8_linears, more_devices}) {
+  for (const auto& change : {free_choice, other_strategy, no_limit, smaller_reserve, smaller_picture,
+                             fewer_layers, half_precision, fp8_linears, more_devices}) {
     if (const Change found = change(input)) {
       text = "It would fit with " + *found;
       break;

@@ -25,9 +25,9 @@ struct PlanInput {
   partition::Plan plan() const;
 };
 
-// A sentence with the first change that makes it fit: weights that come and go, another strategy, 640 px,
-// fewer layers, bf16, more devices of the same size; and how much memory would do on these. Says so when
-// nothing helps.
+// A sentence with the first change that makes it fit: weights that come and go, another strategy, no limit, a
+// smaller reserve where it takes much of what there is, 640 px, fewer layers, bf16, more devices of the same
+// size; and how much memory would do on these. Says so when nothing helps.
 std::string fit_advice(const PlanInput& input);
 
 // "rank 2 lacks 1.70 GiB", of the one that lacks most, of a plan that does not fit.

@@ -15,6 +15,7 @@
 #include "media/resize.h"
 #include "model/weights/safetensors.h"
 #include "results/layer_pixels.h"
+#include "session/picture_size.h"
 
 namespace layerpipe::session {
 namespace {
@@ -22,13 +23,7 @@ namespace {
 // The picture at the size that the model works on: bytes [height, width, 4].
 at::Tensor at_working_size(const media::Image& picture, const std::filesystem::path& file,
                            std::int64_t resolution) {
-  const common::Size size = model::working_size({picture.width, picture.height}, resolution);
-  if (size.width == 0 || size.height == 0) {
-    throw common::InputError(
-        fmt::format("{} is {} × {} pixels: too long and narrow to be taken apart at {} pixels", file.string(),
-                    picture.width, picture.height, resolution),
-        "Crop it, or take a higher --resolution.");
-  }
+  const common::Size size = size_to_work_on({picture.width, picture.height}, resolution, file.string());
   const media::Image resized =
       media::resize_lanczos(picture, static_cast<int>(size.width), static_cast<int>(size.height));
   at::Tensor bytes = at::empty({size.height, size.width, 4}, at::kByte);

@@ -7,6 +7,7 @@
 
 #include "common/range.h"
 #include "partition/plan.h"
+#include "results/document_writing.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/observe/progress.h"
@@ -42,6 +43,8 @@ class RunObserver {
   virtual void window_begins(const common::Range& results, std::int64_t count) = 0;
   // How far the window is.
   virtual void progress(const runtime::Progress& progress) = 0;
+  // How far the writing of the window's results is, all of them together; between two parts of decoding.
+  virtual void writing(const results::WritingProgress& progress) = 0;
   // Also when the work ends because something failed. Does not throw.
   virtual void work_ends() noexcept = 0;
 };

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "comm/run_collectively.h"
+#include "common/clock.h"
 #include "common/errors.h"
 #include "results/trace_file.h"
 #include "runtime/device/memory.h"
@@ -23,6 +24,29 @@
 
 namespace layerpipe::session {
 namespace {
+
+// How far the writing of a window's results is, from how far that of one is. One that failed counts as
+// written.
+class WindowWriting {
+ public:
+  WindowWriting(std::int64_t results, RunObserver& observer) : results_(results), observer_(observer) {}
+
+  void tell(const results::WritingProgress& one) {
+    units_ = one.total;
+    observer_.writing({.done = gone_ * units_ + one.done, .total = results_ * units_});
+  }
+  void written() { ++gone_; }
+  void failed() {
+    ++gone_;
+    if (units_ > 0) observer_.writing({.done = gone_ * units_, .total = results_ * units_});
+  }
+
+ private:
+  std::int64_t results_;
+  RunObserver& observer_;
+  std::int64_t gone_ = 0;
+  std::int64_t units_ = 0;  // of a result; not known before the first one is written
+};
 
 // Made on rank 0 alone: nanoseconds since 1970, so that two runs hardly ever have the same.
 std::string make_run_id() {
@@ -50,7 +74,12 @@ class Session::Totals {
   }
   void add(const std::vector<runtime::RankMetrics>& window) { metrics_ = with(window); }
 
+  // Of writing the results up to now.
+  double write_seconds() const noexcept { return write_seconds_; }
+  void add_writing(double seconds) { write_seconds_ += seconds; }
+
  private:
+  double write_seconds_ = 0;
   std::vector<runtime::RankMetrics> metrics_;
 };
 
@@ -94,7 +123,7 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
                                   },
                               .workload = workload,
                               .devices = *devices_,
-                              .work = runtime::workload_of(work.requests),
+                              .work = runtime::workload_of(work.requests, model.config(), machinery_.dtype),
                               .config = settings_.run_config.partition,
                               .present = present_},
                     .plan = {}};
@@ -126,7 +155,7 @@ void Session::make(const Job& job, ResultSink& sink) {
   });
   const Planning planning = plan(job, work);
   comm::run_collectively(communicator_, "preparing for the results", [&] {
-    if (is_first()) sink.begin(machinery_, work);
+    if (is_first()) sink.begin(machinery_, work, [this] { communicator_.report_progress(); });
   });
   if (is_first()) observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
   FailedRequests failed(work.records, observer);
@@ -167,30 +196,42 @@ void Session::run_window(const common::Range& results, std::span<const runtime::
                          FailedRequests& failed, Totals& totals) {
   runtime::Engine& engine = *machinery_.engine;
   const auto first = static_cast<std::size_t>(results.begin);
+  runtime::Progress last{};
   const auto progress = [&](const runtime::Progress& now) {
+    last = now;
     if (is_first()) control_.observer.progress(now);
     control_.doing = doing_after(now);
   };
+  WindowWriting writing(results.size(), control_.observer);
   const auto take = [&](std::size_t index, const runtime::Result& result) {
-    communicator_.now_doing(fmt::format("writing result {}", first + index));
+    control_.doing = fmt::format("writing result {}", first + index);
+    communicator_.now_doing(control_.doing);
+    const double begin = common::now();
     results::RunRecord record = work.records[first + index];
     const std::vector<runtime::RankMetrics> ranks = totals.with(engine.metrics());
     record_metrics({plan, ranks, result.step_seconds, run_id_}, record);
     record_memory(engine, machinery_.device.device, record);
-    sink.take(first + index, record, result, [&] {
+    record.write_seconds = totals.write_seconds();
+    sink.take(first + index, record, result, [&](const results::WritingProgress& now) {
       communicator_.report_progress();
       communicator_.check();
+      writing.tell(now);
     });
+    writing.written();
+    totals.add_writing(common::now() - begin);
+    if (last.done < last.total) progress(last);  // decoding goes on
   };
   const auto fail = [&](std::size_t index, const std::exception_ptr& reason) {
     failed.add(first + index, reason);
+    writing.failed();
   };
   engine.run(requests, plan,
              {.progress = progress,
               .result = take,
               .failed = fail,
               .first_request = results_before_ + results.begin},
-             control_.stop_requested);
+             control_.stop_requested,
+             std::span(work.requests).subspan(static_cast<std::size_t>(results.end)));
   totals.add(engine.metrics());
   if (!settings_.trace) return;
   if (trace_.events.empty()) trace_.origin = engine.trace().origin;

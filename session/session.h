@@ -12,6 +12,7 @@
 #include "comm/communicator.h"
 #include "common/range.h"
 #include "partition/plan.h"
+#include "results/document_writing.h"
 #include "results/run_record.h"
 #include "runtime/engine.h"
 #include "runtime/observe/trace.h"
@@ -28,12 +29,14 @@ namespace layerpipe::session {
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
-  // Once it is known that the work fits, before it begins. What it throws ends the run on all ranks.
-  virtual void begin(const Machinery& machinery, const Work& work) = 0;
-  // Each result as soon as it is decoded; `record` is that of the work, with what was measured. Calls `moved`
-  // now and then: writing may take longer than the other ranks wait for one that stands still.
+  // Once it is known that the work fits, before it begins. What it throws ends the run on all ranks. A sink
+  // calls `moved`, here and later, while it is at something that takes longer than the others wait.
+  virtual void begin(const Machinery& machinery, const Work& work, const std::function<void()>& moved) = 0;
+  // Each result as soon as it is decoded; `record` is that of the work, with what was measured. A sink that
+  // writes files calls `told` on the way, whenever something has moved (results/document_writing.h): writing
+  // may take longer than the other ranks wait for one that stands still, and people want to see it.
   virtual void take(std::size_t index, const results::RunRecord& record, const runtime::Result& result,
-                    const std::function<void()>& moved) = 0;
+                    const std::function<void(const results::WritingProgress&)>& told) = 0;
   // When the work is done, also where results failed.
   virtual void finish() {}
 };

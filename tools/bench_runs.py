@@ -66,13 +66,12 @@ class Run:
 
     def _parts(self, phase: str, name: str) -> list[list[dict]]:
         """By rank, of those that have any; in the order of time."""
-        ranks = []
-        for whole in (event for event in self._slices if event["name"] == phase):
-            inside = [event for event in self._slices if event["pid"] == whole["pid"] and event["name"] == name
-                      and whole["ts"] <= event["ts"] < whole["ts"] + whole["dur"]]
-            if inside:
-                ranks.append(sorted(inside, key=lambda event: event["ts"]))
-        return ranks
+        ranks = {}
+        for whole in (event for event in self._slices if event["name"] == phase):  # decoding has a part for each result
+            ranks.setdefault(whole["pid"], []).extend(
+                event for event in self._slices if event["pid"] == whole["pid"] and event["name"] == name
+                and whole["ts"] <= event["ts"] < whole["ts"] + whole["dur"])
+        return [sorted(inside, key=lambda event: event["ts"]) for inside in ranks.values() if inside]
 
 
 class Bench:

@@ -88,7 +88,7 @@ def damaged():
     yield "wrong_restart", restarts.replace(b"\xff\xd1", b"\xff\xd5")
     yield "no_picture", START + END
     yield "zero_height", with_frame(whole, 5, struct.pack(">H", 0))
-    yield "huge", with_frame(whole, 5, struct.pack(">HH", 100, 16385))
+    yield "huge", with_frame(whole, 5, struct.pack(">HH", 100, 65501))
     yield "gigantic", with_frame(whole, 5, struct.pack(">HH", 65501, 100))
     yield "bomb", with_frame(whole, 5, struct.pack(">HH", 16384, 16384))
     yield "cut_in_start", whole[:2]

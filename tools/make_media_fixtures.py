@@ -123,7 +123,7 @@ def damaged():
     yield "few_rows.png", few_rows
     yield "no_palette.png", png.encode(random_samples("damaged", 4, 4, 1, 8), 8, png.PALETTE)
     yield "zero_width.png", png.SIGNATURE + png.header(0, 5, 8, png.RGB) + body
-    yield "huge.png", png.SIGNATURE + png.header(16385, 100, 8, png.RGB) + body
+    yield "huge.png", png.SIGNATURE + png.header(65501, 100, 8, png.RGB) + body
     # Sides that are allowed, but more pixels than that.
     yield "bomb.png", png.SIGNATURE + png.header(16384, 16384, 1, png.GREY) + body
     yield "text_mode.png", whole.replace(b"\r\n", b"\n")

@@ -105,7 +105,7 @@ def damaged():
     yield "frame_outside", container(extended(ANIMATION, 5, 5), chunk(b"ANIM", bytes(6)), frame(whole, 0, 0, WIDTH, HEIGHT))
     yield "other_canvas", container(extended(0, WIDTH + 1, HEIGHT), bitstream(whole))
     still = frame(whole, 0, 0, WIDTH, HEIGHT)
-    yield "huge", container(extended(ANIMATION, 16385, 100), chunk(b"ANIM", bytes(6)), still)
+    yield "huge", container(extended(ANIMATION, 65501, 100), chunk(b"ANIM", bytes(6)), still)
     yield "bomb", container(extended(ANIMATION, 16384, 16384), chunk(b"ANIM", bytes(6)), still)
     yield "empty_canvas", container(chunk(b"VP8 ", lossy[20:26] + bytes(4) + lossy[30:]))
     yield "cut_in_start", whole[:10]

@@ -48,17 +48,21 @@ class WrittenResults : public session::ResultSink {
  public:
   explicit WrittenResults(const DecomposeOptions& options) : options_(options) {}
 
-  void begin(const session::Machinery& machinery, const session::Work& work) override {
-    results::check_writing_memory(work.records, runtime::memory_use(at::kCPU));
+  void begin(const session::Machinery& machinery, const session::Work& work,
+             const std::function<void()>& moved) override {
+    for (const results::RunRecord& record : work.records)
+      results::check_sizes(options_.output.formats, record.layer_size);
+    results::check_writing_memory(work.records, options_.output.formats, runtime::memory_use(at::kCPU));
     results::check_disk_space(options_.output, work.requests, work.records, machinery.engine->model_config());
-    writer_.emplace(options_.output, work.requests.size(), static_cast<std::size_t>(options_.job.layers));
+    writer_.emplace(options_.output, work.requests.size(), static_cast<std::size_t>(options_.job.layers),
+                    moved);
     if (const std::string remark = writer_->remark(); !remark.empty() && !options_.quiet) say(remark + '\n');
     records_ = work.records;
     empty_layers_.resize(records_.size());
   }
   void take(std::size_t index, const results::RunRecord& record, const runtime::Result& result,
-            const std::function<void()>& moved) override {
-    empty_layers_[index] = writer_->write(index, record, result, moved);
+            const std::function<void(const results::WritingProgress&)>& told) override {
+    empty_layers_[index] = writer_->write(index, record, result, told);
   }
   void finish() override { writer_->finish(); }
   void print_summary(double seconds) const {
@@ -73,7 +77,9 @@ class WrittenResults : public session::ResultSink {
 };
 
 // Runs on every rank of `communicator`; rank 0 reads, writes and says what happens. Throws the errors of
-// common/errors.h; what was finished before stays.
+// common/errors.h. What was finished before an error stays where there was nothing to replace; results of an
+// earlier run are replaced all together at the end, so these stay, and the new ones go
+// (results/result_folder.h).
 void run_decompose(const DecomposeOptions& options, const CommandContext& context) {
   const auto start = std::chrono::steady_clock::now();
   WrittenResults results(options);

@@ -15,14 +15,18 @@
 #include "launch/options/overwrite_option.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
+#include "results/documents.h"
 #include "results/edited_document.h"
 #include "results/file_content.h"
 #include "results/finished_run.h"
 #include "results/folder_lock.h"
 #include "results/formats.h"
+#include "results/kept_layers.h"
 #include "results/nested_results.h"
 #include "results/output_path.h"
 #include "results/result_folder.h"
+#include "results/writing_memory.h"
+#include "runtime/device/memory.h"
 #include "session/option_text.h"
 
 namespace layerpipe::launch {
@@ -89,22 +93,28 @@ ExportOptions read_export_options(const CLI::App& command) {
   return options;
 }
 
+// Where documents go: what is there and is the same already is in nobody's way.
+results::ResultFolder::Request folder_for(const ExportOptions& options, const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> names;
+  for (const results::Format format : options.formats) names.emplace_back(results::document_name(format));
+  return {.question = {.folder = out, .names = names, .inputs = {}, .older = results::Older::kStays},
+          .option = "--out",
+          .what = "documents",
+          .overwrite = options.overwrite,
+          .refuses_at_once = false};
+}
+
 // Writes a result's documents into a folder, all or none; where they lie beside its own run.json, that lists
 // them. Says on stderr what it wrote.
 void write_result(const ExportOptions& options, const results::LayeredResult& result,
-                  const std::filesystem::path& from, const std::filesystem::path& out) {
-  std::vector<std::filesystem::path> names;
-  for (const results::Format format : options.formats) names.emplace_back(results::document_name(format));
-  results::ResultFolder folder(
-      {.question = {.folder = out, .names = names, .inputs = {}, .older = results::Older::kStays},
-       .option = "--out",
-       .what = "documents",
-       .overwrite = options.overwrite,
-       .refuses_at_once = false});
-  const std::filesystem::path staged = folder.staged(names.front()).parent_path();
+                  const std::filesystem::path& from, const std::filesystem::path& out,
+                  const results::WritingLimits& limits) {
+  results::ResultFolder folder(folder_for(options, out));
+  const std::filesystem::path staged =
+      folder.staged(results::document_name(options.formats.front())).parent_path();
   results::WrittenDocuments documents;
   folder.write([&] {
-    documents = results::write_documents(staged, options.formats, result, options.empty_layers);
+    documents = results::write_documents(staged, options.formats, result, options.empty_layers, limits);
     std::error_code error;
     if (!std::filesystem::equivalent(out, from, error)) return;
     std::vector<results::WrittenFile> written;
@@ -125,11 +135,23 @@ void write_result(const ExportOptions& options, const results::LayeredResult& re
   say_of_it(results::added_layers_text(result));
 }
 
+// A received folder must not say where else documents are written: a numbered folder in it may be a link.
+void check_stays_there(const ExportOptions& options, const results::FinishedResult& from) {
+  std::error_code error;
+  if (from.number.empty() || !std::filesystem::is_symlink(from.folder, error) ||
+      !std::filesystem::equivalent(options.in, options.out, error))
+    return;
+  throw common::InputError(
+      fmt::format("{} is a link, so its documents would be written elsewhere", from.folder.string()),
+      "Give --out.");
+}
+
 // What is to be exported, all of it read.
 std::vector<results::OpenedResult> open_results(const ExportOptions& options,
                                                 const std::atomic<bool>& stop_requested) {
   std::vector<results::OpenedResult> opened;
   for (const results::FinishedResult& from : results::result_folders(options.in)) {
+    check_stays_there(options, from);
     if (contains(options.formats, results::Format::kZip)) check_composite(from.folder);
     opened.push_back({from, results::read_result(from.folder, stop_requested)});
   }
@@ -138,7 +160,19 @@ std::vector<results::OpenedResult> open_results(const ExportOptions& options,
   return opened;
 }
 
-// Writes the documents of an edited one to --out. Says on stderr what it wrote.
+// Documents never replace the one that they are made from.
+void check_input_stays(const ExportOptions& options) {
+  for (const results::Format format : options.formats) {
+    const std::filesystem::path file = options.out / results::document_name(format);
+    std::error_code error;
+    if (!std::filesystem::equivalent(options.in, file, error)) continue;
+    throw common::InputError("the document would be written over " + file.string(),
+                             "Choose another folder for --out.");
+  }
+}
+
+// Writes the documents of an edited one to --out, all or none. All layers are read before something is
+// written. Says on stderr what it wrote.
 void export_document(const ExportOptions& options, const std::atomic<bool>& stop_requested) {
   const auto [document, remarks] = results::open_edited_document("--in", options.in);
   if (!options.nests.empty()) {
@@ -150,12 +184,28 @@ void export_document(const ExportOptions& options, const std::atomic<bool>& stop
     throw common::InputError("--in " + options.in.string() + " is a document, for which --out is missing",
                              "Name a folder for the new documents with --out.");
   }
+  check_input_stays(options);
+  const results::WritingLimits limits = results::writing_limits();
+  results::check_document_memory(
+      {document.width, document.height}, options.formats,
+      [&, &document = document](results::Format format) {
+        return results::writing_bytes(format, document, limits.threads);
+      },
+      runtime::memory_use(at::kCPU));
   for (const std::string& remark : remarks) say(fmt::format("{}: {}\n", options.in.string(), remark));
-  const auto [names, empty_layers] = results::export_edited_document(options.out, options.formats, document,
-                                                                     options.empty_layers, stop_requested);
+  const std::vector<std::size_t> empty = results::empty_layers_of(document, stop_requested);
+  results::ResultFolder folder(folder_for(options, options.out));
+  const std::filesystem::path staged =
+      folder.staged(results::document_name(options.formats.front())).parent_path();
+  folder.write([&, &document = document] {
+    results::write_edited_document(staged, options.formats, document, empty, options.empty_layers, limits,
+                                   stop_requested);
+  });
+  folder.commit(results::Unplaced::kDrop);
+  std::vector<std::string> names;
+  for (const results::Format format : options.formats) names.push_back(results::document_name(format));
   say(fmt::format("{}: {}\n", options.out.string(), fmt::join(names, ", ")));
-  if (!empty_layers.empty())
-    say(fmt::format("{}: {}\n", options.out.string(), results::empty_layers_text(empty_layers)));
+  if (!empty.empty()) say(fmt::format("{}: {}\n", options.out.string(), results::empty_layers_text(empty)));
 }
 
 // Writes the documents of each result to --out, or to --out/0, --out/1 and so on where the run has several:
@@ -168,11 +218,18 @@ void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requ
   std::error_code error;
   if (std::filesystem::is_regular_file(options.in, error)) return export_document(options, stop_requested);
   results::mend(options.in);
-  const std::vector<results::OpenedResult> opened = open_results(options, stop_requested);
+  std::vector<results::OpenedResult> opened = open_results(options, stop_requested);
   std::optional<results::FolderLock> whole_run;
   if (!opened.front().from.number.empty() && results::is_folder(options.out)) whole_run.emplace(options.out);
-  for (const auto& [from, result] : opened) {
-    write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number);
+  for (auto& [from, result] : opened) {
+    results::WritingLimits limits = results::writing_limits();
+    const results::ResultDocuments documents(result, options.empty_layers, limits.threads);
+    results::check_document_memory(
+        result.record.layer_size, options.formats,
+        [&](results::Format format) { return documents.bytes(format); }, runtime::memory_use(at::kCPU));
+    results::keep_layers(result.layers, results::layer_bytes(result.record), limits);
+    write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number,
+                 limits);
   }
 }
 

@@ -162,7 +162,10 @@ void write_json(const model::ModelConfig& config, const std::vector<ComponentSum
                     {"remarks", c.remarks},
                     {"part_bytes", c.parts}});
   }
-  out << Json{{"pipeline", model::to_string(config.pipeline)}, {"components", list}}.dump(2) << '\n';
+  // A name of a file may hold bytes that are not UTF-8; they become U+FFFD, as in run.json.
+  out << Json{{"pipeline", model::to_string(config.pipeline)}, {"components", list}}.dump(
+             2, ' ', false, Json::error_handler_t::replace)
+      << '\n';
 }
 
 void add_inspect_options(CLI::App& command) {

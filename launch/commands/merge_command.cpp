@@ -25,6 +25,8 @@
 #include "results/edited_document.h"
 #include "results/finished_run.h"
 #include "results/output_path.h"
+#include "results/writing_memory.h"
+#include "runtime/device/memory.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -102,6 +104,8 @@ media::Image composite_of(const Stack& stack, const std::vector<std::size_t>& nu
     if (!compositor) {
       width = layer.width;
       height = layer.height;
+      results::check_memory(fmt::format("merging layers of {} × {} pixels", width, height),
+                            results::merging_bytes({width, height}), runtime::memory_use(at::kCPU));
       compositor.emplace(width, height);
     }
     if (layer.width != width || layer.height != height) {

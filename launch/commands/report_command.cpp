@@ -9,13 +9,14 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "launch/options/option_values.h"
+#include "launch/options/overwrite_option.h"
 #include "launch/report_page/page.h"
 #include "launch/terminal/terminal.h"
 #include "results/archive_report.h"
 #include "results/documents.h"
 #include "results/file_content.h"
-#include "results/folder_lock.h"
 #include "results/output_path.h"
+#include "results/result_folder.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -25,6 +26,7 @@ namespace fs = std::filesystem;
 struct ReportOptions {
   fs::path run;  // run.json
   fs::path out;  // ends in .html; empty: report.html beside it
+  results::Overwrite overwrite = results::Overwrite::kRefuse;
 };
 
 bool is_file(const fs::path& path) {
@@ -100,6 +102,7 @@ void add_report_options(CLI::App& command) {
   needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
   const OptionGroup page(command, "Output");
   page.add("--out", "FILE", "The page [default: report.html beside run.json]");
+  add_overwrite_option(page, "Replace a report.html beside run.json that is another's, or was edited");
   add_footer(command, "Example:\n  layerpipe report layers/run.json");
 }
 
@@ -109,25 +112,46 @@ ReportOptions read_report_options(const CLI::App& command) {
   ReportOptions options;
   values.read_path("run.json", options.run);
   values.read_path("--out", options.out);
+  options.overwrite = read_overwrite(values);
   return options;
 }
 
+// Whether the page gets the name that it has where nobody gives it one, also when --out says the same.
+bool is_own_name(const fs::path& out, const ReportOptions& options) {
+  if (out.filename() != results::kPageName) return false;
+  std::error_code error;
+  return fs::equivalent(results::folder_of(out), results::folder_of(options.run), error);
+}
+
 // The page that lies beside its run.json under its own name is listed there, and goes with the result when
-// that is made anew; one that was named outright is a person's.
+// that is made anew; what lies there and is not listed, or was edited, is kept. A file that was named
+// outright is a person's, and replaced.
 void write_page(const fs::path& out, const std::string& page, const ReportOptions& options) {
-  if (!options.out.empty() || options.run.filename() != results::kReportName)
-    return common::write_file_atomically(out, page);
-  const results::FolderLock lock(results::folder_of(options.run));
-  common::write_file_atomically(out, page);
-  const std::string report = common::read_text_file(options.run, results::kLargestRunRecord);
-  const results::WrittenFile written{out.filename(), *results::content_of(out)};
-  common::write_file_atomically(options.run,
-                                results::with_files(report, {&written, 1}, results::Listed::kAsWritten));
+  if (!is_own_name(out, options)) return common::write_file_atomically(out, page);
+  results::ResultFolder folder({.question = {.folder = results::folder_of(options.run),
+                                             .names = {results::kPageName},
+                                             .inputs = {},
+                                             .older = results::Older::kStays},
+                                .option = "the folder",
+                                .what = "page",
+                                .overwrite = options.overwrite,
+                                .refuses_at_once = false,
+                                .elsewhere = "Name another file with --out"});
+  const fs::path staged = folder.staged(results::kPageName);
+  folder.write([&] {
+    common::write_file_atomically(staged, page);
+    if (options.run.filename() != results::kReportName) return;
+    const std::string report = common::read_text_file(options.run, results::kLargestRunRecord);
+    const results::WrittenFile written{results::kPageName, *results::content_of(staged)};
+    common::write_file_atomically(folder.staged(results::kReportName),
+                                  results::with_files(report, {&written, 1}, results::Listed::kAsWritten));
+  });
+  folder.commit(results::Unplaced::kDrop);
 }
 
 // Writes the page, with the trace that run.json names where that can be read, and says where it is. Throws
-// InputError for a file that is no run.json and for an --out that is not the name of a page, OutputError when
-// the page cannot be written.
+// InputError for a file that is no run.json, for an --out that is not the name of a page, and when another's
+// page stands in the way; OutputError when the page cannot be written.
 void run_report(const ReportOptions& options) {
   ReportSource source{.record = results::read_run_record(options.run), .trace = {}, .trace_note = {}};
   const fs::path out = options.out.empty() ? options.run.parent_path() / results::kPageName : options.out;

@@ -106,14 +106,15 @@ class ComparedResult : public session::ResultSink {
   ComparedResult(const RerunOptions& options, const results::RunRecord& record)
       : options_(options), record_(record) {}
 
-  void begin(const session::Machinery& /*machinery*/, const session::Work& work) override {
+  void begin(const session::Machinery& /*machinery*/, const session::Work& work,
+             const std::function<void()>& /*moved*/) override {
     changes_ = changes_since(record_, work.records.front());
     if (options_.quiet) return;
     for (const std::string& change : changes_)
       say(fmt::format("{}: {}; the bits may differ\n", options_.run.string(), change));
   }
   void take(std::size_t /*index*/, const results::RunRecord& /*record*/, const runtime::Result& result,
-            const std::function<void()>& /*moved*/) override {
+            const std::function<void(const results::WritingProgress&)>& /*told*/) override {
     const std::vector<std::string> hashes = results::layer_hashes(result.decoded);
     common::ensure(hashes.size() == record_.layer_hashes.size(), "a run made another number of layers");
     const std::vector<at::Tensor> layers = model::tensor_to_pictures(result.decoded).unbind(0);

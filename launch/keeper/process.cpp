@@ -14,6 +14,8 @@
 #include <system_error>
 #include <thread>
 
+#include "common/visible.h"
+
 namespace layerpipe::launch {
 namespace {
 
@@ -221,8 +223,8 @@ void show(const std::string& text) {
 }
 
 void say(const std::string& what, const std::string& remedy) {
-  std::string text = "layerpipe: " + what + '\n';
-  if (!remedy.empty()) text += "  " + remedy + '\n';
+  std::string text = "layerpipe: " + common::visible(what) + '\n';
+  if (!remedy.empty()) text += "  " + common::visible(remedy) + '\n';
   show(text);
 }
 

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "common/errors.h"
+#include "common/visible.h"
 #include "launch/keeper/process.h"
 #include "launch/keeper/run_folder.h"
 #include "launch/keeper/watcher.h"
@@ -38,8 +39,8 @@ fs::path make_folder() {
                              "Make room in one of them, or name another folder in TMPDIR.");
   }
   for (const UnusableFolder& one : passed_over) {
-    show("==> " + one.folder.string() + " " + one.why + ", so mpirun's temporary files go to " +
-         parent->string() + "\n");
+    show("==> " + common::visible(one.folder.string()) + " " + one.why +
+         ", so mpirun's temporary files go to " + common::visible(parent->string()) + "\n");
   }
   return make_run_folder(*parent);
 }

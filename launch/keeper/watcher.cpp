@@ -14,6 +14,7 @@
 
 #include "common/errors.h"
 #include "common/host_name.h"
+#include "common/texts.h"
 #include "launch/keeper/mpirun_output.h"
 #include "launch/keeper/process.h"
 #include "launch/keeper/run_folder.h"
@@ -39,8 +40,8 @@ constexpr std::chrono::seconds kStopping = 15s;
 constexpr std::chrono::seconds kUnknownTimeout = 20s;
 // How often stopped processes are woken.
 constexpr std::chrono::seconds kWaking = 5s;
-// From the end of the first rank of this host on, where that one ended with an error: when mpirun is killed.
-// It waits for the ranks of a host that is lost, for a quarter of an hour.
+// From the first rank of this host on that ended with an error: when mpirun is killed. It waits for the ranks
+// of a host that is lost, for a quarter of an hour.
 constexpr std::chrono::seconds kLosing = 10s;
 // How long mpirun may take to end all ranks, and what is left of the run to end after mpirun.
 constexpr std::chrono::seconds kEnding = 5s;
@@ -72,6 +73,8 @@ struct LocalRanks {
   static LocalRanks in(const fs::path& folder);
   // The first code that is not 0.
   std::optional<int> first_error() const;
+  // What mpirun waits for, as far as is known here.
+  std::string missing() const;
   bool has_end() const {
     return std::any_of(ranks.begin(), ranks.end(),
                        [](const auto& rank) { return rank.second.end.has_value(); });
@@ -113,6 +116,16 @@ std::optional<int> LocalRanks::first_error() const {
   return code;
 }
 
+std::string LocalRanks::missing() const {
+  std::vector<std::string> at_work;
+  for (const auto& [number, rank] : ranks) {
+    if (!rank.end) at_work.push_back("rank " + std::to_string(number) + " on host " + rank.host);
+  }
+  if (at_work.empty())
+    return "no rank of this host is left, so another host does not answer, or mpirun itself hangs";
+  return common::listed(at_work, "and") + (at_work.size() == 1 ? " has" : " have") + " not ended";
+}
+
 class Watcher {
  public:
   Watcher(const std::vector<std::string>& command, fs::path run_folder, int front)
@@ -149,10 +162,11 @@ class Watcher {
   int asked_ = kDone;         // the exit code that a signal asked for
   bool had_message_ = false;  // when it did
   bool front_died_ = false;
-  bool lost_a_host_ = false;
+  bool killed_mpirun_ = false;
   std::optional<Clock::time_point> asked_at_;
   std::optional<Clock::time_point> ended_at_once_at_;
   std::optional<Clock::time_point> first_end_at_;
+  std::optional<Clock::time_point> first_error_at_;
   Clock::time_point ask_again_at_;
   Clock::time_point wake_at_ = Clock::now() + kWaking;
   LocalRanks ranks_;
@@ -245,9 +259,10 @@ void Watcher::mind_deadlines() {
     wake_at_ = now + kWaking;
     wake_the_stopped();
   }
-  if (first_end_at_ && now > *first_end_at_ + kLosing && ranks_.first_error() && !lost_a_host_) {
-    lost_a_host_ = true;
-    show("==> mpirun does not end, so it is killed: it waits for a host that does not answer\n");
+  if (!first_error_at_ && ranks_.first_error()) first_error_at_ = now;
+  if (first_error_at_ && now > *first_error_at_ + kLosing && !killed_mpirun_) {
+    killed_mpirun_ = true;
+    show("==> mpirun does not end after a rank has failed, so it is killed: " + ranks_.missing() + '\n');
     ::kill(mpirun_, SIGKILL);
   }
   if (asked_at_ && now > *asked_at_ + ranks_.timeout.value_or(kUnknownTimeout) + kStopping) end_at_once();
@@ -331,7 +346,7 @@ int Watcher::conclude() {
     return say_once(asked_ == kInterrupted ? "interrupted" : "terminated", {}, asked_);
   if (end_->signal == 0 && is_code_of_ours(code)) return code;
   const int error = ranks_.first_error().value_or(kPeerFailed);
-  if (lost_a_host_) return error;
+  if (killed_mpirun_) return error;
   // Open MPI 5 may fall over a rank that has died, and a rank has said why.
   if (ranks_.first_error() && output_.has_message()) return error;
   if (end_->signal != 0) {

@@ -4,9 +4,8 @@
 
 namespace layerpipe::launch {
 
-void add_overwrite_option(const OptionGroup& group) {
-  group.add_flag("--overwrite",
-                 "Replace files in --out that stand in the way, also those of others and edited ones");
+void add_overwrite_option(const OptionGroup& group, const std::string& help) {
+  group.add_flag("--overwrite", help);
 }
 
 results::Overwrite read_overwrite(const OptionValues& values) {

@@ -43,14 +43,6 @@ std::optional<T> read_word(const OptionValues& values, const std::string& option
   return words[found].value;
 }
 
-void refuse_streamed(const OptionValues& values) {
-  std::string residency;
-  values.read_text("--residency", residency);
-  if (residency != runtime::kStreamed) return;
-  throw common::InputError(fmt::format("--residency {}: {}", runtime::kStreamed, runtime::kNotStreamed),
-                           "Take auto or resident or phased.");
-}
-
 void forget(runtime::RunConfig& config, std::string_view key) {
   std::erase_if(config.file_settings, [&](const runtime::FileSetting& setting) {
     return setting.key == key || (setting.key.starts_with(key) && setting.key[key.size()] == '.');
@@ -71,7 +63,8 @@ void add_partition_options(const OptionGroup& group) {
       .default_text("balanced");
   group
       .add("--residency", "RESIDENCY",
-           "Weights on the device: resident (always), phased (while needed), or auto: the fastest that fits")
+           "Weights on the device: resident (always), phased (while needed), streamed (as many as fit, the "
+           "others pass through), or auto: the fastest that fits")
       .default_text("auto");
   group.add("--memory-limit", "SIZE", "Use no more than this of any device, such as 12GiB");
 }
@@ -90,9 +83,8 @@ RunOptions read_partition_options(const OptionValues& values) {
   RunOptions options;
   if (values.given("--partition")) values.read_path("--partition", options.partition.emplace());
   options.strategy = read_word(values, "--strategy", runtime::kStrategyWords);
-  refuse_streamed(values);
   if (const auto all = read_word(values, "--residency", runtime::kResidencyWords)) {
-    options.residency = {*all, *all, *all};
+    options.residency = partition::for_all(*all);
   }
   values.read_size("--memory-limit", options.memory_limit_bytes, kSmallestLimit, kLargestLimit);
   if (const auto dtype = read_word(values, "--dtype", runtime::kDtypeWords)) options.dtype = *dtype;

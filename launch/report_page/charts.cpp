@@ -24,16 +24,20 @@ struct RankTimes {
   std::string detail;
   results::ByPhase<double> seconds;
   results::ByPhase<double> load;
+  double write;  // on rank 0
+
+  double all() const { return sum(seconds) + write; }
 };
 
 // The times of every rank, or of rank 0 alone where the file has no others.
 std::vector<RankTimes> times_of(const RunRecord& record) {
   std::vector<RankTimes> times;
   for (const RecordedRank& rank : record.ranks) {
+    const double write = rank.rank == 0 ? record.write_seconds.value_or(0) : 0;
     if (rank.seconds && rank.load_seconds) {
-      times.push_back({rank_name(rank), rank.host, *rank.seconds, *rank.load_seconds});
+      times.push_back({rank_name(rank), rank.host, *rank.seconds, *rank.load_seconds, write});
     } else if (rank.rank == 0) {
-      times.push_back({rank_name(rank), rank.host, record.seconds, record.load_seconds});
+      times.push_back({rank_name(rank), rank.host, record.seconds, record.load_seconds, write});
     }
   }
   return times;
@@ -59,7 +63,7 @@ void add_phase(std::vector<Bar>& bars, const RankTimes& rank, std::size_t phase,
 void write_times_table(Markup& page, const std::vector<RankTimes>& times) {
   page.open("div", {{"class", "wide"}}).open("table").open("thead").open("tr");
   page.element("th", "Rank");
-  for (const char* head : {"Load", "Encode", "Denoise", "Decode", "In all"})
+  for (const char* head : {"Load", "Encode", "Denoise", "Decode", "Write", "In all"})
     page.element("th", {{"class", "number"}}, head);
   page.close().close().open("tbody");
   for (const RankTimes& rank : times) {
@@ -69,7 +73,8 @@ void write_times_table(Markup& page, const std::vector<RankTimes>& times) {
       const double work = std::max(0.0, rank.seconds[i] - rank.load[i]);
       page.element("td", {{"class", "number"}}, rank.seconds[i] > 0 ? seconds_text(work) : "–");
     }
-    page.element("td", {{"class", "number"}}, seconds_text(sum(rank.seconds))).close();
+    page.element("td", {{"class", "number"}}, rank.write > 0 ? seconds_text(rank.write) : "–");
+    page.element("td", {{"class", "number"}}, seconds_text(rank.all())).close();
   }
   page.close().close().close();
 }
@@ -79,14 +84,21 @@ void write_times_table(Markup& page, const std::vector<RankTimes>& times) {
 void draw_timeline(Markup& page, const RunRecord& record) {
   const std::vector<RankTimes> times = times_of(record);
   double longest = 1e-9;
-  for (const RankTimes& rank : times) longest = std::max(longest, sum(rank.seconds));
-  draw_legend(page,
-              {{"load", "Load weights"}, {"encode", "Encode"}, {"denoise", "Denoise"}, {"decode", "Decode"}});
+  for (const RankTimes& rank : times) longest = std::max(longest, rank.all());
+  draw_legend(page, {{"load", "Load weights"},
+                     {"encode", "Encode"},
+                     {"denoise", "Denoise"},
+                     {"decode", "Decode"},
+                     {"write", "Write"}});
   page.open("div", {{"class", "chart"}});
   for (const RankTimes& rank : times) {
-    ChartRow row{.name = rank.name, .detail = rank.detail, .figure = seconds_text(sum(rank.seconds))};
+    ChartRow row{.name = rank.name, .detail = rank.detail, .figure = seconds_text(rank.all())};
     double clock = 0;
     for (std::size_t i = 0; i < kRecordedPhases.size(); ++i) add_phase(row.bars, rank, i, clock, longest);
+    row.bars.push_back({.begin = clock / longest,
+                        .end = (clock + rank.write) / longest,
+                        .colour = "write",
+                        .title = fmt::format("{}, write: {}", rank.name, seconds_text(rank.write))});
     draw(page, row);
   }
   draw_time_axis(page, longest);

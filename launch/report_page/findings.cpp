@@ -23,10 +23,15 @@ std::int64_t blocks(const RunRecord& record, std::size_t i) {
 }
 
 std::string where_the_time_went(const RunRecord& record) {
-  const double all = sum(record.seconds);
-  std::string text = fmt::format("It took {}: {} for encoding, {} for denoising and {} for decoding.",
-                                 seconds_text(all), seconds_text(record.seconds[0]),
-                                 seconds_text(record.seconds[1]), seconds_text(record.seconds[2]));
+  const double all = sum(record.seconds) + record.write_seconds.value_or(0);
+  std::string text = fmt::format("It took {}: {} for encoding, {} for denoising", seconds_text(all),
+                                 seconds_text(record.seconds[0]), seconds_text(record.seconds[1]));
+  if (record.write_seconds) {
+    text += fmt::format(", {} for decoding and {} for writing.", seconds_text(record.seconds[2]),
+                        seconds_text(*record.write_seconds));
+  } else {
+    text += fmt::format(" and {} for decoding.", seconds_text(record.seconds[2]));
+  }
   const double load = sum(record.load_seconds);
   if (share(load, all) >= 0.05) {
     text += fmt::format(" Of this, {} ({}) went into loading weights.", seconds_text(load),

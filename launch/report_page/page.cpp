@@ -75,7 +75,7 @@ void write_tiles(Markup& page, const RunRecord& record) {
                                     ? seconds_text(*record.predicted_seconds) + " predicted, without loading"
                                     : "not predicted";
   page.open("section", {{"class", "tiles"}, {"aria-label", "Figures at a glance"}});
-  tile("In all", seconds_text(sum(record.seconds)), predicted);
+  tile("In all", seconds_text(sum(record.seconds) + record.write_seconds.value_or(0)), predicted);
   tile("A step", seconds_text(median(record.step_seconds)), "in the median");
   tile("At work", percent_text(busy, whole),
        record.ranks.size() == 1 ? "of the denoising" : "of all stages' denoising");

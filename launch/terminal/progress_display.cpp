@@ -50,6 +50,18 @@ std::string date_and_time() {
   return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
 }
 
+Status status_of(Progress::Work work) {
+  switch (work) {
+    case Progress::Work::kLoad:
+      return Status::kLoading;
+    case Progress::Work::kPrepare:
+      return Status::kPreparing;
+    case Progress::Work::kCompute:
+      break;
+  }
+  return Status::kComputing;
+}
+
 }  // namespace
 
 ProgressStyle progress_style_for_stderr() {
@@ -84,7 +96,9 @@ void ProgressDisplay::begin_window(const common::Range& results, std::int64_t co
   const auto now = Clock::now();
   if (results.begin == 0) first_window_start_ = now;
   const double seconds = std::chrono::duration<double>(now - first_window_start_).count();
+  phase_ = nullptr;
   state_.phases = {};
+  state_.writing = {};
   state_.window = {.results = results,
                    .count = count,
                    .seconds_each = results.begin == 0 ? 0 : seconds / static_cast<double>(results.begin)};
@@ -93,47 +107,57 @@ void ProgressDisplay::begin_window(const common::Range& results, std::int64_t co
 }
 
 void ProgressDisplay::show(const Progress& progress) {
+  show(state_.phases[progress.phase], {.status = status_of(progress.work),
+                                       .network = progress.network,
+                                       .done = progress.done,
+                                       .total = progress.total});
+}
+
+void ProgressDisplay::show(const results::WritingProgress& progress) {
+  show(state_.writing,
+       {.status = Status::kComputing, .network = {}, .done = progress.done, .total = progress.total});
+}
+
+void ProgressDisplay::show(PhaseState& phase, const Step& step) {
   if (style_ == ProgressStyle::kQuiet) return;
   const std::lock_guard lock(mutex_);
-  const bool is_news = update(progress);
+  const bool is_news = update(phase, step);
   if (style_ == ProgressStyle::kLive) {
     if (is_news || Clock::now() - last_drawn_ >= kLeastRedrawInterval) draw_block();
   } else if (is_news || Clock::now() - last_drawn_ >= kLineInterval) {
-    write_line(progress.phase);
+    write_line();
   }
 }
 
-// Whether the line that this makes is worth a line in a log: a beginning or an end.
-bool ProgressDisplay::update(const Progress& progress) {
-  PhaseState& phase = state_.phases[progress.phase];
-  const auto now = Clock::now();
-  const auto status = progress.work == Progress::Work::kLoad ? Status::kLoading : Status::kComputing;
-  if (phase.status == Status::kWaiting) phase_start_ = now;
-  const bool begins = phase.status != status || phase.network != progress.network;
+// Whether the line that this makes is worth a line in a log: a beginning or an end. A phase may come back to
+// its work after another one, as decoding does after writing.
+bool ProgressDisplay::update(PhaseState& phase, const Step& step) {
+  count_seconds();
+  const bool begins = phase.status != step.status || phase.network != step.network;
   // Loading in the middle of a phase's work (the VAE encoder, behind the text encoder) takes up what was
   // done.
-  if (begins) work_start_ = now;
-  phase_ = progress.phase;
-  phase.status = status;
-  phase.network = progress.network;
-  phase.done = progress.done;
-  phase.total = progress.total;
-  count_seconds();
-  phase.seconds_at_unit = phase.seconds;
-  const bool ends = status == Status::kComputing && progress.done == progress.total;
-  if (ends) {
-    phase.status = Status::kDone;
-    phase.phase_seconds = std::chrono::duration<double>(now - phase_start_).count();
-  }
-  const bool is_short = status == Status::kLoading && progress.total < kWorthALine;
-  return (begins && progress.done == 0 && !is_short) || ends;
+  if (begins) phase.seconds = 0;
+  if (begins || phase.done != step.done) phase.seconds_at_unit = phase.seconds;
+  phase_ = &phase;
+  phase.status = step.status;
+  phase.network = step.network;
+  phase.done = step.done;
+  phase.total = step.total;
+  const bool ends = step.status == Status::kComputing && step.done == step.total;
+  if (ends) phase.status = Status::kDone;
+  const bool is_short = step.status != Status::kComputing && step.total < kWorthALine;
+  return (begins && step.done == 0 && !is_short) || ends;
 }
 
+// Of the phase at work, until now.
 void ProgressDisplay::count_seconds() {
-  PhaseState& phase = state_.phases[phase_];
-  if (phase.status == Status::kLoading || phase.status == Status::kComputing) {
-    phase.seconds = std::chrono::duration<double>(Clock::now() - work_start_).count();
-  }
+  const auto now = Clock::now();
+  const double passed = std::chrono::duration<double>(now - counted_until_).count();
+  counted_until_ = now;
+  if (phase_ == nullptr) return;
+  if (!is_under_way(*phase_)) return;
+  phase_->seconds += passed;
+  phase_->phase_seconds += passed;
 }
 
 // Draws over the block before and leaves the cursor below it, where an error message may follow.
@@ -153,10 +177,13 @@ void ProgressDisplay::draw_block() {
   last_drawn_ = Clock::now();
 }
 
-void ProgressDisplay::write_line(Phase phase) {
+void ProgressDisplay::write_line() {
   read_memory();
-  say(fmt::format("{}  {}; memory {}\n", date_and_time(), phase_text(phase, state_.phases[phase]),
-                  memory_text(state_.memory)));
+  std::string text = writing_text(state_.writing);
+  for (const Phase phase : partition::kPhases) {
+    if (phase_ == &state_.phases[phase]) text = phase_text(phase, *phase_);
+  }
+  say(fmt::format("{}  {}; memory {}\n", date_and_time(), text, memory_text(state_.memory)));
   last_drawn_ = Clock::now();
 }
 

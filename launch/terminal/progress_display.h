@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "launch/terminal/progress_state.h"
+#include "results/document_writing.h"
 
 namespace layerpipe::launch {
 
@@ -36,14 +37,22 @@ class ProgressDisplay {
   // What is shown next concerns these of `count` results, counted from 0.
   void begin_window(const common::Range& results, std::int64_t count);
   void show(const runtime::Progress& progress);
+  void show(const results::WritingProgress& progress);
 
  private:
   using Clock = std::chrono::steady_clock;
-  bool update(const runtime::Progress& progress);
+  struct Step {
+    PhaseState::Status status;
+    partition::Network network;
+    std::int64_t done;
+    std::int64_t total;
+  };
+  void show(PhaseState& phase, const Step& step);
+  bool update(PhaseState& phase, const Step& step);
   void count_seconds();
   void read_memory();
   void draw_block();
-  void write_line(partition::Phase phase);
+  void write_line();
   void redraw_until_the_end();
 
   ProgressStyle style_;
@@ -55,10 +64,9 @@ class ProgressDisplay {
   std::condition_variable ends_;
   bool ending_ = false;
   ProgressState state_;
-  partition::Phase phase_ = partition::Phase::kEncode;
+  PhaseState* phase_ = nullptr;  // of state_, the one at work; null before the first one
   Clock::time_point first_window_start_{};
-  Clock::time_point phase_start_{};
-  Clock::time_point work_start_{};  // of the loading or the computing under way
+  Clock::time_point counted_until_{};
   Clock::time_point last_drawn_ = Clock::now();
   int drawn_lines_ = 0;
   std::thread redrawing_;

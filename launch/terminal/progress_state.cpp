@@ -38,15 +38,30 @@ std::string per_step(const PhaseState& state) {
   return fmt::format(", {:.2f} s a step", state.seconds_at_unit / static_cast<double>(state.done));
 }
 
+// What a phase counts.
+enum class Units {
+  kSteps,
+  kAlike,
+  kOfTwoKinds,  // encoding's: what prompts took says nothing about pictures
+};
+
+Units units_of(Phase phase) {
+  return phase == Phase::kEncode    ? Units::kOfTwoKinds
+         : phase == Phase::kDenoise ? Units::kSteps
+                                    : Units::kAlike;
+}
+
 // What stands behind the name of a phase, or behind its bar.
-std::string details(Phase phase, const PhaseState& state) {
-  const bool steps = phase == Phase::kDenoise;
+std::string details(Units units, const PhaseState& state) {
+  const bool steps = units == Units::kSteps;
   switch (state.status) {
     case Status::kWaiting:
       return "";
     case Status::kLoading:
       return fmt::format("loading the {}, {} of {}", to_string(state.network), bytes(state.done),
                          bytes(state.total));
+    case Status::kPreparing:
+      return fmt::format("making the modulation table, {} of {}", bytes(state.done), bytes(state.total));
     case Status::kDone:
       return "done in " + duration(state.phase_seconds) + (steps ? per_step(state) : "");
     case Status::kComputing:
@@ -55,9 +70,7 @@ std::string details(Phase phase, const PhaseState& state) {
   std::string text = fmt::format("{}{} of {}", steps ? "step " : "", state.done, state.total);
   if (state.done == 0) return text;
   if (steps) text += per_step(state);
-  // Encoding's units are of two kinds: what prompts took says nothing about pictures.
-  const bool units_are_alike = phase != Phase::kEncode;
-  if (units_are_alike && state.done < state.total)
+  if (units != Units::kOfTwoKinds && state.done < state.total)
     text += fmt::format(", {} left", duration(seconds_left(state)));
   return text;
 }
@@ -84,7 +97,15 @@ std::string window_text(const WindowState& window) {
 }
 
 std::string phase_text(Phase phase, const PhaseState& state) {
-  return fmt::format("{} {}", to_string(phase), details(phase, state));
+  return fmt::format("{} {}", to_string(phase), details(units_of(phase), state));
+}
+
+std::string writing_text(const PhaseState& state) {
+  return fmt::format("{} {}", runtime::kWritingPhase, details(Units::kAlike, state));
+}
+
+bool is_under_way(const PhaseState& state) {
+  return state.status != Status::kWaiting && state.status != Status::kDone;
 }
 
 std::string memory_text(const runtime::MemoryUse& memory) {
@@ -95,12 +116,13 @@ std::string memory_text(const runtime::MemoryUse& memory) {
 std::vector<std::string> progress_block(const ProgressState& state, Charset charset) {
   std::vector<std::string> lines;
   if (state.window.count > 0) lines.push_back("  " + window_text(state.window));
-  for (const Phase phase : partition::kPhases) {
-    const PhaseState& at = state.phases[phase];
-    const bool under_way = at.status == Status::kLoading || at.status == Status::kComputing;
-    lines.push_back(fmt::format("  {:<8} {}{}{}", to_string(phase), under_way ? bar(at, charset) : "",
-                                under_way ? "  " : "", details(phase, at)));
-  }
+  const auto add = [&](const char* name, Units units, const PhaseState& at) {
+    const bool under_way = is_under_way(at);
+    lines.push_back(fmt::format("  {:<8} {}{}{}", name, under_way ? bar(at, charset) : "",
+                                under_way ? "  " : "", details(units, at)));
+  };
+  for (const Phase phase : partition::kPhases) add(to_string(phase), units_of(phase), state.phases[phase]);
+  if (state.writing.status != Status::kWaiting) add(runtime::kWritingPhase, Units::kAlike, state.writing);
   lines.push_back("  memory   " + memory_text(state.memory));
   return lines;
 }

@@ -12,12 +12,12 @@ namespace layerpipe::launch {
 
 // One phase, as far as it has come.
 struct PhaseState {
-  enum class Status { kWaiting, kLoading, kComputing, kDone };
+  enum class Status { kWaiting, kLoading, kPreparing, kComputing, kDone };
   Status status = Status::kWaiting;
   partition::Network network{};  // while loading
-  std::int64_t done = 0;         // bytes while loading, else units of work
+  std::int64_t done = 0;         // bytes while loading and preparing, else units of work
   std::int64_t total = 0;
-  double seconds = 0;          // since the loading, or the computing, began
+  double seconds = 0;          // that the loading, the preparing or the computing has taken
   double seconds_at_unit = 0;  // when the last unit was done
   double phase_seconds = 0;    // of the whole phase, once it is done
 };
@@ -32,6 +32,7 @@ struct WindowState {
 struct ProgressState {
   WindowState window;
   partition::PerPhase<PhaseState> phases;
+  PhaseState writing;  // shown once it has begun: not every run writes files
   runtime::MemoryUse memory;
 };
 
@@ -39,11 +40,16 @@ struct ProgressState {
 // is done yet.
 double seconds_left(const PhaseState& phase);
 
-// "denoise step 12 of 50, 0.67 s a step, 25 s left": a phase in words.
 // "results 3-4 of 10, about 12 min 00 s left", counted from 1. The time is that of this window and those
 // behind it.
 std::string window_text(const WindowState& window);
+// "denoise step 12 of 50, 0.67 s a step, 25 s left": a phase in words.
 std::string phase_text(partition::Phase phase, const PhaseState& state);
+// "write 7 of 33, 12 s left"
+std::string writing_text(const PhaseState& state);
+
+// Whether something of the phase goes on.
+bool is_under_way(const PhaseState& state);
 
 // "41.20 GiB in use, 41.50 GiB at most, of 139.80 GiB".
 std::string memory_text(const runtime::MemoryUse& memory);

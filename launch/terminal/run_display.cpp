@@ -43,6 +43,10 @@ void RunDisplay::progress(const runtime::Progress& progress) {
   if (display_) display_->show(progress);
 }
 
+void RunDisplay::writing(const results::WritingProgress& progress) {
+  if (display_) display_->show(progress);
+}
+
 void RunDisplay::work_ends() noexcept {
   display_.reset();
 }

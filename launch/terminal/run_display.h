@@ -23,6 +23,7 @@ class RunDisplay : public session::RunObserver {
   void work_begins(std::function<runtime::MemoryUse()> read_memory) override;
   void window_begins(const common::Range& results, std::int64_t count) override;
   void progress(const runtime::Progress& progress) override;
+  void writing(const results::WritingProgress& progress) override;
   void work_ends() noexcept override;
 
  private:

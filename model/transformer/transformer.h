@@ -1,7 +1,8 @@
 // The denoising transformer. Source: diffusers, QwenImageTransformer2DModel.
 //
 // Its parts are classes of their own, because a pipeline's stages own different ones: the first stage embeds,
-// every stage makes the timestep's conditioning and runs its blocks, the last one projects.
+// every stage runs its blocks, the last one projects. What depends on the timestep alone, and the weights
+// that make it, is no part of it: every stage has a table of that (modulation_table.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,32 +10,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "common/range.h"
 #include "model/config.h"
+#include "model/transformer/modulation.h"
 #include "model/transformer/transformer_block.h"
 #include "model/weights/block_weights.h"
 #include "model/weights/weights.h"
 
 namespace layerpipe::model {
-
-// The timestep's embedding, which modulates every block.
-class TimestepEmbedder {
- public:
-  TimestepEmbedder(const WeightStore& transformer, const TransformerConfig& config);
-
-  // silu of the embedding, [1, inner_dim]. `timestep` is the scheduler's (0 … num_train_timesteps); it is
-  // rounded to the compute dtype and divided by 1000 there, as the reference does: in bf16 997.95 counts as
-  // 996.
-  at::Tensor forward(double timestep) const;
-
- private:
-  at::Device device_;
-  at::ScalarType compute_dtype_;
-  ops::Linear linear_1_;                         // [inner_dim, 256]
-  ops::Linear linear_2_;                         // [inner_dim, inner_dim]
-  std::optional<at::Tensor> additional_t_cond_;  // [1, inner_dim]: the row that the pipelines use
-};
 
 // Makes the two streams from latents and text embeddings.
 class StreamEmbedder {
@@ -59,11 +44,10 @@ class OutputHead {
 
   // hidden_states [image_tokens, inner_dim]; gives the first `latent_tokens` rows' prediction [latent_tokens,
   // in_channels].
-  at::Tensor forward(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+  at::Tensor forward(const at::Tensor& hidden_states, const HeadModulation& modulation,
                      std::int64_t latent_tokens) const;
 
  private:
-  ops::Linear norm_out_;  // [2 · inner_dim, inner_dim]: scale, then shift
   ops::Linear proj_out_;  // [patch² · out_channels, inner_dim]
 };
 
@@ -72,14 +56,20 @@ struct TransformerInput {
   at::Tensor latents;        // [latent_tokens, in_channels], compute dtype
   at::Tensor condition;      // [frame_tokens, in_channels], or undefined
   at::Tensor prompt_embeds;  // [text_tokens, joint_attention_dim], compute dtype
-  double timestep = 0;
+};
+
+// What goes through the blocks.
+struct TransformerMicrobatch {
+  Streams streams;
+  ModulationRow modulation;  // a row of these blocks
+  JointRotary rotary;        // of the request's grid and text length
 };
 
 // Makes the weights of a part's blocks available, after the embedding's and before the head's are loaded.
 using MakeTransformerBlocks = std::function<std::unique_ptr<BlockWeights<TransformerBlockWeights>>()>;
 
 // A run of the transformer's blocks on one device, with the embedding when the first block is among them and
-// the head when the last one is. Every part makes the timestep's conditioning itself. Used by one thread.
+// the head when the last one is. Used by one thread.
 class Transformer {
  public:
   // All blocks, held.
@@ -90,25 +80,24 @@ class Transformer {
   Transformer(const WeightStore& store, const TransformerConfig& config, const common::Range& blocks,
               const MakeTransformerBlocks& make_blocks);
 
-  // silu of the timestep's embedding, [1, inner_dim].
-  at::Tensor conditioning(double timestep) const { return timestep_embedder_.forward(timestep); }
   // Needs the first block's part.
   Streams embed(const TransformerInput& input) const;
-  // Changes both streams in place, on a lease of one block after the other. `after_block`, where there is
-  // one, is called after each, when its lease has ended.
-  void forward_blocks(Streams& streams, const at::Tensor& conditioning, const JointRotary& rotary,
+  // Changes the streams of all microbatches in place, on a lease of one block after the other: each block
+  // works on all of them before it goes. `after_block`, where there is one, is called after each work of a
+  // block.
+  void forward_blocks(std::span<TransformerMicrobatch> microbatches,
                       const std::function<void()>& after_block = {}) const;
   // Needs the last block's part. The prediction for the first `latent_tokens` rows, [latent_tokens,
   // in_channels].
-  at::Tensor project(const at::Tensor& hidden_states, const at::Tensor& conditioning,
+  at::Tensor project(const at::Tensor& hidden_states, const ModulationRow& modulation,
                      std::int64_t latent_tokens) const;
 
   // All of it, one after the other; needs all blocks. The prediction for the latents, [latent_tokens,
   // in_channels]. `rotary` belongs to the request's grid and text length.
-  at::Tensor forward(const TransformerInput& input, const JointRotary& rotary) const;
+  at::Tensor forward(const TransformerInput& input, const ModulationRow& modulation,
+                     const JointRotary& rotary) const;
 
  private:
-  TimestepEmbedder timestep_embedder_;
   std::optional<StreamEmbedder> stream_embedder_;  // of the first part
   TransformerBlock block_;
   common::Range blocks_;

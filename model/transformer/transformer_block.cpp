@@ -13,23 +13,6 @@ namespace {
 constexpr double kNormEps = 1e-6;
 constexpr std::int64_t kMlpRatio = 4;
 
-// The part of a modulation that belongs to the attention or to the MLP; each [dim].
-struct Modulation {
-  at::Tensor shift;
-  at::Tensor scale;
-  at::Tensor gate;
-};
-
-struct StreamModulation {
-  Modulation attention;
-  Modulation mlp;
-};
-
-StreamModulation modulate(const StreamWeights& weights, const at::Tensor& conditioning) {
-  const auto parts = weights.modulation.apply_to_vector(conditioning).view({6, -1}).unbind(0);
-  return {{parts[0], parts[1], parts[2]}, {parts[3], parts[4], parts[5]}};
-}
-
 // One stream's rows of the joint sequence; each [rows, heads, head_dim].
 struct JointRows {
   at::Tensor query;  // undefined when nobody reads this stream's result
@@ -77,7 +60,6 @@ void finish(const at::Tensor& hidden, const at::Tensor& attended, const StreamWe
 
 // Names of one stream's tensors inside a block.
 struct StreamNames {
-  const char* modulation;
   const char* to_q;
   const char* to_k;
   const char* to_v;
@@ -86,17 +68,16 @@ struct StreamNames {
   const char* to_out;
   const char* mlp;
 };
-constexpr StreamNames kImageNames{"img_mod.1",   "attn.to_q",   "attn.to_k",     "attn.to_v",
-                                  "attn.norm_q", "attn.norm_k", "attn.to_out.0", "img_mlp"};
+constexpr StreamNames kImageNames{"attn.to_q",   "attn.to_k",     "attn.to_v", "attn.norm_q",
+                                  "attn.norm_k", "attn.to_out.0", "img_mlp"};
 constexpr StreamNames kTextNames{
-    "txt_mod.1",         "attn.add_q_proj",   "attn.add_k_proj", "attn.add_v_proj",
-    "attn.norm_added_q", "attn.norm_added_k", "attn.to_add_out", "txt_mlp"};
+    "attn.add_q_proj",   "attn.add_k_proj", "attn.add_v_proj", "attn.norm_added_q",
+    "attn.norm_added_k", "attn.to_add_out", "txt_mlp"};
 
 StreamWeights load_stream(const WeightStore& block, const TransformerConfig& config, const StreamNames& names,
                           bool result_is_read) {
   const std::int64_t dim = config.inner_dim();
   StreamWeights weights;
-  weights.modulation = load_linear(block, names.modulation, dim, 6 * dim);
   weights.to_k = load_linear(block, names.to_k, dim, dim);
   weights.to_v = load_linear(block, names.to_v, dim, dim);
   weights.norm_k = block.get(std::string(names.norm_k) + ".weight", {config.attention_head_dim});
@@ -126,10 +107,8 @@ TransformerBlock::TransformerBlock(const TransformerConfig& config)
     : heads_(config.num_attention_heads), head_dim_(config.attention_head_dim) {}
 
 void TransformerBlock::forward(const TransformerBlockWeights& weights, Streams& streams,
-                               const at::Tensor& conditioning, const JointRotary& rotary,
+                               const BlockModulation& modulation, const JointRotary& rotary,
                                const ops::AttentionFunction& attention) const {
-  const StreamModulation image_modulation = modulate(weights.image, conditioning);
-  const StreamModulation text_modulation = modulate(weights.text, conditioning);
   const std::int64_t text_tokens = streams.encoder_hidden_states.size(0);
   const std::int64_t image_tokens = streams.hidden_states.size(0);
   // The joint sequence is text, then image. Without a reader of the text's result there are no queries for
@@ -144,19 +123,19 @@ void TransformerBlock::forward(const TransformerBlockWeights& weights, Streams& 
     const at::Tensor query = allocate(text_queries + image_tokens);
     const at::Tensor key = allocate(text_tokens + image_tokens);
     const at::Tensor value = allocate(text_tokens + image_tokens);
-    project(streams.encoder_hidden_states, weights.text, text_modulation.attention, rotary.text,
+    project(streams.encoder_hidden_states, weights.text, modulation.text.attention, rotary.text,
             {weights.text_result_is_read ? query.narrow(0, 0, text_tokens) : at::Tensor(),
              key.narrow(0, 0, text_tokens), value.narrow(0, 0, text_tokens)});
-    project(streams.hidden_states, weights.image, image_modulation.attention, rotary.image,
+    project(streams.hidden_states, weights.image, modulation.image.attention, rotary.image,
             {query.narrow(0, text_queries, image_tokens), key.narrow(0, text_tokens, image_tokens),
              value.narrow(0, text_tokens, image_tokens)});
     attended = attention(query, key, value);
   }
   if (weights.text_result_is_read) {
-    finish(streams.encoder_hidden_states, attended.narrow(0, 0, text_tokens), weights.text, text_modulation);
+    finish(streams.encoder_hidden_states, attended.narrow(0, 0, text_tokens), weights.text, modulation.text);
   }
   finish(streams.hidden_states, attended.narrow(0, text_queries, image_tokens), weights.image,
-         image_modulation);
+         modulation.image);
 }
 
 }  // namespace layerpipe::model

@@ -6,6 +6,7 @@
 #include "model/config.h"
 #include "model/ops/attention.h"
 #include "model/rotary.h"
+#include "model/transformer/modulation.h"
 #include "model/weights/weights.h"
 
 namespace layerpipe::model {
@@ -24,8 +25,6 @@ struct JointRotary {
 
 // The weights that one of the two streams has in a block.
 struct StreamWeights {
-  ops::Linear
-      modulation;    // [6 · dim, dim]: shift, scale, gate before the attention, then the same before the MLP
   ops::Linear to_q;  // [dim, dim]
   ops::Linear to_k;
   ops::Linear to_v;
@@ -36,8 +35,9 @@ struct StreamWeights {
   ops::Linear mlp_out;  // [dim, 4 · dim]
 };
 
-// A block's weights. In the last block nothing reads the text stream's result, so the text stream has no
-// to_q, norm_q, to_out and MLP there: they are neither loaded nor computed.
+// A block's weights, without those that make its modulation: these are on the device while a table is made
+// (modulation_table.h), not while a block computes. In the last block nothing reads the text stream's result,
+// so the text stream has no to_q, norm_q, to_out and MLP there: they are neither loaded nor computed.
 struct TransformerBlockWeights {
   StreamWeights image;
   StreamWeights text;
@@ -53,10 +53,9 @@ class TransformerBlock {
  public:
   explicit TransformerBlock(const TransformerConfig& config);
 
-  // Changes both streams in place. `conditioning` [1, inner_dim] is silu of the timestep embedding.
-  // Beside its arguments it needs memory for queries, keys, values and the attention's result (4 · tokens ·
-  // inner_dim) and one row tile of the MLP.
-  void forward(const TransformerBlockWeights& weights, Streams& streams, const at::Tensor& conditioning,
+  // Changes both streams in place. Beside its arguments it needs memory for queries, keys, values and the
+  // attention's result (4 · tokens · inner_dim) and one row tile of the MLP.
+  void forward(const TransformerBlockWeights& weights, Streams& streams, const BlockModulation& modulation,
                const JointRotary& rotary, const ops::AttentionFunction& attention) const;
 
  private:

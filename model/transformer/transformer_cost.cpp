@@ -59,8 +59,28 @@ std::uint64_t block_workspace_bytes(const TransformerConfig& config, const Trans
       4 * whole + ops::attention_workspace_bytes(tokens.joint(), config.num_attention_heads,
                                                  config.attention_head_dim, target);
   const std::uint64_t finishing = whole + at_once * mlp_tile_bytes(config, rows, target);
-  const std::uint64_t modulation = 2 * target.bytes(6 * config.inner_dim());
-  return std::max({projecting, attending, finishing}) + modulation;
+  return std::max({projecting, attending, finishing});
+}
+
+std::uint64_t block_modulation_bytes(const TransformerConfig& config, const ComputeTarget& target) {
+  constexpr std::int64_t kVectors = 12;  // shift, scale, gate, of attention and MLP, of both streams
+  return target.bytes(kVectors * config.inner_dim());
+}
+
+std::uint64_t head_modulation_bytes(const TransformerConfig& config, const ComputeTarget& target) {
+  constexpr std::int64_t kVectors = 2;  // scale, shift
+  return target.bytes(kVectors * config.inner_dim());
+}
+
+std::uint64_t conditioning_bytes(const TransformerConfig& config, const ComputeTarget& target) {
+  return target.bytes(config.inner_dim());
+}
+
+std::uint64_t row_making_bytes(const TransformerConfig& config, const ComputeTarget& target) {
+  constexpr std::int64_t kLargest = 6;           // a stream's, times the dimension
+  constexpr std::int64_t kPieceBytes = 1 << 20;  // of a thread (weights/weights.h)
+  return target.bytes(kLargest * config.inner_dim()) +
+         static_cast<std::uint64_t>(target.device.is_cpu() ? target.threads * kPieceBytes : 0);
 }
 
 std::uint64_t quantised_block_workspace_bytes(const TransformerConfig& config,

@@ -34,6 +34,14 @@ std::uint64_t block_workspace_bytes(const TransformerConfig& config, const Trans
 std::uint64_t quantised_block_workspace_bytes(const TransformerConfig& config,
                                               const TransformerTokens& tokens, const ComputeTarget& target,
                                               ops::Product product);
+// What a row of a modulation table (modulation_table.h) takes for each block, and for the head.
+std::uint64_t block_modulation_bytes(const TransformerConfig& config, const ComputeTarget& target);
+std::uint64_t head_modulation_bytes(const TransformerConfig& config, const ComputeTarget& target);
+// What a row that is being made takes beside that: silu of its timestep's embedding. And what making rows
+// takes beside it and the weights that pass: a layer's result for one row, and on a CPU the pieces in which
+// weights are read.
+std::uint64_t conditioning_bytes(const TransformerConfig& config, const ComputeTarget& target);
+std::uint64_t row_making_bytes(const TransformerConfig& config, const ComputeTarget& target);
 
 // The tables of one stream's tokens.
 std::uint64_t rotary_bytes(const TransformerConfig& config, std::int64_t tokens);

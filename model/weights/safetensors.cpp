@@ -235,7 +235,7 @@ void SafetensorsFile::read_bytes(const std::string& name, std::uint64_t begin,
   const TensorInfo& info = header_.tensors.at(name);
   common::ensure(begin <= info.bytes() && to.size() <= info.bytes() - begin,
                  "more is to be read of a tensor than it has");
-  file_.read(info.begin + begin, to, "tensor " + shown(name));
+  file_.read(info.begin + begin, to, [&] { return "tensor " + shown(name); });
   check_unchanged(file_);
 }
 

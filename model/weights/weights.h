@@ -42,6 +42,9 @@ class WeightStore {
   WeightStore scope(const std::string& part) const;
   WeightStore scope(const std::string& part, std::int64_t index) const;
 
+  // Where its tensors come from. Stores of one source give the same weights.
+  const std::shared_ptr<const TensorSource>& source() const noexcept { return source_; }
+
   bool contains(const std::string& name) const { return source_->contains(prefix_ + name); }
 
   // The tensor `name` of this scope. Throws InputError naming the tensor and its file when it is absent, its

@@ -93,25 +93,21 @@ class Reader {
     auto& residency = config_.partition.residency;
     const std::string key = "partition.residency";
     if (field.value().kind != YamlNode::Kind::kMapping) {
-      const auto all = read_residency_word(field);
-      residency = {all, all, all};
+      residency = partition::for_all(field.choice(kResidencyWords));
       return note(key, field);
     }
     const Mapping components(file_, "residency", field.value(), kResidencyKeys);
     for (std::size_t i = 0; i < std::size(kResidencyKeys); ++i) {
       const auto component = components.find(kResidencyKeys[i]);
       if (!component) continue;
-      residency[partition::kComponents[i]] = read_residency_word(*component);
+      const auto chosen = component->choice(kResidencyWords);
+      if (partition::kComponents[i] == partition::Component::kVae && chosen == Residency::kStreamed) {
+        component->refuse_whole("vae streamed: the VAE is small, and does not stream",
+                                "Take auto, resident or phased.");
+      }
+      residency[partition::kComponents[i]] = chosen;
       note(key + "." + component->key(), *component);
     }
-  }
-
-  std::optional<Residency> read_residency_word(const Field& field) const {
-    if (field.value().kind == YamlNode::Kind::kText && field.value().text == kStreamed) {
-      field.refuse_whole(fmt::format("{} {}: {}", field.key(), kStreamed, kNotStreamed),
-                         "Take auto, resident or phased.");
-    }
-    return field.choice(kResidencyWords);
   }
 
   void read_comm(const Mapping& section) {

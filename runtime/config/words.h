@@ -25,15 +25,12 @@ inline constexpr Word<partition::Strategy> kStrategyWords[] = {{"balanced", part
 inline constexpr Word<std::optional<partition::Residency>> kResidencyWords[] = {
     {"auto", std::nullopt},
     {"resident", partition::Residency::kResident},
-    {"phased", partition::Residency::kPhased}};
+    {"phased", partition::Residency::kPhased},
+    {"streamed", partition::Residency::kStreamed}};
 
 inline constexpr Word<ChannelChoice> kChannelWords[] = {
     {"auto", ChannelChoice::kAuto}, {"nccl", ChannelChoice::kNccl}, {"mpi", ChannelChoice::kMpi}};
 
 inline constexpr Word<const char*> kDtypeWords[] = {{"bf16", "bf16"}, {"fp32", "fp32"}, {"fp8", "fp8"}};
-
-// Words of the contract that are refused with a reason of their own.
-inline constexpr std::string_view kStreamed = "streamed";
-inline constexpr const char* kNotStreamed = "this version of layerpipe does not stream weights";
 
 }  // namespace layerpipe::runtime

@@ -10,10 +10,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
 
 #include "common/clock.h"
 #include "model/ops/tiles.h"
 #include "model/transformer/transformer_block.h"
+#include "model/weights/tensor_source.h"
+#include "model/weights/uploader.h"
 #include "runtime/device/device.h"
 #include "runtime/device/memory.h"
 #include "runtime/device/overhead.h"
@@ -50,8 +55,7 @@ class SampleBlock {
                                 at::zeros({out}, options_));
     };
     const at::Tensor head_norm = at::ones({config.attention_head_dim}, options_);
-    const model::StreamWeights stream{.modulation = linear(6 * dim, dim, 0),
-                                      .to_q = linear(dim, dim, 0),
+    const model::StreamWeights stream{.to_q = linear(dim, dim, 0),
                                       .to_k = linear(dim, dim, dim),
                                       .to_v = linear(dim, dim, 2 * dim),
                                       .norm_q = head_norm,
@@ -61,7 +65,10 @@ class SampleBlock {
                                       .mlp_out = linear(dim, 4 * dim, 2 * dim)};
     weights_ = {.image = stream, .text = stream, .text_result_is_read = kBlock + 1 < config.num_layers};
     streams_ = {at::randn({tokens.image, dim}, options_), at::randn({tokens.text, dim}, options_)};
-    conditioning_ = at::randn({1, dim}, options_);
+    const auto modulation = [&]() -> model::Modulation {
+      return {at::randn({dim}, options_), at::randn({dim}, options_), at::randn({dim}, options_)};
+    };
+    modulation_ = {{modulation(), modulation()}, {modulation(), modulation()}};
     rotary_ = {rotary_of(tokens.image, config), rotary_of(tokens.text, config)};
   }
 
@@ -69,8 +76,8 @@ class SampleBlock {
   static std::uint64_t bytes(const model::TransformerConfig& config, const TransformerTokens& tokens,
                              const model::ComputeTarget& target) {
     return target.bytes(kMatrixRows * config.inner_dim() * config.inner_dim()) +
-           stream_bytes(config, tokens, target) + block_workspace_bytes(config, tokens, target) +
-           2 * rotary_bytes(config, tokens.joint());
+           stream_bytes(config, tokens, target) + block_modulation_bytes(config, target) +
+           block_workspace_bytes(config, tokens, target) + 2 * rotary_bytes(config, tokens.joint());
   }
 
   BlockSeconds run() {
@@ -86,14 +93,14 @@ class SampleBlock {
     };
     wait_for(device);
     const double begin = common::now();
-    block_.forward(weights_, streams_, conditioning_, rotary_, attention);
+    block_.forward(weights_, streams_, modulation_, rotary_, attention);
     wait_for(device);
     seconds.rest = common::now() - begin - seconds.attention;
     return seconds;
   }
 
  private:
-  static constexpr std::int64_t kMatrixRows = 6;  // times the dimension: the largest matrix, the modulation's
+  static constexpr std::int64_t kMatrixRows = 6;  // times the dimension: as far as the MLP's second one goes
 
   model::RotaryTable rotary_of(std::int64_t tokens, const model::TransformerConfig& config) const {
     const at::Tensor angles = at::rand({tokens, config.attention_head_dim / 2}, options_.dtype(at::kFloat));
@@ -104,7 +111,7 @@ class SampleBlock {
   at::TensorOptions options_;
   model::TransformerBlockWeights weights_;
   model::Streams streams_;
-  at::Tensor conditioning_;
+  model::BlockModulation modulation_;
   model::JointRotary rotary_;
 };
 
@@ -190,6 +197,32 @@ double measure_operations_per_second(const model::TransformerConfig& config, con
   }
   release_unused(target.device);
   return speed;
+}
+
+double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes) {
+  constexpr std::int64_t kBytes = 128 << 20;
+  if (free_bytes < 4 * static_cast<std::uint64_t>(kBytes)) return 0;
+  const at::Tensor host = at::zeros({kBytes}, at::kByte);
+  const auto* from = static_cast<const std::byte*>(host.const_data_ptr());
+  const auto copy = [from](std::int64_t begin, std::span<std::byte> to) {
+    std::memcpy(to.data(), from + begin, to.size());
+  };
+  std::optional<model::Uploader> uploader;
+  if (!device.is_cpu()) uploader.emplace(device);
+  const at::Tensor on_cpu = uploader ? at::Tensor() : at::zeros({kBytes}, at::kByte);
+  double least = std::numeric_limits<double>::infinity();
+  for (int run = 0; run < kRuns; ++run) {
+    const double begin = common::now();
+    if (uploader) {
+      const at::Tensor there = uploader->upload({kBytes}, at::kByte, copy);
+      wait_for_computing(device);
+    } else {
+      model::read_in_parts(
+          {static_cast<std::byte*>(on_cpu.mutable_data_ptr()), static_cast<std::size_t>(kBytes)}, copy);
+    }
+    least = std::min(least, common::now() - begin);
+  }
+  return static_cast<double>(kBytes) / least;
 }
 
 }  // namespace layerpipe::runtime

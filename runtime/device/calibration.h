@@ -38,4 +38,9 @@ double measure_operations_per_second(const model::TransformerConfig& config,
                                      const model::ComputeTarget& target, std::uint64_t free_bytes,
                                      const std::function<void()>& report_progress = {});
 
+// How fast weights come to the device from memory of the host, the way that they are loaded
+// (model/weights/uploader.h); on a CPU they are copied there. The quickest of three times. 0, unknown, where
+// the memory for it is not free.
+double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes);
+
 }  // namespace layerpipe::runtime

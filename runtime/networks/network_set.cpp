@@ -1,5 +1,10 @@
 #include "runtime/networks/network_set.h"
 
+#include <utility>
+
+#include "common/spread.h"
+#include "model/weights/streamed_blocks.h"
+
 namespace layerpipe::runtime {
 
 template <typename Built, typename Build>
@@ -10,16 +15,54 @@ NetworkSet::Slot NetworkSet::make_slot(std::optional<Built>& place, bool has_par
           .is_loaded = [&place] { return place.has_value(); }};
 }
 
+template <typename Unit, typename Load>
+std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network network,
+                                                             const model::WeightStore& store,
+                                                             const common::Range& range,
+                                                             std::int64_t streamed, Load load) const {
+  const auto load_one = [&](std::int64_t index) { return load(store, index); };
+  if (streamed == 0) return std::make_unique<model::HeldBlocks<Unit>>(range, load_one);
+  if (store.device().is_meta()) {  // a dry run: all are looked up, those that stay are weighed
+    const std::vector<bool> passes = common::spread(streamed, range.size());
+    const auto unheard =
+        model::WeightStore::dry_run(model_.source(network, linears_), device_, compute_dtype_);
+    return std::make_unique<model::HeldBlocks<Unit>>(range, [&](std::int64_t index) {
+      return load(passes[static_cast<std::size_t>(index - range.begin)] ? unheard : store, index);
+    });
+  }
+  // A store is used by one thread.
+  const model::WeightStore again(model_.source(network, linears_), device_, compute_dtype_);
+  return std::make_unique<model::StreamedBlocks<Unit>>(
+      range,
+      model::StreamingOptions{.streamed = streamed,
+                              .slots = partition::kStreamSlots,
+                              .device = device_,
+                              .while_waiting = while_waiting_},
+      load_one, [again, load](std::int64_t index) { return load(again, index); });
+}
+
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-                       at::ScalarType compute_dtype, Linears linears)
-    : model_(model), device_(device), compute_dtype_(compute_dtype), linears_(linears) {
+                       at::ScalarType compute_dtype, Linears linears, std::function<void()> while_waiting)
+    : model_(model),
+      device_(device),
+      compute_dtype_(compute_dtype),
+      linears_(linears),
+      while_waiting_(std::move(while_waiting)),
+      blocks_(part.blocks) {
   using partition::Network;
   const model::ModelConfig& config = model.config();
   const bool has_strips = part.vae_percent > 0;
   slots_[Network::kTextEncoder] =
       make_slot(text_encoder_, part.text_layers.size() > 0,
-                [&config, layers = part.text_layers](auto& place, const model::WeightStore& store) {
-                  place.emplace(store, config.text_encoder, layers);
+                [this, &config = config.text_encoder, layers = part.text_layers,
+                 streamed = part.streamed_text_layers](auto& place, const model::WeightStore& store) {
+                  place.emplace(store, config, layers, [&] {
+                    return units<model::TextLayerWeights>(
+                        Network::kTextEncoder, store, layers, streamed,
+                        [&config](const model::WeightStore& from, std::int64_t index) {
+                          return load_text_layer(language_model_scope(from), config, index);
+                        });
+                  });
                 });
   // The first stage runs the encoder's part that sees whole pictures.
   slots_[Network::kVaeEncoder] = make_slot(
@@ -27,12 +70,25 @@ NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& par
       [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
   slots_[Network::kTransformer] =
       make_slot(transformer_, part.blocks.size() > 0,
-                [&config, blocks = part.blocks](auto& place, const model::WeightStore& store) {
-                  place.emplace(store, config.transformer, blocks);
+                [this, &config = config.transformer, blocks = part.blocks, streamed = part.streamed_blocks](
+                    auto& place, const model::WeightStore& store) {
+                  place.emplace(store, config, blocks, [&] {
+                    return units<model::TransformerBlockWeights>(
+                        Network::kTransformer, store, blocks, streamed,
+                        [&config](const model::WeightStore& from, std::int64_t index) {
+                          return load_transformer_block(from, config, index);
+                        });
+                  });
                 });
   slots_[Network::kVaeDecoder] = make_slot(
       vae_decoder_, has_strips,
       [&config](auto& place, const model::WeightStore& store) { place.emplace(store, config.vae); });
+  if (has(Network::kTransformer)) {
+    check_modulation_weights(
+        model::WeightStore::dry_run(model_.source(Network::kTransformer), device_, compute_dtype_,
+                                    [this](std::uint64_t more) { modulation_weight_bytes_ += more; }),
+        config.transformer, blocks_);
+  }
   for (auto& [network, slot] : slots_) {
     if (!slot.has_part) continue;
     slot.build(
@@ -52,6 +108,26 @@ bool NetworkSet::load(partition::Network network, const LoadListener& listener) 
                   listener(network, done, wanted.weight_bytes);
                 }});
   return true;
+}
+
+void NetworkSet::keep_modulation(std::int64_t rows) {
+  if (!has(partition::Network::kTransformer) || (modulation_ && modulation_->rows() == rows)) return;
+  modulation_.reset();  // before there is a second one on the device
+  modulation_.emplace(model_.config().transformer, blocks_, rows, device_, compute_dtype_);
+}
+
+bool NetworkSet::make_modulation(std::span<const float> timesteps, std::span<const float> later,
+                                 const LoadListener& listener, const std::function<void()>& after_row) {
+  constexpr auto kTransformer = partition::Network::kTransformer;
+  if (!has(kTransformer)) return false;
+  std::uint64_t done = 0;
+  const model::WeightStore store(model_.source(kTransformer), device_, compute_dtype_,
+                                 [&](std::uint64_t bytes) {
+                                   if (done == 0) listener(kTransformer, done, modulation_weight_bytes_);
+                                   done += bytes;
+                                   listener(kTransformer, done, modulation_weight_bytes_);
+                                 });
+  return modulation_->make(store, timesteps, later, after_row);
 }
 
 void NetworkSet::release(partition::Network network) {

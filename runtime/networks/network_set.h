@@ -1,12 +1,15 @@
 // The networks of one rank: its parts of them, loaded when a step of the phases asks for it and let go when
-// another does (partition/phase_steps.h).
+// another does (partition/phase_steps.h), and the modulation table of its part of the transformer.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 
 #include "model/text_encoder/text_encoder.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
 #include "partition/plan.h"
@@ -22,15 +25,16 @@ class NetworkSet {
       std::function<void(partition::Network network, std::uint64_t done, std::uint64_t total)>;
 
   // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
-  // set. Throws InputError.
+  // set. `while_waiting` is called about ten times a second while a unit that streams is waited for; what it
+  // throws ends the work; it may be empty. Throws InputError.
   NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-             at::ScalarType compute_dtype, Linears linears);
+             at::ScalarType compute_dtype, Linears linears, std::function<void()> while_waiting = {});
   NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
   NetworkSet& operator=(const NetworkSet&) = delete;
 
   // Whether this rank has a part of the network.
   bool has(partition::Network network) const { return slot(network).has_part; }
-  // Memory that its part takes on the device, in bytes.
+  // Bytes that loading its part brings to the device: without those of units that stream.
   std::uint64_t weight_bytes(partition::Network network) const { return slot(network).weight_bytes; }
 
   // Loads this rank's part of a network, unless it is there or there is none; whether it did. Throws
@@ -38,6 +42,18 @@ class NetworkSet {
   bool load(partition::Network network, const LoadListener& listener);
   // Lets it go, if it is there.
   void release(partition::Network network);
+
+  // Takes the memory for this rank's part of the transformer's modulation, of so many timesteps, unless it
+  // has just that: what it had before is let go first, with what was made. release() leaves it alone.
+  void keep_modulation(std::int64_t rows);
+  // Makes what is not there yet of the modulation of these timesteps, and of `later` ones as there is room,
+  // which its weights pass through the device for (model/transformer/modulation_table.h); whether it did. The
+  // listener is told in bytes how far they are; first with 0, once the first of them is there. Calls
+  // `after_row` for each row of each layer. Throws like load().
+  bool make_modulation(std::span<const float> timesteps, std::span<const float> later,
+                       const LoadListener& listener, const std::function<void()>& after_row);
+  // What keep_modulation() made.
+  const model::ModulationTable& modulation() const { return modulation_.value(); }
 
   // Loaded networks.
   const model::TextEncoder& text_encoder() const { return text_encoder_.value(); }
@@ -58,16 +74,27 @@ class NetworkSet {
   template <typename Built, typename Build>
   static Slot make_slot(std::optional<Built>& place, bool has_part, Build build);
   const Slot& slot(partition::Network network) const { return slots_.at(network); }
+  // The weights of a network's units of this rank, `streamed` of which pass through the device. `load(store,
+  // index)` gives one, from any store of the network.
+  template <typename Unit, typename Load>
+  std::unique_ptr<model::BlockWeights<Unit>> units(partition::Network network,
+                                                   const model::WeightStore& store,
+                                                   const common::Range& range, std::int64_t streamed,
+                                                   Load load) const;
 
   const ModelFolder& model_;
   at::Device device_;
   at::ScalarType compute_dtype_;
   Linears linears_;
+  std::function<void()> while_waiting_;
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;
   std::optional<model::VaeDecoder> vae_decoder_;
   std::map<partition::Network, Slot> slots_;
+  common::Range blocks_;  // of the transformer
+  std::optional<model::ModulationTable> modulation_;
+  std::uint64_t modulation_weight_bytes_ = 0;  // of those that pass
 };
 
 }  // namespace layerpipe::runtime

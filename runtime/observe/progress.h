@@ -9,16 +9,17 @@
 
 namespace layerpipe::runtime {
 
-// Told to the listener while a network's weights are loaded, in bytes; when a phase's own work begins
+// Told to the listener while a network's weights are loaded, in bytes; while the modulation table is made, in
+// bytes of the weights that pass; when a phase's own work begins
 // (done == 0); and after each unit of it: a step of a request while denoising, a request otherwise.
 struct Progress {
-  enum class Work { kLoad, kCompute };
+  enum class Work { kLoad, kPrepare, kCompute };
   partition::Phase phase;
   Work work;
   std::int64_t done;
   std::int64_t total;
   std::size_t request;         // while computing
-  partition::Network network;  // while loading
+  partition::Network network;  // while loading, or preparing
 };
 using ProgressListener = std::function<void(const Progress&)>;
 
@@ -37,11 +38,19 @@ class ProgressReporter {
   void begin_work(std::int64_t units);
   void advance(std::size_t request);
   void loaded(partition::Network network, std::uint64_t done, std::uint64_t total);
+  void prepared(std::uint64_t done, std::uint64_t total);
   void check_stop() const;
+
+  // In two halves, where what is done must not be lost: count() tells of the unit, whatever the user wants,
+  // and go_on() looks, once it is safe, whether to stop, if units are left.
+  void count(std::size_t request);
+  void go_on() const;
 
  private:
   void tell(const Progress& progress) const;
   void tell_computed(std::size_t request) const;
+  void tell_bytes(Progress::Work work, partition::Network network, std::uint64_t done,
+                  std::uint64_t total) const;
 
   const ProgressListener& listener_;
   const std::atomic<bool>& stop_requested_;

@@ -21,7 +21,8 @@ Instruction shifted(Instruction instruction, std::int64_t by) {
 }
 
 DenoiseWork work_of(const RunContext& run, const partition::Topology& topology) {
-  DenoiseWork work{.stages = topology.stages(), .in_flight = run.plan.in_flight};
+  DenoiseWork work{
+      .stages = topology.stages(), .in_flight = run.plan.in_flight, .most_in_pass = run.plan.most_in_pass};
   for (const Request& request : run.requests) {
     work.requests.push_back(
         {.steps = static_cast<std::int32_t>(request.steps), .branches = branches_of(request)});
@@ -77,6 +78,7 @@ void denoise_requests(RunContext& run, const PromptList& prompts, const std::fun
   const EdgeMetrics before_window = metrics_of(links);
   DenoiseStage work({.model = &run.model.config(),
                      .transformer = &run.networks.transformer(),
+                     .modulation = &run.networks.modulation(),
                      .is_first = topology.is_first_stage(rank),
                      .is_last = topology.is_last_stage(rank),
                      .device = run.device,

@@ -48,8 +48,7 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   const model::TokenGrid grid = grid_of(request, model);
   const auto& axes = model.transformer.axes_dims_rope;
   Held made;
-  const model::Pipeline& pipeline = pipeline_of(model.pipeline);
-  made.schedule = pipeline.schedule(model.scheduler, request.steps, grid.frame_tokens());
+  made.schedule = schedule_of(request, model);
   const model::RotaryTable image = model::image_rotary_table(grid, axes, config_.device);
   for (std::int32_t branch = 0; branch < branches_of(request); ++branch) {
     const std::int64_t tokens = prompt_lengths_[index(request_index)][index(branch)];
@@ -62,8 +61,8 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   Result& result = states_[index(request_index)].result;
   result.init_latents = request.init_latents.defined()
                             ? request.init_latents.to(config_.dtype)
-                            : model::draw_noise(pipeline.latent_shape(model, grid), request.seed,
-                                                request.seed_device, config_.dtype)
+                            : model::draw_noise(pipeline_of(model.pipeline).latent_shape(model, grid),
+                                                request.seed, request.seed_device, config_.dtype)
                                   .cpu();
   made.latents = on_device(result.init_latents);
   made.condition = on_device(result.image_latents);
@@ -71,9 +70,9 @@ DenoiseStage::Held DenoiseStage::make(std::int64_t request_index) const {
   return made;
 }
 
-comm::Boundary DenoiseStage::embed(const Instruction& instruction, Held& state, double timestep) {
-  const model::Streams streams = config_.transformer->embed(
-      {state.latents, state.condition, state.embeds[index(instruction.branch)], timestep});
+comm::Boundary DenoiseStage::embed(const Instruction& instruction, const Held& state) const {
+  const model::Streams streams =
+      config_.transformer->embed({state.latents, state.condition, state.embeds[index(instruction.branch)]});
   comm::Boundary boundary = boundary_for(instruction, comm::Action::kCompute);
   boundary.tensors = {{kHiddenStates, streams.hidden_states},
                       {kEncoderHiddenStates, streams.encoder_hidden_states}};
@@ -91,33 +90,61 @@ at::Tensor DenoiseStage::latents_of(const comm::Boundary& boundary, const model:
   return boundary.at(kLatents, config_.dtype, {grid.latent_tokens(), config_.model->transformer.in_channels});
 }
 
-comm::Boundary DenoiseStage::forward(const Instruction& instruction, comm::Boundary received) {
+void DenoiseStage::forward(std::span<const Instruction> pass, std::span<comm::Boundary> microbatches) {
+  std::vector<model::TransformerMicrobatch> computed;
+  std::vector<std::size_t> places;  // of these in the pass
+  for (std::size_t i = 0; i < pass.size(); ++i) {
+    if (std::optional<model::TransformerMicrobatch> begun = begin(pass[i], microbatches[i])) {
+      computed.push_back(*std::move(begun));
+      places.push_back(i);
+    }
+  }
+  if (computed.empty()) return;
+  config_.transformer->forward_blocks(computed, config_.after_block);
+  if (config_.is_last) {
+    for (std::size_t i = 0; i < computed.size(); ++i)
+      project(pass[places[i]], computed[i], microbatches[places[i]]);
+  }
+  wait_for_computing(config_.device);
+  for (const std::size_t place : places) {
+    if (is_over(pass[place]) && !config_.is_first && !config_.is_last) held_.erase(pass[place].request);
+  }
+}
+
+// What is to be computed of a microbatch, on the tensors that its boundary has from now on; nothing for one
+// that is skipped.
+std::optional<model::TransformerMicrobatch> DenoiseStage::begin(const Instruction& instruction,
+                                                                comm::Boundary& boundary) {
   const bool is_skipped = config_.is_first ? states_[index(instruction.request)].failure != nullptr
-                                           : received.header.action == comm::Action::kSkip;
+                                           : boundary.header.action == comm::Action::kSkip;
   if (is_skipped) {
     held_.erase(instruction.request);
-    return boundary_for(instruction, comm::Action::kSkip);
+    boundary = boundary_for(instruction, comm::Action::kSkip);
+    return std::nullopt;
   }
-  Held& state = held(instruction.request);
-  const double timestep = state.schedule.timesteps[index(instruction.step)];
-  comm::Boundary boundary = config_.is_first ? embed(instruction, state, timestep) : std::move(received);
+  const Held& state = held(instruction.request);
+  if (config_.is_first) boundary = embed(instruction, state);
   const model::TokenGrid grid = grid_of(requests_[index(instruction.request)], *config_.model);
   const std::int64_t prompt_tokens = prompt_lengths_[index(instruction.request)][index(instruction.branch)];
   const std::int64_t width = config_.model->transformer.inner_dim();
-  model::Streams streams{boundary.at(kHiddenStates, config_.dtype, {grid.image_tokens(), width}),
-                         boundary.at(kEncoderHiddenStates, config_.dtype, {prompt_tokens, width})};
-  const at::Tensor conditioning = config_.transformer->conditioning(timestep);
-  config_.transformer->forward_blocks(streams, conditioning, state.rotary[index(instruction.branch)],
-                                      config_.after_block);
-  if (config_.is_last) {
-    if (instruction.step == 0 && instruction.branch == 0) state.latents = latents_of(boundary, grid);
-    state.predictions[index(instruction.branch)] =
-        config_.transformer->project(streams.hidden_states, conditioning, state.latents.size(0));
-    boundary.tensors.clear();
+  return model::TransformerMicrobatch{
+      .streams = {boundary.at(kHiddenStates, config_.dtype, {grid.image_tokens(), width}),
+                  boundary.at(kEncoderHiddenStates, config_.dtype, {prompt_tokens, width})},
+      .modulation = config_.modulation->row(state.schedule.timesteps[index(instruction.step)]),
+      .rotary = state.rotary[index(instruction.branch)]};
+}
+
+// The last stage's end of a microbatch, which stays here.
+void DenoiseStage::project(const Instruction& instruction, const model::TransformerMicrobatch& microbatch,
+                           comm::Boundary& boundary) {
+  Held& state = held(instruction.request);
+  if (instruction.step == 0 && instruction.branch == 0) {
+    const model::TokenGrid grid = grid_of(requests_[index(instruction.request)], *config_.model);
+    state.latents = latents_of(boundary, grid);
   }
-  wait_for_computing(config_.device);
-  if (is_over(instruction) && !config_.is_first && !config_.is_last) held_.erase(instruction.request);
-  return boundary;
+  state.predictions[index(instruction.branch)] = config_.transformer->project(
+      microbatch.streams.hidden_states, microbatch.modulation, state.latents.size(0));
+  boundary.tensors.clear();
 }
 
 comm::Boundary DenoiseStage::join(const Instruction& instruction) {

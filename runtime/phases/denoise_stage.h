@@ -6,10 +6,12 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "model/scheduler.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "runtime/request/request_state.h"
 #include "runtime/schedule/stage_executor.h"
@@ -18,7 +20,8 @@ namespace layerpipe::runtime {
 
 struct DenoiseStageConfig {
   const model::ModelConfig* model = nullptr;
-  const model::Transformer* transformer = nullptr;  // this stage's blocks
+  const model::Transformer* transformer = nullptr;     // this stage's blocks
+  const model::ModulationTable* modulation = nullptr;  // of these, with all timesteps of the requests
   bool is_first = true;
   bool is_last = true;
   at::Device device = at::kCPU;
@@ -38,7 +41,7 @@ class DenoiseStage : public StageWork {
   DenoiseStage(DenoiseStageConfig config, std::span<const Request> requests,
                std::span<const std::array<std::int64_t, 2>> prompt_lengths, std::span<RequestState> states);
 
-  comm::Boundary forward(const Instruction& instruction, comm::Boundary received) override;
+  void forward(std::span<const Instruction> pass, std::span<comm::Boundary> microbatches) override;
   comm::Boundary join(const Instruction& instruction) override;
   void take_latents(const Instruction& instruction, comm::Boundary latents) override;
 
@@ -55,9 +58,12 @@ class DenoiseStage : public StageWork {
     std::array<at::Tensor, 2> predictions;  // by branch; undefined where a branch was skipped
   };
 
+  std::optional<model::TransformerMicrobatch> begin(const Instruction& instruction, comm::Boundary& boundary);
+  void project(const Instruction& instruction, const model::TransformerMicrobatch& microbatch,
+               comm::Boundary& boundary);
   Held& held(std::int64_t request);
   Held make(std::int64_t request) const;
-  comm::Boundary embed(const Instruction& instruction, Held& state, double timestep);
+  comm::Boundary embed(const Instruction& instruction, const Held& state) const;
   bool is_over(const Instruction& instruction) const;
   at::Tensor latents_of(const comm::Boundary& boundary, const model::TokenGrid& grid) const;
 

@@ -26,6 +26,7 @@ struct RunContext {
   at::Device device;
   at::ScalarType dtype;
   std::span<const Request> requests;
+  std::span<const Request> later;  // of the windows behind this one
   const partition::Plan& plan;
   const partition::StagePlan& part;  // this rank's
   comm::Communicator& communicator;
@@ -52,6 +53,8 @@ struct RunContext {
   void now_doing(const std::string& what);
   // Loads this rank's part of a network, if it has one that is not there.
   void load(partition::Network network);
+  // Makes what this rank lacks of the modulation of the requests' timesteps.
+  void make_modulation();
 
   // What `work` gives, once the device has done all of it; in the trace as a part of the phase.
   template <typename Work>

@@ -6,6 +6,8 @@
 #include "model/pipeline/pipeline.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/text_encoder/text_encoder_cost.h"
+#include "model/transformer/modulation.h"
+#include "model/transformer/timestep_embedder.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
 #include "model/vae/vae_cost.h"
@@ -47,6 +49,35 @@ class Scales {
   model::WeightStore store_;
 };
 
+// What a GPU holds of a matrix beside it while it is converted from the dtype of its file.
+std::uint64_t unconverted_bytes(const ModelFolder& model, const std::string& name, std::int64_t out,
+                                std::int64_t in, const CostWorkload& workload) {
+  const at::ScalarType stored =
+      model.source(partition::Network::kTransformer)->storage_dtype(name, {out, in});
+  if (workload.device.is_cpu() || stored == workload.dtype) return 0;
+  return reserved_bytes(static_cast<std::uint64_t>(out * in) * c10::elementSize(stored), workload.device);
+}
+
+// What the modulation of all blocks and of the head takes, by row, and while rows are made.
+partition::TableCost table_cost(const ModelFolder& model, const CostWorkload& workload, Scales& scales,
+                                const model::ComputeTarget& target) {
+  constexpr std::uint64_t kGpuSegment = 2 * kMiB;  // reserved_bytes() of a tensor is a multiple of that
+  const model::TransformerConfig& config = model.config().transformer;
+  const std::int64_t dim = config.inner_dim();
+  std::uint64_t largest = scales.weigh([&] { model::TimestepEmbedder(scales.store(), config); });
+  for (const model::ModulationLayer& layer : modulation_layers(config, {0, config.num_layers})) {
+    const std::uint64_t bytes =
+        scales.weigh([&] { load_linear(scales.store(), layer.name, dim, layer.outputs); });
+    largest = std::max(
+        largest, bytes + unconverted_bytes(model, layer.name + ".weight", layer.outputs, dim, workload));
+  }
+  return {.unit_row_bytes = block_modulation_bytes(config, target),
+          .last_row_bytes = head_modulation_bytes(config, target),
+          .rounding_bytes = target.device.is_cpu() ? 0 : kGpuSegment,
+          .making_bytes = largest + row_making_bytes(config, target),
+          .making_row_bytes = conditioning_bytes(config, target)};
+}
+
 partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorkload& workload,
                                       const model::ComputeTarget& target) {
   const model::TransformerConfig& config = model.config().transformer;
@@ -58,7 +89,6 @@ partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorklo
     cost.units.push_back({scales.weigh([&] { load_transformer_block(store, config, block); }),
                           block_operations(config, tokens, block)});
   }
-  cost.every.weight_bytes = scales.weigh([&] { model::TimestepEmbedder(store, config); });
   cost.first = {scales.weigh([&] { model::StreamEmbedder(store, config); }),
                 stream_embedder_operations(config, tokens)};
   cost.last = {scales.weigh([&] { model::OutputHead(store, config); }),
@@ -80,6 +110,7 @@ partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorklo
   cost.first_state_bytes =
       latent_bytes(config, tokens.image, target) + branches * prompt_bytes(config, tokens.text, target);
   cost.last_state_bytes = (1 + branches) * latents;
+  cost.table = table_cost(model, workload, scales, target);
   return cost;
 }
 

@@ -39,6 +39,8 @@ std::string plan_json(const partition::Plan& plan) {
                       {"blocks", range(stage.blocks)},
                       {"text_layers", range(stage.text_layers)},
                       {"vae_percent", stage.vae_percent},
+                      {"streamed_blocks", stage.streamed_blocks},
+                      {"streamed_text_layers", stage.streamed_text_layers},
                       {"residency", residency_json(plan.residency)},
                       {"predicted_peak_bytes",
                        {{"encode", stage.predicted_peak_bytes.encode},
@@ -54,7 +56,7 @@ std::string plan_json(const partition::Plan& plan) {
               {"host_bytes", hosts},
               {"predicted_step_seconds", json_or_null(plan.predicted_step_seconds)},
               {"predicted_seconds", json_or_null(plan.predicted_seconds)}}
-             .dump(2) +
+             .dump(2, ' ', false, Json::error_handler_t::replace) +  // a host's name may be anything
          "\n";
 }
 

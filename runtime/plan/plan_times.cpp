@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/errors.h"
+#include "common/spread.h"
 #include "runtime/plan/windows.h"
 #include "runtime/schedule/exchange_schedule.h"
 #include "runtime/schedule/shares.h"
@@ -27,12 +28,23 @@ const DeviceInfo& device_of(const StagePlan& stage, std::span<const DeviceInfo> 
 // One pass of one microbatch through a stage's units.
 double operations(const ChainCost& chain, const common::Range& range) {
   if (range.size() == 0) return 0;
-  double sum = chain.every.operations;
+  double sum = 0;
   for (std::int64_t unit = range.begin; unit < range.end; ++unit)
     sum += chain.units[static_cast<std::size_t>(unit)].operations;
   if (range.begin == 0) sum += chain.first.operations;
   if (range.end == static_cast<std::int64_t>(chain.units.size())) sum += chain.last.operations;
   return sum;
+}
+
+// What comes to the device in a pass.
+std::uint64_t streamed_bytes(const partition::ModelCost& cost, const StagePlan& stage) {
+  const std::vector<bool> passes = common::spread(stage.streamed_blocks, stage.blocks.size());
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    if (passes[i])
+      bytes += cost.transformer.units[static_cast<std::size_t>(stage.blocks.begin) + i].weight_bytes;
+  }
+  return bytes;
 }
 
 // The seconds of denoising alone.
@@ -42,18 +54,21 @@ std::vector<StageSeconds> stage_seconds(const partition::Plan& plan, const parti
   for (const StagePlan& stage : plan.stages) {
     const DeviceInfo& device = device_of(stage, devices);
     const double link = device.link_bytes_per_second;
+    const double load = device.load_bytes_per_second;
     seconds.push_back({.forward = operations(cost.transformer, stage.blocks) / device.operations_per_second,
+                       .stream = load > 0 ? static_cast<double>(streamed_bytes(cost, stage)) / load : 0,
                        .send = link > 0 ? static_cast<double>(cost.transformer.boundary_bytes) / link : 0});
   }
   return seconds;
 }
 
 Simulation simulate_requests(const std::vector<StageSeconds>& seconds, const partition::Workload& workload,
-                             std::int64_t requests, std::int64_t in_flight) {
+                             std::int64_t requests, std::int64_t in_flight, std::int64_t most_in_pass) {
   const RequestWork one{.steps = static_cast<std::int32_t>(workload.steps),
                         .branches = static_cast<std::int32_t>(workload.branches)};
   const DenoiseWork work{.stages = static_cast<std::int64_t>(seconds.size()),
                          .in_flight = in_flight,
+                         .most_in_pass = most_in_pass,
                          .requests = std::vector<RequestWork>(static_cast<std::size_t>(requests), one)};
   return simulate(schedule_denoising(work), seconds, 1);
 }
@@ -155,7 +170,7 @@ void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
     if (device_of(stage, devices).operations_per_second <= 0) return;
   }
   const std::vector<StageSeconds> seconds = stage_seconds(plan, cost, devices);
-  const double alone = simulate_requests(seconds, workload, 1, 1).seconds;
+  const double alone = simulate_requests(seconds, workload, 1, 1, plan.most_in_pass).seconds;
   plan.predicted_step_seconds = alone / static_cast<double>(workload.steps);
   double denoising = 0;
   double others = 0;
@@ -168,7 +183,7 @@ void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
     partition::Workload one = workload;
     one.requests = size;
     const auto times = static_cast<double>(windows);
-    const Simulation window = simulate_requests(seconds, one, size, plan.in_flight);
+    const Simulation window = simulate_requests(seconds, one, size, plan.in_flight, plan.most_in_pass);
     denoising += times * window.seconds;
     others += times * other_phases(plan, cost, devices, one, Prompts::kKnown);
     if (size == all_windows.front().size()) {

@@ -8,6 +8,7 @@
 #include "comm/wire.h"
 #include "common/errors.h"
 #include "common/host_memory.h"
+#include "model/transformer/modulation_table.h"
 #include "runtime/device/calibration.h"
 #include "runtime/device/device_survey.h"
 #include "runtime/device/host_share.h"
@@ -25,6 +26,7 @@ std::vector<std::byte> write(const partition::DeviceInfo& device) {
   writer.number(device.free_bytes);
   writer.text(device.memory_limit);
   writer.number(device.operations_per_second);
+  writer.number(device.load_bytes_per_second);
   return writer.take();
 }
 
@@ -36,6 +38,7 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
   device.free_bytes = reader.number<std::uint64_t>();
   device.memory_limit = reader.text();
   device.operations_per_second = reader.number<double>();
+  device.load_bytes_per_second = reader.number<double>();
   reader.end();
   return device;
 }
@@ -50,6 +53,12 @@ void share_memory(comm::Communicator& communicator, partition::DeviceInfo& mine)
   mine.total_bytes = part.total;
   mine.free_bytes = part.free;
   mine.memory_limit = common::limit_text(part);
+}
+
+std::int64_t most_branches(std::span<const Request> requests) {
+  std::int64_t branches = 1;
+  for (const Request& request : requests) branches = std::max<std::int64_t>(branches, branches_of(request));
+  return branches;
 }
 
 }  // namespace
@@ -74,21 +83,23 @@ CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFold
       .picture = {largest.picture.size(1), largest.picture.size(0)},
       .layers = largest.layers,
       .prompt_tokens = prompt_tokens,
-      .branches = workload_of(requests).branches,
+      .branches = most_branches(requests),
       .device = device.device,
       .dtype = dtype,
       .threads = most_threads(communicator),
       .cpu_has_bf16 = !on_any_rank(communicator, !model::ops::cpu_has_bf16(), "comparing what CPUs can do")};
 }
 
-partition::Workload workload_of(std::span<const Request> requests) {
-  partition::Workload workload{
-      .requests = static_cast<std::int64_t>(requests.size()), .steps = 1, .branches = 1};
-  for (const Request& request : requests) {
-    workload.steps = std::max(workload.steps, request.steps);
-    workload.branches = std::max<std::int64_t>(workload.branches, branches_of(request));
-  }
-  return workload;
+partition::Workload workload_of(std::span<const Request> requests, const model::ModelConfig& model,
+                                at::ScalarType dtype) {
+  std::size_t steps = 1;
+  const std::vector<model::Schedule> schedules = schedules_of(requests, model);
+  for (const model::Schedule& schedule : schedules) steps = std::max(steps, schedule.timesteps.size());
+  return {.requests = static_cast<std::int64_t>(requests.size()),
+          .steps = static_cast<std::int64_t>(steps),
+          .branches = most_branches(requests),
+          .schedules = static_cast<std::int64_t>(schedules.size()),
+          .timesteps = model::rows_for(timesteps_of(requests, model), dtype)};
 }
 
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
@@ -103,6 +114,7 @@ std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicat
       measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
                                     {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
                                     mine.free_bytes, [&] { communicator.report_progress(); });
+  mine.load_bytes_per_second = measure_load_bytes_per_second(device.device, mine.free_bytes);
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));

@@ -24,7 +24,9 @@ CostWorkload cost_workload_of(std::span<const Request> requests, const ModelFold
 // Of LibTorch on the CPU, on the rank that has most. Called by all ranks.
 std::int64_t most_threads(comm::Communicator& communicator);
 
-partition::Workload workload_of(std::span<const Request> requests);
+// `dtype` is the compute dtype.
+partition::Workload workload_of(std::span<const Request> requests, const model::ModelConfig& model,
+                                at::ScalarType dtype);
 
 // What every rank says of its device (device_survey.h), by rank, and measures of it (calibration.h). Of a
 // CPU's memory a rank has its part (host_share.h). Called by all ranks, whose devices are of one kind.

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <exception>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "model/config.h"
 #include "model/pipeline/token_grid.h"
+#include "model/scheduler.h"
 #include "runtime/request/request.h"
 
 namespace layerpipe::runtime {
@@ -23,6 +26,15 @@ struct RequestState {
 
 // The token grid of a request's picture and layers.
 model::TokenGrid grid_of(const Request& request, const model::ModelConfig& model);
+
+// The noise levels and timesteps of its steps.
+model::Schedule schedule_of(const Request& request, const model::ModelConfig& model);
+
+// The schedules that the requests have, each once, in the order of the first requests that have them: those
+// of one size of picture and number of steps share theirs.
+std::vector<model::Schedule> schedules_of(std::span<const Request> requests, const model::ModelConfig& model);
+// The timesteps of these schedules, one after the other.
+std::vector<float> timesteps_of(std::span<const Request> requests, const model::ModelConfig& model);
 
 // 2 with guidance, else 1.
 std::int32_t branches_of(const Request& request);

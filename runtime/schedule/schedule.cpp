@@ -14,6 +14,10 @@ struct Turn {
   std::size_t behind;  // so many of the first turns have to be over before this one begins
 };
 
+std::int32_t branches_of(const DenoiseWork& work, const Turn& turn) {
+  return work.requests[static_cast<std::size_t>(turn.request)].branches;
+}
+
 // The turns of all requests in the order in which they enter the pipeline: each of `in_flight` places takes a
 // turn in every round, and a place whose request is done takes the next one that waits.
 std::vector<Turn> order_of_turns(const DenoiseWork& work) {
@@ -40,8 +44,29 @@ std::vector<Turn> order_of_turns(const DenoiseWork& work) {
   return turns;
 }
 
+struct Microbatch {
+  std::size_t turn;  // its index
+  std::int32_t branch;
+};
+
+// The microbatches of all turns, in order, as they share passes.
+std::vector<std::vector<Microbatch>> passes_of(const DenoiseWork& work, const std::vector<Turn>& turns) {
+  std::vector<std::vector<Microbatch>> passes;
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    for (std::int32_t branch = 0; branch < branches_of(work, turns[i]); ++branch) {
+      const bool is_full =
+          passes.empty() || static_cast<std::int64_t>(passes.back().size()) == work.most_in_pass;
+      // The turns before this one that must be over are not, while one of them is in the pass.
+      if (is_full || turns[i].behind > passes.back().front().turn) passes.emplace_back();
+      passes.back().push_back({i, branch});
+    }
+  }
+  return passes;
+}
+
 void check(const DenoiseWork& work) {
   common::ensure(work.stages >= 1 && work.in_flight >= 1, "a schedule needs a stage and a request in flight");
+  common::ensure(work.most_in_pass >= 1, "a pass needs a microbatch");
   for (const RequestWork& request : work.requests)
     common::ensure(request.steps >= 1 && request.branches >= 1, "a request needs a step and a branch");
 }
@@ -70,28 +95,33 @@ std::vector<std::vector<Instruction>> schedule_denoising(const DenoiseWork& work
   check(work);
   const std::int64_t last = work.stages - 1;
   const std::vector<Turn> turns = order_of_turns(work);
+  const std::vector<std::vector<Microbatch>> passes = passes_of(work, turns);
   std::vector<std::vector<Instruction>> lists(static_cast<std::size_t>(work.stages));
   for (std::int64_t stage = 0; stage <= last; ++stage) {
     auto& list = lists[static_cast<std::size_t>(stage)];
-    const auto add = [&](Operation operation, const Turn& turn, std::int32_t branch) {
-      list.push_back({operation, turn.request, turn.step, branch});
+    const auto add = [&](Operation operation, const Microbatch& microbatch, Pass pass = Pass::kOwn) {
+      const Turn& turn = turns[microbatch.turn];
+      list.push_back({operation, turn.request, turn.step, microbatch.branch, pass});
     };
     // Latents come back in the order in which turns entered; the first stage takes them as late as it can.
     std::size_t taken = 0;
     const auto take_latents = [&](std::size_t count) {
-      for (; taken < count; ++taken) add(Operation::kReceiveLatents, turns[taken], 0);
+      for (; taken < count; ++taken) add(Operation::kReceiveLatents, {taken, 0});
     };
-    for (const Turn& turn : turns) {
-      if (stage == 0) take_latents(turn.behind);
-      const std::int32_t branches = work.requests[static_cast<std::size_t>(turn.request)].branches;
-      for (std::int32_t branch = 0; branch < branches; ++branch) {
-        if (stage > 0) add(Operation::kReceive, turn, branch);
-        add(Operation::kForward, turn, branch);
-        if (stage < last) add(Operation::kSend, turn, branch);
+    for (const std::vector<Microbatch>& pass : passes) {
+      for (const Microbatch& microbatch : pass) {
+        if (stage == 0) take_latents(turns[microbatch.turn].behind);
+        if (stage > 0) add(Operation::kReceive, microbatch);
       }
-      if (stage < last) continue;
-      add(Operation::kJoin, turn, 0);
-      add(Operation::kSendLatents, turn, 0);
+      for (std::size_t i = 0; i < pass.size(); ++i)
+        add(Operation::kForward, pass[i], i == 0 ? Pass::kOwn : Pass::kShared);
+      for (const Microbatch& microbatch : pass) {
+        if (stage < last) add(Operation::kSend, microbatch);
+        const bool is_whole = microbatch.branch + 1 == branches_of(work, turns[microbatch.turn]);
+        if (stage < last || !is_whole) continue;
+        add(Operation::kJoin, {microbatch.turn, 0});
+        add(Operation::kSendLatents, {microbatch.turn, 0});
+      }
     }
     if (stage == 0) take_latents(turns.size());
   }

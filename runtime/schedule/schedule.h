@@ -6,6 +6,9 @@
 // request's latents, the last one joins the branches to new latents and sends these to the first. While a
 // request's latents are under way, the stages work on other requests: with two branches, R requests keep S
 // stages busy when 2R ≥ S + 1.
+//
+// Microbatches may share a pass through a stage's blocks: each block works on all of them before the next one
+// does. Where blocks stream (model/weights/streamed_blocks.h), a pass is what their weights move once for.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +26,18 @@ enum class Operation {
 };
 const char* to_string(Operation operation);
 
+// Which pass through the stage's blocks a forward belongs to.
+enum class Pass {
+  kOwn,     // it begins one
+  kShared,  // that of the forward before it
+};
+
 struct Instruction {
   Operation operation;
   std::int64_t request;
   std::int32_t step;
   std::int32_t branch;  // 0: conditional, 1: unconditional; 0 for what concerns all branches
+  Pass pass = Pass::kOwn;
   bool operator==(const Instruction&) const = default;
 };
 
@@ -39,14 +49,17 @@ struct RequestWork {
 
 struct DenoiseWork {
   std::int64_t stages = 1;
-  std::int64_t in_flight = 1;  // requests in the pipeline at a time
+  std::int64_t in_flight = 1;     // requests in the pipeline at a time
+  std::int64_t most_in_pass = 1;  // microbatches that share a pass, at most
   std::vector<RequestWork> requests{};
 };
 
 // The list of each stage, by stage. Each of `in_flight` places holds a request; within a round
 // every one takes a step, and the next request takes the place of one whose last latents are back. The
 // latents' edge exists with one stage too: it leads to itself. At most `in_flight` latents are on that edge
-// at a time.
+// at a time. A pass takes the microbatches that come next in the round, whatever requests they are of, as far
+// as none of them needs latents of another: their receives stand before its forwards, which stand together,
+// and their sends behind.
 std::vector<std::vector<Instruction>> schedule_denoising(const DenoiseWork& work);
 
 }  // namespace layerpipe::runtime

@@ -124,11 +124,18 @@ Simulation simulate(std::span<const std::vector<Instruction>> lists, std::span<c
   // The latents' edge has room for every request in flight, so it never holds anybody up.
   const auto turns = static_cast<std::int64_t>(lists.back().size());
   Edge latents(std::max<std::int64_t>(turns, 1));
+  std::vector<double> coming(
+      lists.size());  // what a pass's weights still take, behind its forwards up to now
   return run_lists(lists, [&](std::size_t stage, const Instruction& instruction, Clock& clock) {
+    // The pass has ended.
+    if (instruction.operation != Operation::kForward || instruction.pass == Pass::kOwn)
+      clock.work(std::exchange(coming[stage], 0));
     switch (instruction.operation) {
       case Operation::kReceive:
         return clock.wait(boundaries[stage - 1].receive(clock.now()));
       case Operation::kForward:
+        if (instruction.pass == Pass::kOwn) coming[stage] = seconds[stage].stream;
+        coming[stage] = std::max(coming[stage] - seconds[stage].forward, 0.0);
         return clock.work(seconds[stage].forward);
       case Operation::kSend:
         return clock.wait(boundaries[stage].send(clock.now(), seconds[stage].send));

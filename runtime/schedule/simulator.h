@@ -15,6 +15,7 @@ namespace layerpipe::runtime {
 // Seconds of one stage's instructions.
 struct StageSeconds {
   double forward = 0;       // one microbatch
+  double stream = 0;        // the weights that have to come for a pass, beside its forwards
   double join = 0;          // last stage
   double send = 0;          // a boundary, from its handing over to its arrival
   double send_latents = 0;  // last stage
@@ -26,10 +27,11 @@ struct Simulation {
   std::vector<double> wait_seconds;  // by stage: for what it receives, or behind a full channel
 };
 
-// Runs the lists of schedule_denoising() with these times. Sending takes no time of the stage itself; an edge
-// carries one message after another; a stage waits before it has more than `depth` boundaries on their way,
-// and at most `depth` are received before they are taken. Throws InternalError when the lists would stand
-// still for ever.
+// Runs the lists of schedule_denoising() with these times. A pass takes as long as its forwards or as its
+// weights, whichever is longer; what comes of these while a stage waits is not counted. Sending takes no time
+// of the stage itself; an edge carries one message after another; a stage waits before it has more than
+// `depth` boundaries on their way, and at most `depth` are received before they are taken. Throws
+// InternalError when the lists would stand still for ever.
 Simulation simulate(std::span<const std::vector<Instruction>> lists, std::span<const StageSeconds> seconds,
                     std::int64_t depth);
 

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/errors.h"
@@ -53,6 +54,15 @@ class LatentsEdge {
   std::deque<comm::Boundary> waiting_;
 };
 
+// The forwards that share a pass with the first of `list`.
+std::span<const Instruction> pass_of(std::span<const Instruction> list) {
+  std::size_t count = 1;
+  while (count < list.size() && list[count].operation == Operation::kForward &&
+         list[count].pass == Pass::kShared)
+    ++count;
+  return list.first(count);
+}
+
 }  // namespace
 
 StageLinks open_links(comm::Communicator& communicator, const partition::Topology& topology,
@@ -91,22 +101,31 @@ StageLinks open_links(comm::Communicator& communicator, const partition::Topolog
 void execute(std::span<const Instruction> list, StageLinks& links, StageWork& work,
              const ExecutionListener& listener) {
   LatentsEdge latents_edge(links);
-  comm::Boundary boundary;  // of the microbatch at hand
-  comm::Boundary latents;   // of the step at hand
-  for (const Instruction& instruction : list) {
+  std::vector<comm::Boundary> microbatches;  // of the pass at hand
+  std::size_t sent = 0;                      // of these
+  comm::Boundary latents;                    // of the step at hand
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const Instruction& instruction = list[i];
     if (listener.before) listener.before(instruction);
     const double begin = common::now();
     switch (instruction.operation) {
       case Operation::kReceive:
-        boundary = expect(instruction, links.from_previous->receive());
+        microbatches.push_back(expect(instruction, links.from_previous->receive()));
         break;
-      case Operation::kForward:
-        if (!links.from_previous) boundary = {};
-        boundary = work.forward(instruction, std::move(boundary));
+      case Operation::kForward: {
+        const std::span<const Instruction> pass = pass_of(list.subspan(i));
+        if (!links.from_previous) microbatches.resize(pass.size());
+        common::ensure(microbatches.size() == pass.size(), "a pass has other microbatches than are there");
+        work.forward(pass, microbatches);
+        i += pass.size() - 1;
+        if (!links.to_next) microbatches.clear();
         break;
+      }
       case Operation::kSend:
-        links.to_next->send(std::move(boundary));
-        boundary = {};
+        links.to_next->send(std::move(microbatches.at(sent)));
+        if (++sent < microbatches.size()) break;
+        microbatches.clear();
+        sent = 0;
         break;
       case Operation::kJoin:
         latents = work.join(instruction);

@@ -18,9 +18,10 @@ namespace layerpipe::runtime {
 class StageWork {
  public:
   virtual ~StageWork() = default;
-  // One microbatch through the stage: what the next stage gets. `received` holds no tensors on the first
-  // stage. The last stage keeps the result until join() and gives a boundary that nobody reads.
-  virtual comm::Boundary forward(const Instruction& instruction, comm::Boundary received) = 0;
+  // The microbatches of a pass through the stage. microbatches[i] belongs to pass[i]: it is what was
+  // received, which holds no tensors on the first stage, and becomes what the next stage gets. The last stage
+  // keeps the results until join(), and leaves boundaries that nobody reads.
+  virtual void forward(std::span<const Instruction> pass, std::span<comm::Boundary> microbatches) = 0;
   // Last stage: the step's latents.
   virtual comm::Boundary join(const Instruction& instruction) = 0;
   // First stage: the step's latents are there.
@@ -47,7 +48,7 @@ StageLinks open_links(comm::Communicator& communicator, const partition::Topolog
                       const LinkOptions& options);
 
 // Told about every instruction: before it begins, where throwing ends the run, and after, in seconds of
-// steady_clock.
+// steady_clock. Of the forwards of a pass, which are one, it is told with the first.
 struct ExecutionListener {
   std::function<void(const Instruction&)> before;
   std::function<void(const Instruction&, double begin, double end)> after;

@@ -66,6 +66,26 @@ TEST_F(InputFileTest, NamesAFileThatEndsEarly) {
   EXPECT_TRUE(file.was_written_to());
 }
 
+// A tensor is read in a great many parts, whose names take longer to be made than they to be read.
+TEST_F(InputFileTest, AsksForANameOnlyToSayIt) {
+  write("0123456789");
+  const InputFile file(path_);
+  std::filesystem::resize_file(path_, 5);
+  int asked = 0;
+  const auto read = [&](std::size_t count) {
+    std::string content(count, '?');
+    file.read(0, std::as_writable_bytes(std::span(content)), [&] {
+      ++asked;
+      return std::string("tensor \"a\"");
+    });
+  };
+  read(5);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(refusal(path_, [&] { read(6); }),
+            "FILE has become shorter: it does not hold all of tensor \"a\"");
+  EXPECT_EQ(asked, 1);
+}
+
 TEST_F(InputFileTest, NoticesWhatIsWrittenToIt) {
   write("0123456789");
   set_time(1000);

@@ -35,7 +35,7 @@ class BuildScript(unittest.TestCase):
         self.tools = self.checkout / "tools"
         self.tools.mkdir()
         (self.checkout / "launch").mkdir()
-        for script in ("build.sh", "lib.sh"):
+        for script in ("build.sh", "lib.sh", "visible.sh"):
             shutil.copy(ROOT / "launch" / script, self.checkout / "launch")
         self.put_tool("cmake", CMAKE)
         self.put_tool("nvidia-smi", "exit 1")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -95,6 +96,22 @@ class LimitedMemory(unittest.TestCase):
         self.assertIn(f"a cgroup limits the memory to 400.00 MiB (/{NAME})", planned.stdout)
         self.assertRegex(planned.stderr, rf"rank 0 lacks .*; a cgroup limits the memory to 400.00 MiB \(/{NAME}\)")
 
+    def test_the_reserve_that_is_proposed_helps(self):
+        group = self.limited(300)
+        for mib in (300, 400, 600, 800):
+            group.limit_file.write_text(str(mib * MIB))
+            planned = run(group, PROGRAM, "plan", "--model", MODEL)
+            reserve = re.search(r"It would fit with (partition: \{reserve: \d+MiB\}) in the file of --partition", planned.stderr)
+            if not reserve:
+                continue
+            self.assertRegex(planned.stdout, r"may use .* of .* free, since the reserve is to keep 512.00 MiB free: ")
+            file = self.out.parent / "p.yaml"
+            file.write_text(reserve[1])
+            followed = run(group, PROGRAM, "plan", "--model", MODEL, "--partition", file)
+            self.assertEqual(followed.returncode, 0, followed.stderr)
+            return
+        self.fail("no reserve was proposed")
+
     def test_a_plan_that_fits_counts_within_the_limit(self):
         planned = run(self.limited(3000), PROGRAM, "plan", "--model", MODEL)
         self.assertEqual(planned.returncode, 0, planned.stderr)
@@ -117,6 +134,41 @@ class LimitedMemory(unittest.TestCase):
         refused = self.decompose(self.limited(600), picture=picture)
         self.assertEqual(refused.returncode, 3, refused.stderr)
         self.assertRegex(refused.stderr, rf"large.png, which has 12000 × 9000 pixels, takes 1.01 GiB; the cgroup /{NAME} has ")
+
+    def test_a_merge_that_is_too_large_is_refused(self):
+        layers = self.out.parent / "layers"
+        layers.mkdir()
+        for number in range(2):
+            write_large_picture(layers / f"layer_{number}.png", 6000, 4000)
+        merge = (PROGRAM, "merge", "--in", layers, "--out", self.out.parent / "merged.png")
+        group = self.limited(550)
+        refused = run(group, *merge)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertRegex(refused.stderr, rf"merging layers of 6000 × 4000 pixels takes 457.76 MiB; the cgroup /{NAME} has .* of 550.00 MiB free\n"
+                                         r"  Raise the cgroup's limit.\n")
+        self.assertEqual(sorted(path.name for path in self.out.parent.iterdir()), ["layers"])
+        group.limit_file.write_text(str(1000 * MIB))
+        self.assertEqual(run(group, *merge).returncode, 0)
+
+    def test_documents_that_are_too_large_are_refused(self):
+        picture = self.out.parent / "layer.png"
+        write_large_picture(picture, 6000, 4000)
+        document = self.out.parent / "edited.ora"
+        with zipfile.ZipFile(document, "w") as archive:
+            archive.writestr("mimetype", "image/openraster")
+            archive.writestr("stack.xml", '<image w="6000" h="4000"><stack><layer name="a" src="data/a.png"/></stack></image>')
+            archive.write(picture, "data/a.png")
+        export = (PROGRAM, "export", "--in", document, "--out", self.out, "--format")
+        group = self.limited(500)
+        refused = run(group, *export, "psd,pptx")
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertRegex(refused.stderr, rf"writing layers of 6000 × 4000 pixels takes 5\d\d\.\d\d MiB; the cgroup /{NAME} has .* of 500.00 MiB free\n"
+                                         r"  Raise the cgroup's limit, or take --format pptx.\n")
+        self.assertFalse(self.out.exists())
+        followed = run(group, *export, "pptx")
+        self.assertEqual(followed.returncode, 0, followed.stderr)
+        group.limit_file.write_text(str(1500 * MIB))
+        self.assertEqual(run(group, *export, "psd,pptx", "--overwrite").returncode, 0)
 
     def test_ranks_share_a_group(self):
         group = self.limited(6000)

@@ -70,6 +70,7 @@ TEST_F(Decompose, OneResultGoesToTheFolderItself) {
   EXPECT_EQ(json.at("model").at("pipeline"), "QwenImageLayeredPipeline");
   EXPECT_EQ(json.at("model").at("fingerprint"), model::fingerprint(layerpipe::testing::demo_model()));
   EXPECT_EQ(json.at("seconds").at("steps").size(), 2U);
+  EXPECT_GT(json.at("seconds").at("write"), 0);
   for (const char* phase : {"encode", "denoise", "decode"}) {
     EXPECT_GT(json.at("seconds").at(phase), 0) << phase;
     EXPECT_GE(json.at("seconds").at("load").at(phase), 0) << phase;
@@ -255,7 +256,8 @@ TEST_F(Decompose, SaysADatedLineForBothEndsOfEveryPhase) {
                   "[^\n]+: 2 layers at 64 px, guidance, fp32\n([^\n]*\n)+" + date + "encode 0 of 2" + memory +
                   more + date + "encode done in [^\n]+" + memory + date + "denoise step 0 of 2" + memory +
                   more + date + "denoise done in [^\n]+ s a step" + memory + date + "decode 0 of 1" + memory +
-                  more + date + "decode done in [^\n]+" + memory + out_.string() +
+                  more + date + "decode done in [^\n]+" + memory + more + date + "write 0 of 5" + memory +
+                  more + date + "write done in [^\n]+" + memory + out_.string() +
                   ": 2 layers of [0-9]+ × [0-9]+ pixels and composite.png\n" + "done in [^\n]+\n"));
 }
 

@@ -565,6 +565,31 @@ TEST_F(Export, TakesAnEditedPsd) {
   EXPECT_EQ(content(more / "layers.psd"), content(documents / "layers.psd"));
 }
 
+// The same rules as for a run's documents: what is the same is no obstacle, what is not is kept, and all come
+// or none.
+TEST_F(Export, DocumentsOfAnEditedPsdReplaceNothing) {
+  const auto psd = folder_.path() / "edited.psd";
+  common::write_file_atomically(psd, edited_psd());
+  const std::vector<std::string> arguments{"export", "--in", psd, "--out", out_, "--format", "psd,pptx,ora"};
+  run(arguments);
+  const auto before = content(out_ / "layers.ora");
+  run(arguments);
+  common::write_file_atomically(out_ / "layers.ora", std::string_view("somebody's"));
+  std::filesystem::remove(out_ / "layers.psd");
+  const Outcome refused = run_program(arguments);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err,
+              HasSubstr(": in the way of the documents lies layers.ora\n  Choose another folder, "
+                        "or give --overwrite: "));
+  EXPECT_THAT(files_below(out_), ElementsAre("layers.ora", "layers.pptx"));
+  EXPECT_EQ(content(out_ / "layers.ora"), "somebody's");
+  auto overwriting = arguments;
+  overwriting.emplace_back("--overwrite");
+  run(overwriting);
+  EXPECT_EQ(content(out_ / "layers.ora"), before);
+  EXPECT_THAT(files_below(out_), ElementsAre("layers.ora", "layers.pptx", "layers.psd"));
+}
+
 TEST_F(Export, DropsEmptyLayersOfAnEditedPsd) {
   media::PsdTestLayer empty;
   empty.name = "nothing";

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/launch/program.h"
+#include "tests/support/temporary_folder.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -38,6 +39,20 @@ TEST(Inspect, JsonGoesToStdout) {
     EXPECT_EQ(component.at("bytes"), 2 * component.at("parameters").get<std::uint64_t>());
   }
   EXPECT_TRUE(json.at("components")[0].at("part_bytes").contains("transformer_blocks.1"));
+}
+
+// Whatever bytes the name of a file holds.
+TEST(Inspect, JsonIsValidWhateverFilesAreCalled) {
+  const layerpipe::testing::TemporaryFolder folder;
+  const std::filesystem::path model = folder.path() / "model \xE9\x1b[31m";
+  std::filesystem::copy(small_model(), model, std::filesystem::copy_options::recursive);
+  std::filesystem::rename(model / "vae" / "diffusion_pytorch_model.safetensors",
+                          model / "vae" / "weights \xFF\x1b[31m\xE2\x80\xAE.safetensors");
+  const Outcome outcome = run_program({"inspect", "--json", "--model", model});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(outcome.out).at("components")[2].at("file"),
+            "weights \uFFFD\u001b[31m\u202E.safetensors");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // `layerpipe plan` from outside: no GPU, no weights beyond their headers.
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sstream>
 
 #include "common/files.h"
@@ -113,6 +114,32 @@ TEST(Plan, ProposesTheFirstChangeThatHelps) {
   EXPECT_THAT(limited.err, HasSubstr("It would fit with no --memory-limit, or as it is with "));
 }
 
+// The reserve takes most of a small memory, or all of it; with the one that is proposed, the plan fits.
+TEST(Plan, ProposesASmallerReserveThatHelps) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "p.yaml";
+  int proposed = 0;
+  std::string smallest;
+  for (int mib = 1100; mib >= 100; mib -= 100) {
+    const std::string devices = std::to_string(mib) + "MiB";
+    const Outcome outcome = plan({"--devices", devices});
+    if (outcome.exit_code == 0) continue;
+    EXPECT_THAT(outcome.out, HasSubstr(" free, since the reserve is to keep 512.00 MiB free: ")) << devices;
+    std::smatch reserve;
+    const std::regex form(
+        R"(It would fit with (partition: \{reserve: \d+MiB\}) in the file of --partition, or)");
+    if (!std::regex_search(outcome.err, reserve, form)) continue;
+    ++proposed;
+    smallest = devices;
+    common::write_file_atomically(file, reserve[1].str() + "\n");
+    const Outcome followed = plan({"--devices", devices, "--partition", file});
+    EXPECT_EQ(followed.exit_code, 0) << devices << ": " << reserve[1] << ": " << followed.err;
+  }
+  EXPECT_GE(proposed, 2) << smallest;
+  const Outcome large = plan({"--devices", "24GiB", "--memory-limit", "4GiB"});
+  EXPECT_EQ(large.exit_code, 0) << "the model fits where the reserve takes little";
+}
+
 TEST(Plan, ReadsAPartitionFile) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "p.yaml";
@@ -166,7 +193,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Cards{"2x24gb.yaml", "22.3GiB,22.3GiB", "1024"},
                       Cards{"3x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB", "1024"},
                       Cards{"4x16gb.yaml", "15.5GiB,15.5GiB,15.5GiB,15.5GiB", "1024"},
-                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB", "640"},
+                      Cards{"24-12-12.yaml", "22.3GiB,11.2GiB,11.2GiB", "1024"},
                       Cards{"8x24gb.yaml", "22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB,22.3GiB",
                             "1024"}),
     [](const auto& info) {

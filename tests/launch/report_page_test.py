@@ -133,6 +133,12 @@ def check_contained(text, page):
     assert not re.search(r"https?://", text), "an address"
 
 
+def seconds_of(record, rank):
+    """Of all that a rank did; only rank 0 writes files."""
+    write = record["seconds"]["write"] if rank["rank"] == 0 else 0
+    return sum(filter(None, (rank["seconds"][phase] for phase in PHASES))) + write
+
+
 def check_figures(page, record):
     ranks = record["ranks"]
     rows = table(page, "Rank")
@@ -142,11 +148,12 @@ def check_figures(page, record):
         work = {phase: rank["seconds"][phase] - load[phase] for phase in known}
         expected = [f"Rank {rank['rank']}", seconds_text(sum(load[phase] for phase in known)),
                     *(seconds_text(work[phase]) if phase in known else "–" for phase in PHASES),
-                    seconds_text(sum(rank["seconds"][phase] for phase in known))]
+                    seconds_text(record["seconds"]["write"]) if rank["rank"] == 0 else "–",
+                    seconds_text(seconds_of(record, rank))]
         assert row == expected, (row, expected)
-    longest = max(sum(filter(None, (rank["seconds"][phase] for phase in PHASES))) for rank in ranks)
+    longest = max(seconds_of(record, rank) for rank in ranks)
     for (_, figure, bars), rank in zip(chart_after(page, "Where the time went"), ranks, strict=True):
-        whole = sum(filter(None, (rank["seconds"][phase] for phase in PHASES)))
+        whole = seconds_of(record, rank)
         assert figure == seconds_text(whole) and is_close(sum(width for *_, width in bars), whole / longest), (figure, bars)
     for (name, figure, bars), rank in zip(chart_after(page, "Work and waiting while denoising"), ranks, strict=True):
         denoise = rank["denoise"]
@@ -169,7 +176,7 @@ def check_figures(page, record):
     columns = [rect for div in page.iter("div") if div.get("class") == "columns" for rect in div.iter("rect")]
     assert [text_of(rect) for rect in columns] == [f"Step {i + 1}: {seconds_text(step)}" for i, step in enumerate(steps)]
     tiles = {text_of(div[0]): text_of(div[1]) for div in next(s for s in page.iter("section") if s.get("class") == "tiles")}
-    assert tiles["In all"] == seconds_text(sum(record["seconds"][phase] for phase in PHASES)), tiles
+    assert tiles["In all"] == seconds_text(sum(record["seconds"][part] for part in (*PHASES, "write"))), tiles
     assert tiles["A step"] == seconds_text(statistics.median(steps)), tiles
     assert tiles["Most memory"] == bytes_text(max(rank["peak_bytes"][phase] for rank in ranks for phase in PHASES)), tiles
 
@@ -220,6 +227,22 @@ def check_pages(layerpipe, folders):
     ranks = next(folder for folder in folders if folder.name == "ranks")
     check_pipeline(ElementTree.fromstring((ranks / "report.html").read_text()), json.loads((ranks / "trace.json").read_text()))
     print("the pipeline is that of the trace")
+
+
+def check_replaced_pages(layerpipe, alone):
+    """Its own page is replaced, with what is new in it, another's with --overwrite; both are the run's own then."""
+    run_json, page = alone / "run.json", alone / "report.html"
+    written = lambda: {one["name"]: one["bytes"] for one in json.loads(run_json.read_text())["written"]}  # noqa: E731
+    text = page.read_text()
+    page.write_text("somebody's")
+    done = subprocess.run([layerpipe, "report", run_json], capture_output=True, text=True)
+    check(done.returncode == 2 and page.read_text() == "somebody's", "another's page stays")
+    run(layerpipe, "report", run_json, "--overwrite")
+    check(page.read_text() == text and written()["report.html"] == page.stat().st_size, "--overwrite replaces it")
+    run(layerpipe, "report", run_json)
+    page.unlink()
+    run(layerpipe, "report", run_json, "--out", page)
+    check(page.read_text() == text, "a page that is gone is written again")
 
 
 def check_lost_traces(layerpipe, ranks):
@@ -281,6 +304,7 @@ def main():
         if options.browser:
             check_in_browser(folders)
         else:
+            check_replaced_pages(options.layerpipe.resolve(), folders[0])
             check_lost_traces(options.layerpipe.resolve(), folders[1])
 
 

@@ -58,8 +58,8 @@ TEST(ContactSheetTest, RefusesWhatIsNoResult) {
   const std::string sizes = "row 0 of the contact sheet has layers of different sizes";
   EXPECT_EQ(refused([](ContactRow& row) { row.layers[1] = make_image(30, 21); }), sizes);
   EXPECT_EQ(refused([](ContactRow& row) { row.composite = make_image(31, 20); }), sizes);
-  EXPECT_EQ(refused([](ContactRow& row) { row.layers.resize(500, row.layers[0]); }),
-            "the contact sheet would have 18078 × 32 pixels");
+  EXPECT_EQ(refused([](ContactRow& row) { row.layers.resize(2000, row.layers[0]); }),
+            "the contact sheet would have 72078 × 32 pixels");
 }
 
 }  // namespace

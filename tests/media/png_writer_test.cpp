@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <random>
+
 #include "common/errors.h"
+#include "common/files.h"
 #include "media/png_reader.h"
 #include "tests/media/media_test_data.h"
 
@@ -47,6 +51,47 @@ TEST_F(PngWriterTest, WritesTextsAsTheirCharactersAllow) {
   EXPECT_NE(bytes.find(std::string("iTXtprompt\0\0\0\0\0h\xc3\xb6hle", 21)), std::string::npos);
   EXPECT_NE(bytes.find(std::string("tEXtempty\0", 10)), std::string::npos);
   EXPECT_TRUE(images_equal(read_png(folder_ / "a.png"), noise_));
+}
+
+// Smooth in its left half, noise in its right one, larger than a run in every shape.
+Image large_picture(int width, int height) {
+  Image image = make_image(width, height);
+  std::mt19937 random(1);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      std::uint8_t* pixel = image.row(y) + 4 * static_cast<std::size_t>(x);
+      const bool is_smooth = 2 * x < width;
+      for (int c = 0; c < 4; ++c)
+        pixel[c] = static_cast<std::uint8_t>(is_smooth ? (x + c * y) / 16 : static_cast<int>(random()));
+    }
+  }
+  return image;
+}
+
+TEST_F(PngWriterTest, WritesTheSameBytesWithAnyNumberOfThreads) {
+  for (const auto& [width, height] :
+       {std::pair(1200, 900), std::pair(kMaxSide, 20), std::pair(20, kMaxSide)}) {
+    const Image image = large_picture(width, height);
+    std::atomic<int> parts{0};
+    const std::vector<std::byte> alone = encode_png(image);
+    for (const int threads : {2, 3, 16}) {
+      parts = 0;
+      const EncodingWork work{.threads = threads, .moved = [&] { ++parts; }};
+      EXPECT_TRUE(encode_png(image, {}, work) == alone) << width << " " << threads;
+      EXPECT_GT(parts.load(), 1) << width;
+    }
+    common::write_file_atomically(folder_ / "a.png", alone);
+    EXPECT_TRUE(images_equal(read_png(folder_ / "a.png"), image)) << width;
+  }
+}
+
+TEST_F(PngWriterTest, EndsWithWhatItsListenerThrows) {
+  const Image image = large_picture(1200, 900);
+  for (const int threads : {1, 3}) {
+    const EncodingWork work{.threads = threads, .moved = [] { throw common::InterruptedError(); }};
+    EXPECT_THROW(write_png(folder_ / "a.png", image, {}, work), common::InterruptedError);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
 TEST_F(PngWriterTest, ReportsAFolderThatDoesNotExist) {

@@ -6,15 +6,19 @@
 #include <ATen/ops/arange.h>
 #include <gmock/gmock.h>
 
+#include <array>
+
 #include "common/errors.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/transformer/transformer.h"
+#include "tests/support/modulation.h"
 #include "tests/support/parity_case.h"
 
 namespace layerpipe::model {
 namespace {
 
 using layerpipe::testing::is_equal;
+using layerpipe::testing::modulation_of;
 using ::testing::ElementsAre;
 
 struct Number {
@@ -110,12 +114,19 @@ TEST(TransformerLeases, AreOfOneBlockAtATimeInOrder) {
   const JointRotary rotary{image_rotary_table(grid, kTransformer.axes_dims_rope, at::kCPU),
                            text_rotary_table(grid, kTransformer.axes_dims_rope, 5, at::kCPU)};
   const auto forward = [&](const Transformer& part, const std::function<void()>& after_block) {
-    Streams streams{numbers(grid.image_tokens(), 24), numbers(5, 24)};
-    part.forward_blocks(streams, part.conditioning(500), rotary, after_block);
-    return streams.hidden_states;
+    TransformerMicrobatch microbatch{{numbers(grid.image_tokens(), 24), numbers(5, 24)},
+                                     modulation_of(store, kTransformer, blocks, 500),
+                                     rotary};
+    // Two that share the pass.
+    std::array both{microbatch, microbatch};
+    both[1].streams = {numbers(grid.image_tokens(), 24) + 1, numbers(5, 24)};
+    part.forward_blocks(both, after_block);
+    EXPECT_FALSE(is_equal(both[0].streams.hidden_states, both[1].streams.hidden_states));
+    return both[0].streams.hidden_states;
   };
   const at::Tensor result = forward(transformer, [&] { events.emplace_back("after"); });
-  EXPECT_THAT(events, ElementsAre("acquire 1", "release 1", "after", "acquire 2", "release 2", "after"));
+  EXPECT_THAT(events, ElementsAre("acquire 1", "after", "after", "release 1", "acquire 2", "after", "after",
+                                  "release 2"));
   EXPECT_TRUE(is_equal(result, forward({store, kTransformer, blocks}, {})));
 }
 
@@ -149,8 +160,9 @@ TEST(TransformerLeases, EndWhenTheBlockCannotBeComputed) {
         blocks, [&](std::int64_t index) { return load_transformer_block(store, kTransformer, index); },
         events);
   });
-  Streams of_another_width{numbers(6, 10), numbers(5, 10)};
-  EXPECT_ANY_THROW(transformer.forward_blocks(of_another_width, transformer.conditioning(500), {}));
+  TransformerMicrobatch of_another_width{
+      {numbers(6, 10), numbers(5, 10)}, modulation_of(store, kTransformer, blocks, 500), {}};
+  EXPECT_ANY_THROW(transformer.forward_blocks({&of_another_width, 1}));
   EXPECT_THAT(events, ElementsAre("acquire 0", "release 0"));
 }
 

@@ -10,12 +10,14 @@
 
 #include <atomic>
 #include <cstring>
+#include <optional>
 
 #include "model/ops/attention.h"
 #include "model/rotary.h"
 #include "model/text_encoder/text_encoder.h"
 #include "model/text_encoder/text_encoder_cost.h"
 #include "model/transformer/fp8_layers.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "model/transformer/transformer_cost.h"
 #include "model/vae/vae.h"
@@ -118,14 +120,17 @@ TEST_P(NetworkCost, TransformerBlock) {
   const JointRotary rotary{image_rotary_table(grid, config.axes_dims_rope, at::kCPU),
                            text_rotary_table(grid, config.axes_dims_rope, tokens.text, at::kCPU)};
   EXPECT_EQ(rotary.image.cos.nbytes() + rotary.image.sin.nbytes(), rotary_bytes(config, tokens.image));
-  const at::Tensor conditioning = random({1, config.inner_dim()});
+  const common::Range blocks{0, 2};
+  std::int64_t outputs = 0;
+  for (const ModulationLayer& layer : modulation_layers(config, blocks)) outputs += layer.outputs;
+  const ModulationRow modulation(random({outputs}), config, blocks);
   for (std::int64_t index = 0; index < 2; ++index) {
     const TransformerBlockWeights weights = load_transformer_block(store("transformer"), config, index);
     Streams streams{random({tokens.image, config.inner_dim()}), random({tokens.text, config.inner_dim()})};
     EXPECT_EQ(streams.hidden_states.nbytes() + streams.encoder_hidden_states.nbytes(),
               stream_bytes(config, tokens, target()));
     const std::uint64_t measured = allocator.peak_of([&] {
-      block.forward(weights, streams, conditioning, rotary, ops::full_attention);
+      block.forward(weights, streams, modulation.block(index), rotary, ops::full_attention);
       return 0;
     });
     expect_close(block_workspace_bytes(config, tokens, target()), measured, "block " + std::to_string(index));
@@ -148,10 +153,10 @@ TEST_P(NetworkCost, TransformerBlockInFp8) {
       std::make_shared<RandomTensorSource>("transformer", at::kBFloat16), is_block_linear);
   const TransformerBlockWeights weights =
       load_transformer_block(WeightStore(source, at::kCPU, GetParam().dtype), config, 0);
-  const at::Tensor conditioning = random({1, config.inner_dim()});
+  const ModulationRow modulation(random({12 * config.inner_dim()}), config, {0, 1});
   Streams streams{random({tokens.image, config.inner_dim()}), random({tokens.text, config.inner_dim()})};
   const std::uint64_t measured = allocator.peak_of([&] {
-    block.forward(weights, streams, conditioning, rotary, ops::full_attention);
+    block.forward(weights, streams, modulation.block(0), rotary, ops::full_attention);
     return 0;
   });
   const std::uint64_t predicted =
@@ -160,6 +165,28 @@ TEST_P(NetworkCost, TransformerBlockInFp8) {
   // Pieces of the weight do not lie beside the attention, which is the larger one here.
   EXPECT_GE(predicted, measured);
   EXPECT_LE(static_cast<double>(predicted), 1.6 * static_cast<double>(measured));
+}
+
+// What stays, and what is there beside it while the weights pass: one of them at a time.
+TEST_P(NetworkCost, ModulationTable) {
+  const TransformerConfig config{.num_layers = 4, .attention_head_dim = 64, .num_attention_heads = 8};
+  const std::vector<float> timesteps{900, 800, 700, 600, 500, 400, 300, 200, 100};
+  const auto rows = static_cast<std::int64_t>(timesteps.size());
+  const std::uint64_t row =
+      3 * block_modulation_bytes(config, target()) + head_modulation_bytes(config, target());
+  std::optional<ModulationTable> table;
+  const std::uint64_t kept = allocator.peak_of([&] {
+    table.emplace(config, common::Range{1, 4}, rows, at::kCPU, GetParam().dtype);
+    return 0;
+  });
+  EXPECT_EQ(kept, static_cast<std::uint64_t>(rows) * row);
+  const std::int64_t dim = config.inner_dim();
+  const std::uint64_t largest = target().bytes(6 * dim * dim + 6 * dim);
+  const std::uint64_t made =
+      allocator.peak_of([&] { return table->make(store("transformer"), timesteps, {}); });
+  expect_close(largest + row_making_bytes(config, target()) +
+                   static_cast<std::uint64_t>(rows) * conditioning_bytes(config, target()),
+               made, "modulation table");
 }
 
 TEST_P(NetworkCost, TextLayer) {

@@ -13,6 +13,7 @@
 #include "model/text_encoder/text_encoder.h"
 #include "model/transformer/transformer.h"
 #include "model/weights/safetensors.h"
+#include "tests/support/modulation.h"
 #include "tests/support/parity_case.h"
 
 namespace layerpipe::model {
@@ -40,7 +41,11 @@ class SmallScaleParity : public ::testing::TestWithParam<std::string> {
   // A copy, for what is changed in place.
   at::Tensor input(const std::string& name) const { return scaled(name).clone(); }
 
-  at::Tensor conditioning() const { return at::silu(file_.read("temb")); }
+  // Of the model's only block, and of the head.
+  ModulationRow modulation() const {
+    return layerpipe::testing::modulation_from(store_.scope("transformer"), config_, {0, 1},
+                                               at::silu(file_.read("temb")));
+  }
 
   SafetensorsFile file_{layerpipe::testing::test_data() / "parity" / "small_scale.safetensors"};
   WeightStore store_{
@@ -55,10 +60,11 @@ TEST_P(SmallScaleParity, TransformerBlockEqualsDiffusers) {
   const JointRotary rotary{
       image_rotary_table(grid, config_.axes_dims_rope, at::kCPU),
       text_rotary_table(grid, config_.axes_dims_rope, streams.encoder_hidden_states.size(0), at::kCPU)};
+  const BlockModulation modulation = this->modulation().block(0);
   // The last block of a model has no text result, so this one is loaded as one of two.
   config_.num_layers = 2;
   const TransformerBlockWeights weights = load_transformer_block(store_.scope("transformer"), config_, 0);
-  TransformerBlock(config_).forward(weights, streams, conditioning(), rotary, ops::full_attention);
+  TransformerBlock(config_).forward(weights, streams, modulation, rotary, ops::full_attention);
   EXPECT_TRUE(is_close(streams.hidden_states, scaled("block.hidden_states"), kLimit));
   EXPECT_TRUE(is_close(streams.encoder_hidden_states, scaled("block.encoder_hidden_states"), kLimit));
 }
@@ -71,15 +77,15 @@ TEST_P(SmallScaleParity, LastTransformerBlockGivesTheSameImageStream) {
       text_rotary_table(grid, config_.axes_dims_rope, streams.encoder_hidden_states.size(0), at::kCPU)};
   const TransformerBlockWeights weights = load_transformer_block(store_.scope("transformer"), config_, 0);
   ASSERT_FALSE(weights.text_result_is_read);
-  TransformerBlock(config_).forward(weights, streams, conditioning(), rotary, ops::full_attention);
+  TransformerBlock(config_).forward(weights, streams, modulation().block(0), rotary, ops::full_attention);
   EXPECT_TRUE(is_close(streams.hidden_states, scaled("block.hidden_states"), kLimit));
 }
 
 TEST_P(SmallScaleParity, OutputHeadEqualsDiffusers) {
   const at::Tensor hidden_states = scaled("hidden_states");
   const OutputHead head(store_.scope("transformer"), config_);
-  EXPECT_TRUE(
-      is_close(head.forward(hidden_states, conditioning(), hidden_states.size(0)), scaled("head"), kLimit));
+  EXPECT_TRUE(is_close(head.forward(hidden_states, modulation().head(), hidden_states.size(0)),
+                       scaled("head"), kLimit));
 }
 
 TEST_P(SmallScaleParity, EmbeddedPromptEqualsDiffusers) {

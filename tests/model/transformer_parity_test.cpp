@@ -8,6 +8,7 @@
 
 #include "model/pipeline/pipeline.h"
 #include "model/weights/safetensors.h"
+#include "tests/support/modulation.h"
 #include "tests/support/parity_case.h"
 
 namespace layerpipe::model {
@@ -38,11 +39,13 @@ class TransformerParity : public ::testing::TestWithParam<std::string> {
     const JointRotary rotary{image_rotary_table(grid, axes, at::kCPU),
                              text_rotary_table(grid, axes, prompt_embeds.size(0), at::kCPU)};
     return Transformer(store, config.transformer)
-        .forward({.latents = parity_.expected.at("init_latents").to(dtype),
-                  .condition = parity_.expected.at(prefix + "image_latents"),
-                  .prompt_embeds = prompt_embeds,
-                  .timestep = parity_.expected.at("timesteps").select(0, 0).item<float>()},
-                 rotary);
+        .forward(
+            {.latents = parity_.expected.at("init_latents").to(dtype),
+             .condition = parity_.expected.at(prefix + "image_latents"),
+             .prompt_embeds = prompt_embeds},
+            layerpipe::testing::modulation_of(store, config.transformer, {0, config.transformer.num_layers},
+                                              parity_.expected.at("timesteps").select(0, 0).item<float>()),
+            rotary);
   }
 
   ParityCase parity_ = layerpipe::testing::load_parity_case(GetParam());

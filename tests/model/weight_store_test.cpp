@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "common/errors.h"
+#include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
 #include "model/weights/safetensors.h"
@@ -75,6 +76,8 @@ TEST_F(WeightStoreTest, NetworksAreBuiltFromADryRunAsFromWeights) {
                                 at::kBFloat16, listener);
   };
   const Transformer transformer(dry("transformer"), config);
+  EXPECT_NEAR(static_cast<double>(bytes) / (1 << 30), 25.16, 0.01);  // stay on the device
+  check_modulation_weights(dry("transformer"), config, {0, config.num_layers});
   EXPECT_NEAR(static_cast<double>(bytes) / (1 << 30), 37.88, 0.01);  // as measured on a GPU
   bytes = 0;
   VaeConfig vae;

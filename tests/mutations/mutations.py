@@ -30,6 +30,8 @@ EULER_BF16 = ("model_parity_test", "Dtypes/EulerParity.*/bf16")
 BLOCK = ("model_parity_test", "Scales/SmallScaleParity.TransformerBlock*")
 BLOCK_SMALL = ("model_parity_test", "Scales/SmallScaleParity.TransformerBlock*/small")
 HEAD_SMALL = ("model_parity_test", "Scales/SmallScaleParity.OutputHead*/small")
+MODULATION_ROWS = ("model_test", "Dtypes/ModulationRows.MakeRoom*")
+MODULATION_ROUNDED = ("model_test", "ModulationTable.KeepsOneRow*")
 EMBEDDED_PROMPT_SMALL = ("model_parity_test", "Scales/SmallScaleParity.EmbeddedPrompt*/small")
 TEXT_LAYER = ("model_parity_test", "Scales/SmallScaleParity.TextEncoderLayer*")
 TEXT_LAYER_SMALL = ("model_parity_test", "Scales/SmallScaleParity.TextEncoderLayer*/small")
@@ -63,13 +65,24 @@ MUTATIONS = [
     Mutation("exact GELU in place of tanh", "model/ops/linear.cpp",
              'at::gelu_(out, "tanh")', 'at::gelu_(out, "none")', (BLOCK, PREDICTION)),
     Mutation("output norm: scale and shift swapped", "model/transformer/transformer.cpp",
-             "scale_and_shift[0], scale_and_shift[1]", "scale_and_shift[1], scale_and_shift[0]", (PREDICTION,)),
-    Mutation("timestep: frequencies rounded to bf16", "model/transformer/transformer.cpp",
+             "modulation.scale, modulation.shift", "modulation.shift, modulation.scale", (PREDICTION,)),
+    Mutation("timestep: frequencies rounded to bf16", "model/transformer/timestep_embedder.cpp",
              "frequency = exponent.exp();", "frequency = exponent.exp().to(timestep.scalar_type());",
              (PREDICTION_BF16,)),
-    Mutation("timestep: divided before it is rounded to bf16", "model/transformer/transformer.cpp",
+    Mutation("timestep: divided before it is rounded to bf16", "model/transformer/timestep_embedder.cpp",
              ".to(compute_dtype_) .div(kTimestepDivisor);",
              ".div(kTimestepDivisor).to(compute_dtype_);", (ENGINE_BF16,)),
+    Mutation("modulation table: the text's layer in the image's place", "model/transformer/modulation.cpp",
+             'layers.push_back({prefix + "img_mod.1", kStreamParts * dim}); '
+             'layers.push_back({prefix + "txt_mod.1", kStreamParts * dim});',
+             'layers.push_back({prefix + "txt_mod.1", kStreamParts * dim}); '
+             'layers.push_back({prefix + "img_mod.1", kStreamParts * dim});', (BLOCK, PREDICTION)),
+    Mutation("modulation table: a row of another timestep makes room", "model/transformer/modulation_table.cpp",
+             "return slots_[a].last_asked < slots_[b].last_asked;",
+             "return slots_[a].last_asked > slots_[b].last_asked;", (MODULATION_ROWS,)),
+    Mutation("modulation table: timesteps told apart that the network sees alike",
+             "model/transformer/timestep_embedder.cpp", "at::kFloat).to(compute_dtype).item<float>();",
+             "at::kFloat).item<float>();", (MODULATION_ROUNDED,)),
     # Text
     Mutation("text encoder: keys without their bias", "model/text_encoder/text_encoder.cpp",
              'load_linear(attention, "k_proj", hidden, keys)',

@@ -43,8 +43,9 @@ TEST(Explicit, TakesTheStagesAsWrittenInTheirOrder) {
 }
 
 TEST(Explicit, MovesNothingWhenItDoesNotFit) {
-  const Plan plan = make_plan(plain_model(60, 100 * kMiB), devices_with({2 * kGiB, 20 * kGiB}), {},
-                              explicitly({{0, {0, 30}, {}, 0}, {1, {30, 60}, {}, 100}}));
+  PartitionConfig config = explicitly({{0, {0, 30}, {}, 0}, {1, {30, 60}, {}, 100}});
+  config.residency.transformer = Residency::kPhased;
+  const Plan plan = make_plan(plain_model(60, 100 * kMiB), devices_with({2 * kGiB, 20 * kGiB}), {}, config);
   EXPECT_FALSE(plan.fits);
   EXPECT_EQ(plan.stages[0].blocks.size(), 30);
   EXPECT_EQ(plan.stages[0].missing_bytes, 3000 * kMiB - (2048 - 512) * kMiB);

@@ -72,7 +72,7 @@ Times times_of(const ModelCost& cost, const std::vector<DeviceInfo>& devices,
   Times times;
   std::int64_t block = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
-    double operations = cost.transformer.every.operations;
+    double operations = 0;
     if (i == 0) operations += cost.transformer.first.operations;
     if (i + 1 == counts.size()) operations += cost.transformer.last.operations;
     for (std::int64_t n = 0; n < counts[i]; ++n)
@@ -94,8 +94,10 @@ bool fits(const ModelCost& cost, const Plan& plan, const std::vector<std::int64_
     StagePlan stage = plan.stages[i];
     stage.blocks = {block, block + counts[i]};
     block = stage.blocks.end;
+    const bool streams = plan.residency.transformer == Residency::kStreamed && counts[i] > kStreamSlots;
+    stage.streamed_blocks = streams ? counts[i] : 0;
     const PhaseBytes peaks =
-        predict_peaks(cost, stage, static_cast<std::int64_t>(counts.size()), plan.residency, plan.in_flight);
+        predict_peaks(cost, stage, static_cast<std::int64_t>(counts.size()), held_by(plan));
     if (peaks.most() > stage.budget_bytes) return false;
   }
   return true;
@@ -108,7 +110,6 @@ TEST(Fastest, IsNeverWorseThanTheBestOfAllSplits) {
   for (int i = 0; i < 3000; ++i) {
     const std::int64_t stages = draw.count(1, 4);
     ModelCost cost = testing::random_model(draw, draw.count(stages, 9), draw.count(0, 4));
-    cost.transformer.every.operations = static_cast<double>(draw.number(0, 3));
     cost.transformer.first.operations = static_cast<double>(draw.number(0, 3));
     cost.transformer.last.operations = static_cast<double>(draw.number(0, 3));
     const std::uint64_t total =

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "partition/window_size.h"
 #include "plans.h"
 #include "random_cases.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 using testing::devices_with;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::kGiB;
 using testing::kMiB;
@@ -32,6 +34,73 @@ TEST(Partitioner, RefusesWhatNoMemoryWouldMend) {
             "the transformer has 2 blocks for 3 ranks: rank 2 would have none | Start at most 2 ranks.");
   devices[2].rank = 1;
   EXPECT_EQ(refusal(plain_model(3, 1), devices), "rank 1 is named twice among the devices");
+}
+
+// 2 blocks of 1,000 bytes, and 1 for each block and timestep.
+ModelCost model_with_table() {
+  ModelCost cost = plain_model(2, 1'000);
+  cost.transformer.table.unit_row_bytes = 1;
+  return cost;
+}
+
+constexpr PerComponent<Residency> kResidents{};
+
+PartitionConfig resident_transformer() {
+  PartitionConfig config = kNoReserve;
+  for (const Component component : kComponents) config.residency[component] = Residency::kResident;
+  return config;
+}
+
+// A window of one picture of 20 steps needs 20 rows; three pictures of other sizes each would have 60.
+TEST(Partitioner, KeepsTheRowsOfAWindowAndAsManyMoreAsFit) {
+  const Workload workload{.requests = 3, .steps = 20, .branches = 2, .schedules = 3, .timesteps = 55};
+  const auto with = [&](std::uint64_t free) {
+    return make_plan(model_with_table(), devices_with({free}), workload, resident_transformer());
+  };
+  EXPECT_FALSE(with(2'039).fits);
+  EXPECT_EQ(with(2'039).modulation_rows, 20);
+  EXPECT_TRUE(with(2'040).fits);
+  EXPECT_EQ(with(2'040).modulation_rows, 20);
+  EXPECT_EQ(with(2'043).modulation_rows, 21);
+  EXPECT_EQ(with(2'043).stages[0].predicted_peak_bytes.decode, 2'042u);
+  EXPECT_THAT(with(2'043).remarks,
+              ElementsAre("The modulation of 21 of 55 timesteps fits at a time: its weights are read again "
+                          "before windows that lack some."));
+  EXPECT_EQ(with(2'110).modulation_rows, 55);
+  EXPECT_THAT(with(2'110).remarks, IsEmpty());
+  EXPECT_EQ(with(9'999).modulation_rows, 55);
+}
+
+// Over two stages a window has eight requests, and here seven sizes of pictures.
+TEST(Partitioner, CountsTheSchedulesOfTheLargestWindow) {
+  Workload workload{.requests = 20, .steps = 10, .branches = 2, .schedules = 7, .timesteps = 30};
+  const auto rows = [&](const std::vector<std::uint64_t>& free) {
+    return make_plan(model_with_table(), devices_with(free), workload, resident_transformer())
+        .modulation_rows;
+  };
+  EXPECT_EQ(rows({9'999, 9'999}), 70);
+  workload.schedules = 20;
+  const std::int64_t size = window_size(kResidents, 2, 2);
+  EXPECT_EQ(rows({9'999, 9'999}), 10 * size);
+  EXPECT_EQ(window_size(kResidents, 1, 1), 1);
+}
+
+// What is made for one job serves the next one of the session as long as there is room.
+TEST(Partitioner, KeepsTheRowsThatAreThere) {
+  const auto devices = devices_with({2'100});
+  const Workload larger{.steps = 50};
+  const Workload smaller{.steps = 8};
+  const Plan first = make_plan(model_with_table(), devices, larger, resident_transformer());
+  EXPECT_EQ(first.modulation_rows, 50);
+  EXPECT_EQ(
+      make_next_plan(first, model_with_table(), devices, smaller, resident_transformer()).modulation_rows,
+      50);
+  ModelCost heavier = model_with_table();
+  heavier.transformer.workspace_bytes = 60;
+  const Plan fewer = make_next_plan(first, heavier, devices, smaller, resident_transformer());
+  EXPECT_EQ(fewer.modulation_rows, 20);
+  for (const std::string& remark : fewer.remarks)
+    EXPECT_THAT(remark, ::testing::Not(HasSubstr("modulation")));
 }
 
 TEST(Partitioner, TakesTheFastestResidencyThatFitsAndSaysWhatComesAndGoes) {
@@ -57,7 +126,49 @@ TEST(Partitioner, TakesTheFastestResidencyThatFitsAndSaysWhatComesAndGoes) {
       "The transformer, the text encoder and the VAE come and go with their phase: all weights at once do "
       "not fit.");
   EXPECT_TRUE(with(460).fits);
-  EXPECT_FALSE(with(459).fits);
+  EXPECT_EQ(with(459).residency, (Choice{kStreamed, kPhased, kPhased}));
+  EXPECT_EQ(with(459).remarks.back(),
+            "Weights stream: on rank 0 3 of 4 blocks pass through the device, the others stay.");
+  EXPECT_TRUE(with(260).fits);
+  EXPECT_FALSE(with(259).fits);
+}
+
+TEST(Partitioner, KeepsAsManyBlocksAsFitWhereOthersStream) {
+  const ModelCost cost = plain_model(10, 100, 5, 40);
+  PartitionConfig config = kNoReserve;
+  config.residency = for_all(Residency::kStreamed);
+  const auto stage = [&](std::uint64_t free) {
+    const Plan plan = make_plan(cost, devices_with({free}), {}, config);
+    EXPECT_EQ(plan.residency.vae, Residency::kPhased);
+    EXPECT_EQ(plan.most_in_pass, 2);  // both branches
+    return plan.stages[0];
+  };
+  EXPECT_EQ(stage(1000).streamed_blocks, 0);
+  EXPECT_EQ(stage(1000).streamed_text_layers, 0);
+  EXPECT_EQ(stage(999).streamed_blocks, 3);  // seven stay, and two have their places
+  EXPECT_EQ(stage(900).streamed_blocks, 3);
+  EXPECT_EQ(stage(899).streamed_blocks, 4);
+  EXPECT_EQ(stage(200).streamed_blocks, 10);
+  EXPECT_EQ(stage(200).streamed_text_layers, 0);
+  EXPECT_EQ(stage(200).predicted_peak_bytes.denoise, 200);
+  EXPECT_EQ(stage(199).missing_bytes, 1);
+}
+
+// Two pictures and two stages: while one stage has the branches of one picture, the other has the other's.
+TEST(Partitioner, GivesEachStageAPassOfItsOwn) {
+  PartitionConfig config = kNoReserve;
+  config.residency = for_all(Residency::kStreamed);
+  const ModelCost cost = plain_model(10, 100);
+  const auto most_in_pass = [&](std::vector<std::uint64_t> free, std::int64_t requests) {
+    return make_plan(cost, devices_with(free), {.requests = requests}, config).most_in_pass;
+  };
+  EXPECT_EQ(most_in_pass({500, 500}, 8), 2);
+  EXPECT_EQ(most_in_pass({500, 500}, 1), 1);
+  EXPECT_EQ(most_in_pass({300, 300, 300}, 8), 1);
+  config.in_flight = 4;
+  EXPECT_EQ(most_in_pass({500}, 8), 8);
+  config.residency = for_all(Residency::kPhased);
+  EXPECT_EQ(most_in_pass({1000}, 8), 1);
 }
 
 TEST(Partitioner, KeepsAResidencyThatWasAskedFor) {

@@ -14,8 +14,8 @@ using Residencies = PerComponent<Residency>;
 
 std::vector<Residencies> all_residencies() {
   std::vector<Residencies> all;
-  for (const Residency transformer : {kResident, kPhased}) {
-    for (const Residency text_encoder : {kResident, kPhased}) {
+  for (const Residency transformer : {kResident, kPhased, kStreamed}) {
+    for (const Residency text_encoder : {kResident, kPhased, kStreamed}) {
       for (const Residency vae : {kResident, kPhased}) all.push_back({transformer, text_encoder, vae});
     }
   }
@@ -35,6 +35,10 @@ TEST_P(EveryResidency, WorksWithEachNetworkOnceInOrderWhileItIsHeld) {
     switch (step.action) {
       case kLoad:
         EXPECT_TRUE(held.insert(step.network).second) << to_string(step.network) << " is loaded twice";
+        break;
+      case kPrepare:
+        EXPECT_TRUE(held.contains(step.network))
+            << to_string(step.network) << " is prepared before it is there";
         break;
       case kWork:
         EXPECT_TRUE(held.contains(step.network)) << to_string(step.network) << " works without weights";
@@ -79,11 +83,23 @@ TEST_P(EveryResidency, LoadsPhasedNetworksRightBeforeTheirWorkAndReleasesThemRig
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto [phase, action, network] = all[i];
     if (action != kWork || is_resident(network)) continue;
-    ASSERT_GT(i, 0u);
+    const std::size_t before = network == Network::kTransformer ? 2 : 1;  // it is prepared between
+    ASSERT_GE(i, before);
     ASSERT_LT(i + 1, all.size());
-    EXPECT_EQ(all[i - 1], (PhaseStep{phase, kLoad, network}));
+    EXPECT_EQ(all[i - before], (PhaseStep{phase, kLoad, network}));
     EXPECT_EQ(all[i + 1], (PhaseStep{phase, kRelease, network}));
   }
+}
+
+TEST_P(EveryResidency, PreparesTheTransformerAloneRightBeforeItsWork) {
+  const std::vector<PhaseStep> all = steps();
+  const PhaseStep prepare{Phase::kDenoise, kPrepare, Network::kTransformer};
+  const auto found = std::find(all.begin(), all.end(), prepare);
+  ASSERT_NE(found, all.end());
+  EXPECT_EQ(*std::next(found), (PhaseStep{Phase::kDenoise, kWork, Network::kTransformer}));
+  EXPECT_EQ(
+      std::count_if(all.begin(), all.end(), [](const PhaseStep& step) { return step.action == kPrepare; }),
+      1);
 }
 
 TEST_P(EveryResidency, GoesThroughThePhasesInOrder) {
@@ -95,8 +111,11 @@ TEST_P(EveryResidency, GoesThroughThePhasesInOrder) {
 INSTANTIATE_TEST_SUITE_P(PhaseSteps, EveryResidency, ::testing::ValuesIn(all_residencies()),
                          [](const ::testing::TestParamInfo<Residencies>& info) {
                            std::string name;
-                           for (const Component component : kComponents)
-                             name += info.param[component] == kResident ? "Resident" : "Phased";
+                           for (const Component component : kComponents) {
+                             std::string word = to_string(info.param[component]);
+                             word[0] = static_cast<char>(std::toupper(word[0]));
+                             name += word;
+                           }
                            return name;
                          });
 
@@ -106,9 +125,9 @@ TEST(PhaseSteps, LoadResidentTransformerFirstAndThePhasedRestInItsPhase) {
       {Phase::kEncode, kLoad, kTransformer},   {Phase::kEncode, kLoad, kTextEncoder},
       {Phase::kEncode, kWork, kTextEncoder},   {Phase::kEncode, kRelease, kTextEncoder},
       {Phase::kEncode, kLoad, kVaeEncoder},    {Phase::kEncode, kWork, kVaeEncoder},
-      {Phase::kEncode, kRelease, kVaeEncoder}, {Phase::kDenoise, kWork, kTransformer},
-      {Phase::kDecode, kLoad, kVaeDecoder},    {Phase::kDecode, kWork, kVaeDecoder},
-      {Phase::kDecode, kRelease, kVaeDecoder},
+      {Phase::kEncode, kRelease, kVaeEncoder}, {Phase::kDenoise, kPrepare, kTransformer},
+      {Phase::kDenoise, kWork, kTransformer},  {Phase::kDecode, kLoad, kVaeDecoder},
+      {Phase::kDecode, kWork, kVaeDecoder},    {Phase::kDecode, kRelease, kVaeDecoder},
   };
   EXPECT_EQ(phase_steps({.transformer = kResident, .text_encoder = kPhased, .vae = kPhased}), expected);
 }
@@ -116,16 +135,18 @@ TEST(PhaseSteps, LoadResidentTransformerFirstAndThePhasedRestInItsPhase) {
 TEST(PhaseSteps, LoadResidentNetworksInTheirOrder) {
   using enum Network;
   const std::vector<PhaseStep> expected{
-      {Phase::kEncode, kLoad, kTextEncoder},  {Phase::kEncode, kLoad, kVaeEncoder},
-      {Phase::kEncode, kLoad, kTransformer},  {Phase::kEncode, kLoad, kVaeDecoder},
-      {Phase::kEncode, kWork, kTextEncoder},  {Phase::kEncode, kWork, kVaeEncoder},
-      {Phase::kDenoise, kWork, kTransformer}, {Phase::kDecode, kWork, kVaeDecoder},
+      {Phase::kEncode, kLoad, kTextEncoder},     {Phase::kEncode, kLoad, kVaeEncoder},
+      {Phase::kEncode, kLoad, kTransformer},     {Phase::kEncode, kLoad, kVaeDecoder},
+      {Phase::kEncode, kWork, kTextEncoder},     {Phase::kEncode, kWork, kVaeEncoder},
+      {Phase::kDenoise, kPrepare, kTransformer}, {Phase::kDenoise, kWork, kTransformer},
+      {Phase::kDecode, kWork, kVaeDecoder},
   };
   EXPECT_EQ(phase_steps({kResident, kResident, kResident}), expected);
 }
 
 TEST(PhaseSteps, NameTheirActions) {
   EXPECT_STREQ(to_string(kLoad), "load");
+  EXPECT_STREQ(to_string(kPrepare), "prepare");
   EXPECT_STREQ(to_string(kWork), "work");
   EXPECT_STREQ(to_string(kRelease), "release");
 }

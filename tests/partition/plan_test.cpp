@@ -201,7 +201,9 @@ bool any_plan_fits(const ModelCost& cost, const Plan& plan) {
       stage.vae_percent = static_cast<std::int64_t>(i) == vae ? 100 : 0;
       block = stage.blocks.end;
       layer = stage.text_layers.end;
-      if (predict_peaks(cost, stage, count, plan.residency, 1).most() > stage.budget_bytes) return false;
+      if (predict_peaks(cost, stage, count, {plan.residency, 1, plan.modulation_rows}).most() >
+          stage.budget_bytes)
+        return false;
     }
     return true;
   };
@@ -231,7 +233,7 @@ TEST(TwoGroups, FindAPlanThatFitsWheneverThereIsOne) {
     const std::vector<DeviceInfo> devices = testing::random_devices(draw, 2 * stages, total);
     PartitionConfig config = groups(2);
     config.residency = {Residency::kPhased, Residency::kPhased, Residency::kPhased};
-    const Plan plan = make_plan(cost, devices, {.requests = 1}, config);
+    const Plan plan = make_plan(cost, devices, {.requests = 1, .steps = 3}, config);
     ASSERT_EQ(plan.fits, any_plan_fits(cost, plan)) << "case " << i;
     std::int64_t blocks = 0;
     std::int64_t layers = 0;

@@ -35,7 +35,6 @@ ModelCost random_model(Draw& draw, std::int64_t blocks, std::int64_t text_layers
   cost.transformer.units.back().weight_bytes = draw.number(1, block);
   for (UnitCost& unit : cost.transformer.units) unit.operations = static_cast<double>(draw.number(1, 9));
   for (ChainCost* chain : {&cost.transformer, &cost.text_encoder}) {
-    chain->every.weight_bytes = draw.number(0, 50);
     chain->first.weight_bytes = draw.number(0, 200);
     chain->last.weight_bytes = draw.number(0, 200);
     chain->workspace_bytes = draw.number(0, 300);
@@ -44,6 +43,11 @@ ModelCost random_model(Draw& draw, std::int64_t blocks, std::int64_t text_layers
     chain->first_state_bytes = draw.number(0, 60);
     chain->last_state_bytes = draw.number(0, 60);
   }
+  cost.transformer.table = {.unit_row_bytes = draw.number(0, 20),
+                            .last_row_bytes = draw.number(0, 20),
+                            .rounding_bytes = draw.number(0, 20),
+                            .making_bytes = draw.number(0, 400),
+                            .making_row_bytes = draw.number(0, 20)};
   cost.vae = {.encoder_weight_bytes = draw.number(0, 300),
               .decoder_weight_bytes = draw.number(0, 300),
               .encode_bytes = draw.number(0, 300),
@@ -103,8 +107,8 @@ void expect_sound(const Plan& plan, const ModelCost& cost, const std::vector<Dev
     const std::uint64_t peak = stage.predicted_peak_bytes.most();
     ASSERT_EQ(stage.missing_bytes, peak - std::min(peak, stage.budget_bytes));
     is_missing |= stage.missing_bytes > 0;
-    const PhaseBytes again = predict_peaks(cost, stage, static_cast<std::int64_t>(plan.stages.size()),
-                                           plan.residency, plan.in_flight);
+    const PhaseBytes again =
+        predict_peaks(cost, stage, static_cast<std::int64_t>(plan.stages.size()), held_by(plan));
     ASSERT_EQ(again.most(), peak);
   }
   ASSERT_EQ(block, static_cast<std::int64_t>(cost.transformer.units.size()));

@@ -13,9 +13,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -30,6 +33,19 @@ namespace {
 
 // So many changes of names until this process is killed; never where it is below zero.
 int changes_until_killed = -1;
+
+// What the system refuses to give a name that ends so; nothing where it is empty.
+std::string refused_name;
+
+bool is_refused(std::string_view name) {
+  const std::string_view last = name.substr(name.find_last_of('/') + 1);
+  const bool is =
+      !refused_name.empty() && std::string_view(refused_name).find(last) != std::string_view::npos;
+  if (is) errno = EIO;
+  return is;
+}
+
+std::size_t bytes_read = 0;
 
 void count_change() {
   if (changes_until_killed == 0) ::raise(SIGKILL);
@@ -46,7 +62,13 @@ Function next(const char* name) {
 // In place of the C library's, for all of this program.
 extern "C" int rename(const char* from, const char* to) noexcept {
   count_change();
+  if (is_refused(to)) return -1;
   return next<int (*)(const char*, const char*)>("rename")(from, to);
+}
+extern "C" ssize_t read(int descriptor, void* to, size_t count) {
+  const ssize_t got = next<ssize_t (*)(int, void*, size_t)>("read")(descriptor, to, count);
+  if (got > 0) bytes_read += static_cast<std::size_t>(got);
+  return got;
 }
 extern "C" int unlink(const char* path) noexcept {
   count_change();
@@ -369,6 +391,142 @@ TEST_F(ResultFolderTest, KeepsWhatARunIntoANumberedFolderHasFinishedMeanwhile) {
   EXPECT_EQ(text_of(out_ / "unplaced" / "0" / "layer_0.png"), "second0");
 }
 
+// What an earlier run left may be many gigabytes, and ranks wait for the one that looks at it.
+TEST_F(ResultFolderTest, ReadsOldFilesOnceAndTellsThatItLives) {
+  constexpr std::size_t kLarge = 8 << 20;
+  write(1, std::string(kLarge, 'a'));
+  std::this_thread::sleep_for(std::chrono::milliseconds(3100));  // until their times tell of every change
+  bytes_read = 0;
+  int told = 0;
+  ResultFolder::Request of_new = request(1, {"layer_0.png"});
+  of_new.moved = [&] { ++told; };
+  ResultFolder folder(of_new);
+  EXPECT_GE(told, 1);
+  stage(folder, 1, "second", {"layer_0.png"});
+  folder.commit(Unplaced::kKeep);
+  EXPECT_THAT(names_of(results_there()), ElementsAre("layer_0.png", "run.json"));
+  const std::size_t old_bytes = (kNames.size() + 1) * kLarge;  // run.json has the text, too
+  EXPECT_GE(bytes_read, old_bytes);
+  EXPECT_LT(bytes_read, old_bytes + kLarge / 2);
+}
+
+// Also when the size and the time of the last change are those of before.
+TEST_F(ResultFolderTest, SeesWhatIsWrittenToAFileThatItKnows) {
+  write(1, "first");
+  std::this_thread::sleep_for(std::chrono::milliseconds(3100));
+  ResultFolder folder(request(1));
+  stage(folder, 1, "second");
+  const fs::path file = out_ / "layers.psd";
+  const auto time = fs::last_write_time(file);
+  {
+    std::fstream stream(file, std::ios::in | std::ios::out);
+    stream << 'F';
+  }
+  fs::last_write_time(file, time);
+  EXPECT_THROW(folder.commit(Unplaced::kKeep), common::OutputError);
+  EXPECT_EQ(text_of(file), "First0");
+}
+
+// Hours of work, on a disk on which the system refuses to do what is left to do.
+class RefusedBySystem : public ResultFolderTest {
+ protected:
+  ~RefusedBySystem() override { refused_name.clear(); }
+  struct Said {
+    std::string message;
+    std::string remedy;
+  };
+  // What is said when names that are in `refused` cannot be given.
+  Said said(const std::string& refused, Unplaced unplaced = Unplaced::kKeep) {
+    ResultFolder folder(request(1));
+    stage(folder, 1, "second");
+    if (is_edited_meanwhile_) leave("layers.psd", "edited for hours");
+    refused_name = refused;
+    try {
+      folder.commit(unplaced);
+    } catch (const common::OutputError& error) {
+      refused_name.clear();
+      for (const fs::path& part : common::parts_in(out_)) {
+        if (part.filename() != FolderLock::kFileName) part_ = part;
+      }
+      return {without_paths(error.what()), error.remedy()};
+    }
+    return {"nothing", ""};
+  }
+  std::string without_paths(std::string text) const {
+    const auto replace = [&](const std::string& from, const std::string& to) {
+      for (auto at = text.find(from); !from.empty() && at != std::string::npos; at = text.find(from))
+        text.replace(at, from.size(), to);
+    };
+    replace(out_.string(), "OUT");
+    replace(part_.filename().string(), ".layerpipe-…");
+    return text;
+  }
+  void expect_second_in(const fs::path& folder) const {
+    EXPECT_THAT(files_in(folder), ElementsAre("composite.png", "layer_0.png", "layers.psd", "run.json"));
+    EXPECT_EQ(text_of(folder / "layer_0.png"), "second0");
+  }
+  static std::vector<std::string> files_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  bool is_edited_meanwhile_ = false;
+  fs::path part_;
+};
+
+TEST_F(RefusedBySystem, KeepsWhatCannotBeNoted) {
+  write(1, "first");
+  const Said said = this->said("placement.json");
+  EXPECT_EQ(said.message,
+            "cannot write OUT/placement.json: Input/output error (errno 5); the results lie in OUT/unplaced");
+  EXPECT_EQ(said.remedy, "Move them to their places by hand.");
+  expect_second_in(out_ / "unplaced");
+  EXPECT_EQ(text_of(out_ / "layer_0.png"), "first0");
+}
+
+TEST_F(RefusedBySystem, LeavesTheStagingFolderWhereNothingElseCanBeDone) {
+  for (const bool is_edited_meanwhile : {false, true}) {
+    fs::remove_all(out_);
+    write(1, "first");
+    is_edited_meanwhile_ = is_edited_meanwhile;
+    const Said said = this->said("placement.json unplaced");
+    EXPECT_EQ(
+        said.message,
+        is_edited_meanwhile
+            ? "--out OUT: in the way of the results lies layers.psd (edited) by now; the results lie in "
+              "OUT/.layerpipe-…"
+            : "cannot write OUT/placement.json: Input/output error (errno 5); the results lie in "
+              "OUT/.layerpipe-…");
+    EXPECT_EQ(
+        said.remedy,
+        "Move them to their places by hand before another run writes into this folder, which takes away "
+        "what lies there.");
+    expect_second_in(part_);
+    EXPECT_EQ(text_of(out_ / "layer_0.png"), "first0");
+  }
+}
+
+TEST_F(RefusedBySystem, EndsLaterWhatHasBegun) {
+  write(1, "first");
+  const Said said = this->said("layer_0.png");
+  EXPECT_EQ(said.message,
+            "cannot write OUT/layer_0.png: Input/output error (errno 5); the results that are not in their "
+            "places yet lie in OUT/.layerpipe-…");
+  EXPECT_THAT(said.remedy,
+              ::testing::EndsWith(" The next run into this folder puts them in their places first."));
+  EXPECT_EQ(refused(), "accepted");
+  expect_second_in(out_);
+}
+
+TEST_F(RefusedBySystem, DropsWhatIsMadeAgainInSeconds) {
+  write(1, "first");
+  const auto before = files();
+  EXPECT_THAT(said("placement.json", Unplaced::kDrop).message, ::testing::EndsWith("(errno 5)"));
+  EXPECT_EQ(files(), before);
+}
+
 TEST_F(ResultFolderTest, IsHeldByOneAtATime) {
   write(2, "first");
   const ResultFolder folder(request(2));
@@ -457,6 +615,90 @@ TEST_F(ResultFolderTest, EndsNoPlacementThatLeadsElsewhere) {
     common::write_file_atomically(part / "placement.json", note.dump());
     EXPECT_THAT(refused(),
                 ::testing::HasSubstr("\"place[0].name\" is \"" + name + "\", not the name of a file"));
+  }
+}
+
+// A folder that was received from somebody, with links in it: no file below `elsewhere_` is moved, changed or
+// taken away, and none is made there.
+class ReceivedFolder : public ResultFolderTest {
+ protected:
+  void SetUp() override {
+    fs::create_directories(out_);
+    fs::create_directories(elsewhere_);
+    common::write_file_atomically(elsewhere_ / "kept.txt", std::string_view("mine"));
+  }
+  static nlohmann::json named(const std::string& name, const std::string& content_of_file = {}) {
+    nlohmann::json file{{"name", name}};
+    if (content_of_file.empty()) return file;
+    const FileContent content = content_of(content_of_file).value();
+    file.update({{"bytes", content.bytes}, {"hash", content.hash}});
+    return file;
+  }
+  static void note(const fs::path& file, const nlohmann::json& place, const nlohmann::json& remove) {
+    common::write_file_atomically(file, nlohmann::json{{"place", place}, {"remove", remove}}.dump());
+  }
+  void expect_nothing_happened(const std::string& said) const {
+    std::vector<std::string> there;
+    for (const auto& entry : fs::recursive_directory_iterator(elsewhere_))
+      there.push_back(entry.path().lexically_relative(elsewhere_));
+    EXPECT_THAT(there, ElementsAre("kept.txt")) << said;
+    EXPECT_EQ(text_of(elsewhere_ / "kept.txt"), "mine");
+  }
+  // What mend() says, and what a run into the folder does.
+  std::pair<std::string, std::string> said() const {
+    const std::string mended = refusal(out_, [&] { mend(out_); });
+    return {mended, refused()};
+  }
+
+  const fs::path elsewhere_ = folder_.path() / "elsewhere";
+  const nlohmann::json none_ = nlohmann::json::array();
+};
+
+TEST_F(ReceivedFolder, WithALinkInPlaceOfAStagingFolder) {
+  note(elsewhere_ / "placement.json", {named("kept.txt")}, none_);
+  fs::create_symlink(elsewhere_, out_ / ".layerpipe-abcdef");
+  const auto [mended, run] = said();
+  EXPECT_TRUE(fs::remove(elsewhere_ / "placement.json"));
+  expect_nothing_happened(mended);
+  EXPECT_EQ(mended, "accepted");
+  EXPECT_FALSE(fs::exists(out_ / "kept.txt"));
+}
+
+TEST_F(ReceivedFolder, WithALinkInPlaceOfANote) {
+  const fs::path part = common::make_part_folder(out_);
+  common::write_file_atomically(part / "layers.psd", std::string_view("planted"));
+  note(folder_.path() / "note.json", {named("layers.psd")}, none_);
+  fs::create_symlink(folder_.path() / "note.json", part / "placement.json");
+  const auto [mended, run] = said();
+  EXPECT_EQ(mended, "accepted");
+  EXPECT_FALSE(fs::exists(out_ / "layers.psd"));
+  EXPECT_TRUE(fs::exists(folder_.path() / "note.json"));
+}
+
+TEST_F(ReceivedFolder, WithLinksOnTheWayToFiles) {
+  const fs::path part = common::make_part_folder(out_);
+  fs::create_directories(part / "far" / "below");
+  common::write_file_atomically(part / "far" / "below" / "new.txt", std::string_view("planted"));
+  common::write_file_atomically(part / "far" / "new.txt", std::string_view("planted"));
+  fs::create_symlink(elsewhere_, part / "near");
+  fs::create_symlink(elsewhere_, out_ / "far");
+  struct Note {
+    nlohmann::json place;
+    nlohmann::json remove;
+    std::string link;
+  };
+  const std::string kept = elsewhere_ / "kept.txt";
+  const std::string of_part = part.filename().string() + "/near";
+  for (const Note& one :
+       {Note{{named("far/new.txt")}, none_, "far"}, Note{{named("far/below/new.txt")}, none_, "far"},
+        Note{{named("near/kept.txt")}, none_, of_part}, Note{none_, {named("far/kept.txt", kept)}, "far"}}) {
+    note(part / "placement.json", one.place, one.remove);
+    const auto [mended, run] = said();
+    expect_nothing_happened(mended);
+    std::string expected = "FILE/far is a link, so what is put in its place there would lie elsewhere";
+    expected.replace(expected.find("far"), 3, one.link);
+    EXPECT_EQ(mended, expected);
+    EXPECT_EQ(run, mended);
   }
 }
 

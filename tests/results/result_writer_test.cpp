@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,7 @@
 #include "results/archive_report.h"
 #include "results/file_content.h"
 #include "results/finished_run.h"
+#include "results/writing_memory.h"
 #include "runtime/plan/plan_json.h"
 #include "tests/launch/program.h"
 #include "tests/support/temporary_folder.h"
@@ -33,7 +35,7 @@ TEST(WritingMemory, IsAskedForTheLargestResult) {
     return record;
   };
   try {
-    check_writing_memory({result_of(640, 640), result_of(12000, 10000)},
+    check_writing_memory({result_of(640, 640), result_of(12000, 10000)}, std::array{Format::kPng},
                          {.total = 4 * kGiB, .free = 2 * kGiB});
     FAIL() << "nothing was refused";
   } catch (const common::DoesNotFitError& error) {
@@ -42,9 +44,13 @@ TEST(WritingMemory, IsAskedForTheLargestResult) {
         "writing layers of 12000 × 10000 pixels takes 2.68 GiB; this machine has 2.00 GiB of 4.00 GiB free");
     EXPECT_EQ(error.remedy(), "Close other programs, or leave out --original-size.");
   }
-  EXPECT_NO_THROW(check_writing_memory({result_of(12000, 10000)}, {.total = 4 * kGiB, .free = 3 * kGiB}));
+  for (const Format format : kFormats) {
+    EXPECT_NO_THROW(check_writing_memory({result_of(12000, 10000)}, std::array{format},
+                                         {.total = 4 * kGiB, .free = 3 * kGiB}));
+  }
   try {
-    check_writing_memory({result_of(12000, 10000)}, {.total = 4 * kGiB, .free = 2 * kGiB, .cgroup = "/job"});
+    check_writing_memory({result_of(12000, 10000)}, std::array{Format::kPng},
+                         {.total = 4 * kGiB, .free = 2 * kGiB, .cgroup = "/job"});
     FAIL() << "nothing was refused";
   } catch (const common::DoesNotFitError& error) {
     EXPECT_STREQ(
@@ -53,6 +59,65 @@ TEST(WritingMemory, IsAskedForTheLargestResult) {
         "GiB free");
     EXPECT_EQ(error.remedy(), "Raise the cgroup's limit, or leave out --original-size.");
   }
+}
+
+// The page holds the picture that the layers were made from, which may be larger than they are.
+TEST(WritingMemory, CountsThePictureOfAPage) {
+  RunRecord record;
+  record.layer_size = {640, 480};
+  record.picture_size = {12000, 10000};
+  const runtime::MemoryUse machine{.total = 4 * kGiB, .free = kGiB};
+  EXPECT_NO_THROW(check_writing_memory({record}, std::array{Format::kPng, Format::kOra}, machine));
+  EXPECT_THROW(check_writing_memory({record}, std::array{Format::kPng, Format::kHtml}, machine),
+               common::DoesNotFitError);
+}
+
+// Of several formats those that fit are the cure.
+TEST(WritingMemory, IsAskedForDocuments) {
+  const common::Size layers{12000, 10000};
+  const auto said = [&](std::vector<Format> formats, std::uint64_t free) -> std::string {
+    try {
+      check_document_memory(layers, formats, [&](Format format) { return writing_bytes(format, layers); },
+                            {.total = 4 * kGiB, .free = free, .cgroup = "/job"});
+    } catch (const common::DoesNotFitError& error) {
+      return std::string(error.what()) + "\n" + error.remedy();
+    }
+    return "";
+  };
+  EXPECT_EQ(said({Format::kPsd, Format::kPptx, Format::kHtml, Format::kOra}, 2 * kGiB),
+            "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 2.00 GiB of 4.00 GiB "
+            "free\nRaise the cgroup's limit, or take --format pptx,html.");
+  EXPECT_EQ(said({Format::kPptx, Format::kHtml}, 2 * kGiB), "");
+  EXPECT_EQ(
+      said({Format::kPsd}, kGiB / 2),
+      "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 512.00 MiB of 4.00 GiB "
+      "free\nRaise the cgroup's limit.");
+}
+
+TEST(WritingMemory, IsAskedForAMerge) {
+  const auto check = [](std::uint64_t free) {
+    check_memory("merging layers of 12000 × 10000 pixels", merging_bytes({12000, 10000}),
+                 {.total = 4 * kGiB, .free = free, .cgroup = "/job"});
+  };
+  try {
+    check(2 * kGiB);
+    FAIL() << "nothing was refused";
+  } catch (const common::DoesNotFitError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "merging layers of 12000 × 10000 pixels takes 2.24 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+        "GiB free");
+    EXPECT_EQ(error.remedy(), "Raise the cgroup's limit.");
+  }
+  EXPECT_NO_THROW(check(3 * kGiB));
+}
+
+TEST(FormatSizes, AreAskedForBeforeTheWork) {
+  EXPECT_NO_THROW(check_sizes(kFormats, {30000, 30000}));
+  const std::vector<Format> others{Format::kPng, Format::kPptx, Format::kOra, Format::kZip, Format::kHtml};
+  EXPECT_NO_THROW(check_sizes(others, {40000, 100}));
+  for (const common::Size size : {common::Size{30001, 1}, common::Size{1, 30001}})
+    EXPECT_THROW(check_sizes(kFormats, size), common::InputError);
 }
 
 // Three layers of 16 × 8 pixels: a red one; nothing, over green; the left half blue, the right half clear

@@ -33,7 +33,7 @@ Json valid() {
     "working_size": {"width": 320, "height": 224}, "layer_size": {"width": 320, "height": 224},
     "seed": 18446744073709551615,
     "seconds": {"encode": 0.5, "denoise": 4, "decode": 1.25,
-                "load": {"encode": 0.25, "denoise": 0, "decode": 0}, "steps": [2, 1.5]},
+                "load": {"encode": 0.25, "denoise": 0, "decode": 0}, "write": 0.75, "steps": [2, 1.5]},
     "plan": {"fits": true, "strategy": "balanced", "predicted_step_seconds": 1.75, "predicted_seconds": null,
              "stages": [{"stage": 0, "rank": 0, "host": "a", "blocks": [0, 2], "text_layers": [0, 1],
                          "vae_percent": 50, "residency": "resident"}]},
@@ -87,6 +87,7 @@ TEST(RunRecord, HoldsWhatTheFileTells) {
   EXPECT_EQ(record.working_size.height, 224);
   EXPECT_EQ(record.seconds, (ByPhase<double>{0.5, 4, 1.25}));
   EXPECT_EQ(record.load_seconds, (ByPhase<double>{0.25, 0, 0}));
+  EXPECT_EQ(record.write_seconds, 0.75);
   EXPECT_EQ(record.step_seconds, (std::vector<double>{2, 1.5}));
   EXPECT_EQ(record.predicted_step_seconds, 1.75);
   EXPECT_EQ(record.predicted_seconds, std::nullopt);
@@ -248,7 +249,7 @@ TEST(RunRecord, SaysWhatWasExpected) {
       {"/options/steps/value", 50, "\"options.steps.value\" is 50, not a text"},
       {"/options/image/value", Json::array(), "\"options.image.value\" is empty"},
       {"/options/image/value/1", false, "\"options.image.value[1]\" is false, not a text"},
-      {"/layer_size/width", 0, "\"layer_size.width\" is 0, not a whole number from 1 to 16384"},
+      {"/layer_size/width", 0, "\"layer_size.width\" is 0, not a whole number from 1 to 65500"},
       {"/layer_size",
        {{"width", 16384}, {"height", 16384}},
        "\"layer_size\" is {\"height\":16384,\"width\":16384}, not a size of at most 178956970 pixels"},

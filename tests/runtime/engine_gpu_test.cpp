@@ -88,7 +88,7 @@ TEST_F(FullSizeOnGpu, SaysWhatItHeldWhenMemoryRunsOut) {
   } catch (const common::DoesNotFitError& error) {
     EXPECT_THAT(error.what(), ::testing::MatchesRegex(
                                   "cuda:0 has not enough memory to denoise: [0-9.]+ .iB more were asked for; "
-                                  "the weights alone take 37\\.88 GiB"));
+                                  "the weights alone take 25\\.16 GiB"));
   }
 }
 

@@ -201,6 +201,24 @@ TEST_P(EngineRanks, ResidencyChangesNoBit) {
   expect_same(run_split(split, dtype(), deep_case().requests), alone());
 }
 
+// Whatever stays, passes, and shares a pass: on a stage alone and on several.
+TEST_P(EngineRanks, StreamingChangesNoBit) {
+  for (std::int64_t ranks = 1; ranks <= 3; ++ranks) {
+    for (const std::int64_t kept : {std::int64_t{0}, std::int64_t{1}}) {
+      for (const std::int64_t most_in_pass : {std::int64_t{1}, std::int64_t{2}, std::int64_t{6}}) {
+        SCOPED_TRACE(std::to_string(ranks) + " ranks, " + std::to_string(kept) + " kept, " +
+                     std::to_string(most_in_pass) + " in a pass");
+        Split split = even_split(model(), ranks);
+        split.residency = partition::Residency::kStreamed;
+        split.kept = kept;
+        split.most_in_pass = most_in_pass;
+        split.in_flight = 3;
+        expect_same(run_split(split, dtype(), deep_case().requests), alone());
+      }
+    }
+  }
+}
+
 TEST_P(EngineRanks, ThreadsOfARankChangeNoBit) {
   const layerpipe::testing::ThreadCount one(1);
   expect_same(run_split(even_split(model(), 3), dtype(), deep_case().requests), alone());

@@ -6,8 +6,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "common/errors.h"
 #include "runtime/engine.h"
+#include "runtime/plan/whole_plan.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/run_engine.h"
 
@@ -27,7 +31,7 @@ TEST_F(EngineRequest, TellsEveryUnitOfWorkOnce) {
   layerpipe::testing::run_engine(
       engine_, requests,
       [&](const Progress& p) {
-        if (p.work == Progress::Work::kLoad) return;
+        if (p.work != Progress::Work::kCompute) return;
         told.push_back(std::string(to_string(p.phase)) + " " + std::to_string(p.done) + "/" +
                        std::to_string(p.total));
       },
@@ -105,8 +109,59 @@ TEST_F(EngineRequest, TracesEveryPhaseAndItsParts) {
     }
   }
   EXPECT_THAT(names, ::testing::ElementsAre("load weights", "text encoder", "text encoder", "load weights",
-                                            "VAE strips", "VAE middle", "encode", "load weights", "connect",
-                                            "denoise", "load weights", "VAE strips", "decode"));
+                                            "VAE strips", "VAE middle", "encode", "load weights",
+                                            "make the modulation table", "connect", "denoise", "load weights",
+                                            "VAE strips", "decode", "write"));
+}
+
+// What the listener does with a result, which may be writing for minutes, is neither in the figures of
+// decoding nor in its part of the trace.
+TEST_F(EngineRequest, CountsWhatBecomesOfResultsForNoPhase) {
+  constexpr auto kWriting = std::chrono::milliseconds(300);
+  const std::vector<Request> requests{parity_.request, parity_.request, parity_.request};
+  std::vector<std::string> told;
+  engine_.run(requests, whole_plan(engine_.model_config()),
+              {.progress =
+                   [&](const Progress& p) {
+                     if (p.phase == partition::Phase::kDecode && p.work == Progress::Work::kCompute)
+                       told.push_back("decoded " + std::to_string(p.done));
+                   },
+               .result =
+                   [&](std::size_t request, const Result&) {
+                     told.push_back("given out " + std::to_string(request));
+                     std::this_thread::sleep_for(kWriting);
+                   },
+               .failed = {}},
+              stop_);
+  EXPECT_THAT(told, ::testing::ElementsAre("decoded 0", "decoded 1", "given out 0", "decoded 2",
+                                           "given out 1", "decoded 3", "given out 2"));
+  double writing = 0;
+  double decoding = 0;
+  double end = 0;
+  for (const TraceEvent& event : engine_.trace().events) {
+    if (event.name != "write" && event.name != "decode") continue;
+    EXPECT_GE(event.begin, end) << "one behind the other";
+    end = event.end;
+    (event.name == "write" ? writing : decoding) += event.end - event.begin;
+  }
+  EXPECT_GE(writing, 3 * std::chrono::duration<double>(kWriting).count());
+  EXPECT_NEAR(engine_.metrics()[0].phases.decode.seconds, decoding, 0.1);
+}
+
+// Ctrl-C while the last step of a result is told: it is decoded, so it is not lost.
+TEST_F(EngineRequest, GivesOutWhatIsDecodedBeforeItStops) {
+  const std::vector<Request> requests{parity_.request, parity_.request};
+  std::vector<std::size_t> given;
+  EXPECT_THROW(engine_.run(requests, whole_plan(engine_.model_config()),
+                           {.progress =
+                                [&](const Progress& p) {
+                                  if (p.phase == partition::Phase::kDecode && p.done == 1) stop_ = true;
+                                },
+                            .result = [&](std::size_t request, const Result&) { given.push_back(request); },
+                            .failed = {}},
+                           stop_),
+               common::InterruptedError);
+  EXPECT_THAT(given, ::testing::ElementsAre(0));
 }
 
 TEST_F(EngineRequest, StopsBetweenSteps) {

@@ -76,6 +76,10 @@ TEST(Failure, NamesTheWorkOfProgress) {
             "loading the transformer");
   EXPECT_EQ(doing_after({Phase::kDenoise, Work::kLoad, 9, 9, 0, partition::Network::kTransformer}),
             "denoising");
+  EXPECT_EQ(doing_after({Phase::kDenoise, Work::kPrepare, 0, 9, 0, partition::Network::kTransformer}),
+            "making the modulation table");
+  EXPECT_EQ(doing_after({Phase::kDenoise, Work::kPrepare, 9, 9, 0, partition::Network::kTransformer}),
+            "denoising");
   EXPECT_EQ(doing_after({Phase::kDenoise, Work::kCompute, 3, 3, 0}), "denoising");
   EXPECT_EQ(doing_after({Phase::kDecode, Work::kCompute, 0, 1, 0}), "decoding");
 }

@@ -21,21 +21,27 @@ using layerpipe::testing::on_local_ranks;
 using layerpipe::testing::parity_case_names;
 using layerpipe::testing::ParityCase;
 
-// Counts how often each network is loaded.
+// Counts how often each network is loaded, the modulation table made, and a window begun.
 class LoadCounter : public SilentObserver {
  public:
   void progress(const runtime::Progress& progress) override {
     if (progress.work == runtime::Progress::Work::kLoad && progress.done == 0) ++loads[progress.network];
+    if (progress.work == runtime::Progress::Work::kPrepare && progress.done == 0) ++tables;
   }
+  void window_begins(const common::Range&, std::int64_t) override { ++windows; }
   std::map<partition::Network, int> loads;
+  int tables = 0;
+  int windows = 0;
 };
 
 // Keeps what a job makes.
 class Collector : public ResultSink {
  public:
-  void begin(const Machinery&, const Work& work) override { expected = work.requests.size(); }
+  void begin(const Machinery&, const Work& work, const std::function<void()>& /*moved*/) override {
+    expected = work.requests.size();
+  }
   void take(std::size_t, const results::RunRecord& record, const runtime::Result& result,
-            const std::function<void()>&) override {
+            const std::function<void(const results::WritingProgress&)>&) override {
     layers.push_back(result.decoded);
     run_ids.push_back(record.run_id);
   }
@@ -101,6 +107,27 @@ TEST_F(SessionJobs, HaveTheBitsOfASessionEachAndLoadTheModelOnce) {
   }
   EXPECT_EQ(counter.loads[partition::Network::kTransformer], 1);
   EXPECT_EQ(counter.loads[partition::Network::kVaeDecoder], 1);
+}
+
+// Pictures of three sizes have timesteps of their own. The first window makes the modulation of all of them,
+// and the next job of the session finds it there.
+TEST_F(SessionJobs, MakeTheModulationOfAllWindowsWithTheFirst) {
+  Job sizes = job(96, 1);
+  sizes.steps = 3;
+  for (const char* other : {"long_prompt", "odd_size"})
+    sizes.images.push_back(load_parity_case(other).picture());
+  LoadCounter counter;
+  Collector results;
+  on_local_ranks(1, [&](comm::Communicator& communicator) {
+    std::string doing;
+    Session session(settings(), communicator, {stop_, doing, counter});
+    for (int time = 0; time < 2; ++time) session.make(sizes, results);
+  });
+  EXPECT_EQ(counter.windows, 6);
+  EXPECT_EQ(counter.tables, 1);
+  ASSERT_EQ(results.layers.size(), 6U);
+  EXPECT_NE(results.layers[0].sizes(), results.layers[1].sizes());
+  EXPECT_NE(results.layers[1].sizes(), results.layers[2].sizes());
 }
 
 // What cannot be made is refused on all ranks, and the next job is made.

@@ -13,6 +13,7 @@ class SilentObserver : public RunObserver {
   void work_begins(std::function<runtime::MemoryUse()>) override {}
   void window_begins(const common::Range&, std::int64_t) override {}
   void progress(const runtime::Progress&) override {}
+  void writing(const results::WritingProgress&) override {}
   void work_ends() noexcept override {}
 };
 

@@ -1,6 +1,7 @@
 // Plans for tests: a model cut where the test wants it.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "model/config.h"
@@ -16,6 +17,8 @@ struct Split {
   std::vector<double> vae_percent;
   std::int64_t in_flight = 1;
   partition::Residency residency = partition::Residency::kPhased;
+  std::int64_t kept = 0;  // of each stage's blocks and text layers, where it is kStreamed
+  std::int64_t most_in_pass = 1;
 };
 
 inline partition::Plan split_plan(const Split& split) {
@@ -23,6 +26,8 @@ inline partition::Plan split_plan(const Split& split) {
   plan.fits = true;
   plan.in_flight = split.in_flight;
   plan.residency = {split.residency, split.residency, split.residency};
+  if (split.residency == partition::Residency::kStreamed) plan.residency.vae = partition::Residency::kPhased;
+  plan.most_in_pass = split.most_in_pass;
   std::int64_t block = 0;
   std::int64_t layer = 0;
   for (std::size_t i = 0; i < split.blocks.size(); ++i) {
@@ -32,6 +37,10 @@ inline partition::Plan split_plan(const Split& split) {
     stage.blocks = {block, block + split.blocks[i]};
     stage.text_layers = {layer, layer + split.text_layers[i]};
     stage.vae_percent = split.vae_percent[i];
+    if (split.residency == partition::Residency::kStreamed) {
+      stage.streamed_blocks = std::max<std::int64_t>(split.blocks[i] - split.kept, 0);
+      stage.streamed_text_layers = std::max<std::int64_t>(split.text_layers[i] - split.kept, 0);
+    }
     block = stage.blocks.end;
     layer = stage.text_layers.end;
     plan.stages.push_back(stage);

@@ -207,6 +207,8 @@ TEST_F(Ranks, TellWhatTheyDidInReportAndTrace) {
     });
     EXPECT_THAT(whole, ::testing::ElementsAre("encode", "denoise", "decode")) << process;
     EXPECT_THAT(names, ::testing::Contains("load weights")) << process;
+    const bool is_first = process == phases.begin()->first;
+    EXPECT_EQ(std::count(names.begin(), names.end(), "write"), is_first ? 1 : 0) << process;
   }
   EXPECT_GT(kinds["X"], 0);
   EXPECT_GT(kinds["s"], 0);

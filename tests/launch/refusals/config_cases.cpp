@@ -85,9 +85,8 @@ std::vector<RefusalCase> keys_and_values() {
              "Take balanced, fastest or explicit."),
       config("SectionWithoutKeys", "a section without keys", "partition:\n", "1:1: partition has no value",
              "The keys of partition are strategy, residency, reserve and stages."),
-      config("StreamedInTheFile", "`residency: streamed`", "partition: {residency: streamed}\n",
-             "1:24: residency streamed: this version of layerpipe does not stream weights",
-             "Take auto, resident or phased."),
+      config("StreamedVaeInTheFile", "`vae: streamed`", "partition: {residency: {vae: streamed}}\n",
+             "1:30: vae streamed: the VAE is small, and does not stream", "Take auto, resident or phased."),
   };
 }
 
@@ -145,10 +144,6 @@ std::vector<RefusalCase> stages() {
          w.add({"--partition", w.folder() / "run.yaml", "--strategy", "explicit"});
        },
        "--strategy explicit needs stages, and FOLDER/run.yaml has none", kGiveStages},
-      {"StreamedOnTheCommandLine", kSection, "`--residency streamed`",
-       [](Workplace& w) { w.set("--residency", "streamed"); },
-       "--residency streamed: this version of layerpipe does not stream weights",
-       "Take auto or resident or phased."},
   };
 }
 

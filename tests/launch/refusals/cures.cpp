@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "common/files.h"
+#include "media/image.h"
+#include "media/png_writer.h"
 #include "tests/support/test_data.h"
 
 namespace layerpipe::testing {
@@ -162,6 +164,16 @@ std::string choose_another(Workplace& w, const Said&, const std::smatch& words) 
   return set_option(w, option, elsewhere / name_for_result(w, option));
 }
 
+// Both ways, the harmless one first.
+std::string choose_another_or_overwrite(Workplace& w, const Said& said, const std::smatch& words) {
+  const std::vector<std::string> arguments = w.arguments();
+  const std::string problem = choose_another(w, said, std::smatch());
+  if (!problem.empty()) return problem;
+  w.use(arguments);
+  w.add({words[1]});
+  return problem_of(w);
+}
+
 std::string make_the_folder(Workplace& w, const Said& said, const std::smatch&) {
   std::smatch folder;
   if (!std::regex_search(said.message, folder, std::regex("there is no folder (.*)$")))
@@ -280,6 +292,18 @@ std::string give_one_picture(Workplace& w, const Said&, const std::smatch&) {
   return problem_of(w);
 }
 
+// "Crop it to 479 × 30 pixels, or take --resolution 640."
+std::string crop(Workplace& w, const Said&, const std::smatch& words) {
+  const std::vector<std::string> arguments = w.arguments();
+  const fs::path cropped = w.folder() / "cropped.png";
+  media::write_png(cropped, media::make_image(std::stoi(words[1]), std::stoi(words[2])));
+  w.set("--image", cropped);
+  const std::string problem = problem_of(w);
+  if (!problem.empty() || !words[3].matched) return problem;
+  w.use(arguments);
+  return set_option(w, "--resolution", words[3]);
+}
+
 // Latents that a run of the same size has dumped.
 std::string dump_latents(Workplace& w, const Said&, const std::smatch&) {
   const fs::path file = w.folder() / "dumped.safetensors";
@@ -396,11 +420,14 @@ std::vector<CureRule> rules_of_models() {
 std::vector<CureRule> rules_of_files() {
   std::vector<CureRule> rules;
   add(rules,
-      {R"(Choose another (?:folder|--out)\.)", R"(Choose another file(?: for (--[a-z-]+))?\.)",
-       R"(Choose another folder, or (?:give --overwrite: .*|move what is in the way\.))",
+      {R"(Give --out\.)", R"(Choose another (?:folder|--out)\.)",
+       R"(Choose another (?:file|folder)(?: for (--[a-z-]+))?\.)",
+       R"(Choose another folder, or move what is in the way\.)",
        R"(Wait until it has ended, or choose another folder\.)",
        R"(The (?:composite|page) is written as (?:PNG|HTML)\.)"},
       choose_another);
+  add(rules, {R"((?:Choose another folder|Name another file with --out), or give (--overwrite): .*)"},
+      choose_another_or_overwrite);
   add(rules, {R"(Make it, or choose another file\.)"}, make_the_folder);
   add(rules, {R"(Give the name of a file in it\.)"}, name_a_file);
   add(rules, {R"(Make it again: layerpipe (.*))"}, run_command);
@@ -411,6 +438,7 @@ std::vector<CureRule> rules_of_files() {
        R"(Start in the folder where the run was started, or say where it is: --image FILE\.)",
        R"(Give the picture that the run was made from\.)"},
       give_a_good_picture);
+  add(rules, {R"(Crop it to (\d+) × (\d+) pixels(?:, or take --resolution (\d+))?\.)"}, crop);
   add(rules,
       {R"(A file that --dump-latents wrote holds such latents\.)",
        R"(Make them for the same picture size and number of layers\.)"},
@@ -486,7 +514,6 @@ const std::vector<UnfollowedCure>& unfollowed_cures() {
       {R"(Leave the file alone while it is in use, .*)", kOthers},
       {R"(An earlier layerpipe wrote it: .*)", "there is no other layerpipe here"},
       {R"(Give the run of a layer of --in; .*)", kDocument},
-      {R"(Choose another folder for --out\.)", kDocument},
       {R"(Name a folder for the new documents with --out\.)", kDocument},
       {R"(Start them with launch/run\.sh -n \d+, .*)",
        "there is but one process here; ranks_test starts several"},

@@ -109,7 +109,27 @@ std::vector<RefusalCase> exports() {
             w.use({"export", "--in", w.folder() / "edited.psd", "--out", w.folder() / "there", "--format",
                    "psd"});
           },
-          "FOLDER/there/layers.psd is there already", "Choose another folder for --out."),
+          "--out FOLDER/there: in the way of the documents lies layers.psd",
+          "Choose another folder, or give --overwrite: files that are written anew are replaced then, and "
+          "others stay."),
+      of_export(
+          "ExportOfADocumentOverItself", "an edited document into its own folder, under its own name",
+          [](Workplace& w) {
+            w.write("there/layers.psd", plain_psd());
+            w.use({"export", "--in", w.folder() / "there" / "layers.psd", "--out", w.folder() / "there",
+                   "--format", "html,psd", "--overwrite"});
+          },
+          "the document would be written over FOLDER/there/layers.psd", "Choose another folder for --out."),
+      of_export(
+          "ExportOfADocumentBesideARun", "an edited document into the folder of a run that is still at work",
+          [](Workplace& w) {
+            w.write("edited.psd", plain_psd());
+            w.hold("there", "process 7 on elsewhere");
+            w.use({"export", "--in", w.folder() / "edited.psd", "--out", w.folder() / "there", "--format",
+                   "psd"});
+          },
+          "another run writes into FOLDER/there: process 7 on elsewhere",
+          "Wait until it has ended, or choose another folder."),
       of_export(
           "ExportOfNoRun", "a folder without run.json", [](Workplace& w) { w.set("--in", w.model()); },
           "--in MODEL has no run.json"),
@@ -148,6 +168,15 @@ std::vector<RefusalCase> exports() {
           "ExportOfALostLayer", "a layer that is not there any more",
           [](Workplace& w) { w.remove_file("run/layer_1.png"); },
           "cannot open FOLDER/run/layer_1.png: No such file or directory (errno 2)", kCheckFile),
+      of_export(
+          "ExportThroughALink", "a folder that was received, with a link in place of a numbered folder",
+          [](Workplace& w) {
+            std::filesystem::rename(w.folder() / "run", w.folder() / "another's run");
+            std::filesystem::create_directory(w.folder() / "run");
+            std::filesystem::create_directory_symlink(w.folder() / "another's run", w.folder() / "run" / "0");
+            w.remove("--out");
+          },
+          "FOLDER/run/0 is a link, so its documents would be written elsewhere", "Give --out."),
       of_export(
           "ExportOfALostComposite", "a ZIP without the composite that belongs into it",
           [](Workplace& w) {
@@ -230,7 +259,7 @@ std::vector<RefusalCase> reports() {
       of_report("ReportWithAHiddenName", "a path with the character 0 in it", R"({"picture": "a\u0000b"})",
                 ": \"picture\" is \"a\\u0000b\", not a text without the character 0"),
       of_report("ReportOfLayersWithoutWidth", "layers without a width", R"({"layer_size": {"width": 0}})",
-                ": \"layer_size.width\" is 0, not a whole number from 1 to 16384"),
+                ": \"layer_size.width\" is 0, not a whole number from 1 to 65500"),
       of_report(
           "ReportOfHugeLayers", "layers of more pixels than are read",
           R"({"layer_size": {"width": 16384, "height": 16384}})",

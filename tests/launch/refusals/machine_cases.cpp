@@ -125,6 +125,26 @@ std::vector<RefusalCase> memory() {
        .cure = "Raise the cgroup's limit, or leave out --original-size.",
        .exit_code = 3,
        .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForTheLargestResult)"},
+      {.name = "DocumentsThatDoNotFit",
+       .section = kSection,
+       .deed = "`layerpipe export` of layers that are too large for what a container or a job has",
+       .prepare = {},
+       .message =
+           "writing layers of 12000 × 10000 pixels takes 2.68 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+           "GiB free",
+       .cure = "Raise the cgroup's limit, or take --format pptx,html.",
+       .exit_code = 3,
+       .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForDocuments)"},
+      {.name = "MergeThatDoesNotFit",
+       .section = kSection,
+       .deed = "the same for `layerpipe merge`",
+       .prepare = {},
+       .message =
+           "merging layers of 12000 × 10000 pixels takes 2.24 GiB; the cgroup /job has 2.00 GiB of 4.00 "
+           "GiB free",
+       .cure = "Raise the cgroup's limit.",
+       .exit_code = 3,
+       .tested_by = "results/result_writer_test.cpp: TEST(WritingMemory, IsAskedForAMerge)"},
       {.name = "PictureThatDoesNotFit",
        .section = kSection,
        .deed = "a picture that is too large for the memory that is free",

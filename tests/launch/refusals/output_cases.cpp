@@ -140,6 +140,50 @@ std::vector<RefusalCase> files_in_the_way() {
        .found = Found::kWhileWorking,
        .tested_by = "results/result_writer_test.cpp: TEST_F(ResultsOfAnEarlierRun, "
                     "AreNotReplacedWhenTheyAreEditedMeanwhile)"},
+      {.name = "ResultsCannotBePutInTheirPlaces",
+       .section = section,
+       .deed = "a disk on which no file can be made any more when all results are written",
+       .prepare = {},
+       .message = "cannot write OUT/placement.json: Input/output error (errno 5); the results lie in "
+                  "OUT/unplaced",
+       .cure = "Move them to their places by hand.",
+       .exit_code = 6,
+       .found = Found::kWhileWorking,
+       .tested_by = "results/result_folder_test.cpp: TEST_F(RefusedBySystem, KeepsWhatCannotBeNoted)"},
+      {.name = "ResultsCannotBeMoved",
+       .section = section,
+       .deed = "the same on a disk on which nothing can be moved either",
+       .prepare = {},
+       .message = "cannot write OUT/placement.json: Input/output error (errno 5); the results lie in "
+                  "OUT/.layerpipe-…",
+       .cure =
+           "Move them to their places by hand before another run writes into this folder, which takes away "
+           "what lies there.",
+       .exit_code = 6,
+       .found = Found::kWhileWorking,
+       .tested_by = "results/result_folder_test.cpp: TEST_F(RefusedBySystem, "
+                    "LeavesTheStagingFolderWhereNothingElseCanBeDone)"},
+      {.name = "ResultsAreMovedInPart",
+       .section = section,
+       .deed = "a disk that fails while results are put in their places",
+       .prepare = {},
+       .message =
+           "cannot write OUT/layer_0.png: Input/output error (errno 5); the results that are not in their "
+           "places yet lie in OUT/.layerpipe-…",
+       .cure = "Check that the folder exists and may be written. The next run into this folder puts them in "
+               "their places first.",
+       .exit_code = 6,
+       .found = Found::kWhileWorking,
+       .tested_by = "results/result_folder_test.cpp: TEST_F(RefusedBySystem, EndsLaterWhatHasBegun)"},
+      {.name = "OutHoldsALinkOnTheWay",
+       .section = section,
+       .deed = "a folder that was received, whose note leads elsewhere through a link",
+       .prepare = {},
+       .message = "/far is a link, so what is put in its place there would lie elsewhere",
+       .cure =
+           "A run was killed while it put its results in their places; they lie in OUT/.layerpipe-…. Move "
+           "them, or what is in their way.",
+       .tested_by = "results/result_folder_test.cpp: TEST_F(ReceivedFolder, WithLinksOnTheWayToFiles)"},
       {.name = "OutChangesAfterADeath",
        .section = section,
        .deed = "a file that came into the way of results which a killed run was putting in their places",

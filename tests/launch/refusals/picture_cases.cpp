@@ -1,4 +1,5 @@
 // Pictures that cannot be read; tests/media has many more damaged ones, for the readers alone.
+#include "media/png_writer.h"
 #include "tests/launch/refusals/refusal_case.h"
 
 namespace layerpipe::testing {
@@ -13,6 +14,17 @@ RefusalCase fixture(const std::string& name, const std::string& deed, const std:
   return {
       name, kSection, deed, [file](Workplace& w) { w.copy_here("picture.png", file); }, "PICTURE " + message,
       cure};
+}
+
+// PICTURE is of that size.
+RefusalCase strip(const std::string& name, const std::string& deed, int width, int height,
+                  const std::string& message, const std::string& cure) {
+  return {name,
+          kSection,
+          deed,
+          [=](Workplace& w) { media::write_png(w.picture(), media::make_image(width, height)); },
+          "PICTURE " + message,
+          cure};
 }
 
 }  // namespace
@@ -48,13 +60,23 @@ std::vector<RefusalCase> picture_cases() {
       fixture("JpegWithoutHeight", "a picture of no height", "media/jpeg/damaged/zero_height.jpg",
               "declares a size of 21 × 0 pixels"),
       fixture("PictureTooLarge", "a picture beyond the limit", "media/damaged/huge.png",
-              "has 16385 × 100 pixels; at most 16384 × 16384 are read", "Make the picture smaller first."),
+              "has 65501 × 100 pixels; at most 65500 × 65500 are read", "Make the picture smaller first."),
       fixture("DecompressionBomb", "a small file of a huge picture", "media/damaged/bomb.png",
               "has 16384 × 16384 pixels, 268435456 in all; at most 178956970 are read",
               "Make the picture smaller first."),
       fixture("JpegBomb", "the same as JPEG", "media/jpeg/damaged/bomb.jpg",
               "has 16384 × 16384 pixels, 268435456 in all; at most 178956970 are read",
               "Make the picture smaller first."),
+      strip("PictureTooLong", "a strip that is too long for the resolution", 900, 30,
+            "is 900 × 30 pixels: too long and narrow to be taken apart at 64 pixels, where one of its height "
+            "may be "
+            "up to 479 pixels wide",
+            "Crop it to 479 × 30 pixels, or take --resolution 640."),
+      strip("PictureTooLongForAll", "a strip that is too long for every resolution", 2, 50000,
+            "is 2 × 50000 pixels: too long and narrow to be taken apart at 64 pixels, where one of its width "
+            "may be "
+            "up to 31 pixels high",
+            "Crop it to 2 × 31 pixels."),
       fixture("JpegForPrint", "a JPEG in the colours of print", "media/jpeg/damaged/cmyk.jpg",
               "is a JPEG picture in CMYK, the colours of print; only grey and RGB ones are read",
               "Convert the picture to RGB (sRGB) and give that file."),

@@ -25,6 +25,10 @@ RefusalCase of_command(const std::string& command, const std::string& name, cons
           cure};
 }
 
+const std::string kNameAnother =
+    "Name another file with --out, or give --overwrite: files that are written anew are replaced then, and "
+    "others stay.";
+
 RefusalCase of_report(const std::string& name, const std::string& deed,
                       const std::function<void(Workplace&)>& spoil, const std::string& message,
                       const std::string& cure = kGiveARun) {
@@ -89,6 +93,24 @@ std::vector<RefusalCase> pages() {
           [](Workplace& w) { w.hold("run", "process 7 on elsewhere"); },
           "another run writes into FOLDER/run: process 7 on elsewhere",
           "Wait until it has ended, or choose another folder."),
+      of_report(
+          "PageOverAnothers", "a report.html of somebody else beside run.json",
+          [](Workplace& w) { w.write("run/report.html", "written by hand"); },
+          "the folder FOLDER/run: in the way of the page lies report.html", kNameAnother),
+      of_report(
+          "PageOverAnothersByItsName", "the same, and `--out` gives the name that the page has anyway",
+          [](Workplace& w) {
+            w.write("run/report.html", "written by hand");
+            w.add({"--out", w.folder() / "run" / "." / "report.html"});
+          },
+          "the folder FOLDER/run: in the way of the page lies report.html", kNameAnother),
+      of_report(
+          "PageOverItsEdit", "a page that was edited since it was written",
+          [](Workplace& w) {
+            w.run();
+            w.write("run/report.html", "edited for hours");
+          },
+          "the folder FOLDER/run: in the way of the page lies report.html (edited)", kNameAnother),
       of_report(
           "PageOverTheRun", "`--out` over the run.json",
           [](Workplace& w) {

@@ -63,17 +63,18 @@ TEST(ProgressDisplay, DrawsOneBlockInATerminal) {
   const layerpipe::testing::TemporaryFolder folder;
   const std::string text = run_in_terminal(decompose_arguments(folder.path() / "out"));
   std::vector<std::string> screen = screen_of(text);
-  ASSERT_GT(screen.size(), 8U) << text;
+  ASSERT_GT(screen.size(), 9U) << text;
   EXPECT_THAT(screen[0], MatchesRegex(".+: 2 layers at 64 px, guidance, fp32"));
   // The plan's table, then the block.
-  screen.erase(screen.begin(), screen.end() - 8);
+  screen.erase(screen.begin(), screen.end() - 9);
   EXPECT_THAT(screen[1], MatchesRegex("  encode   done in [0-9.]+ s"));
   EXPECT_THAT(screen[2], MatchesRegex("  denoise  done in [0-9.]+ s, [0-9.]+ s a step"));
   EXPECT_THAT(screen[3], MatchesRegex("  decode   done in [0-9.]+ s"));
-  EXPECT_THAT(screen[4], MatchesRegex("  memory   .+ in use, .+ at most, of .+ GiB"));
-  EXPECT_THAT(screen[5], HasSubstr("layers of"));
-  EXPECT_THAT(screen[6], MatchesRegex("done in .+"));
-  EXPECT_EQ(screen[7], "");
+  EXPECT_THAT(screen[4], MatchesRegex("  write    done in [0-9.]+ s"));
+  EXPECT_THAT(screen[5], MatchesRegex("  memory   .+ in use, .+ at most, of .+ GiB"));
+  EXPECT_THAT(screen[6], HasSubstr("layers of"));
+  EXPECT_THAT(screen[7], MatchesRegex("done in .+"));
+  EXPECT_EQ(screen[8], "");
   EXPECT_THAT(text, HasSubstr("step 0 of 2"));
 }
 

@@ -57,6 +57,25 @@ TEST(PhaseText, TellsOfLoading) {
   EXPECT_EQ(phase_text(Phase::kDenoise, loading), "denoise loading the transformer, 3.00 GiB of 38.00 GiB");
 }
 
+TEST(WritingText, CountsAndTellsWhatIsLeft) {
+  EXPECT_EQ(writing_text(computing(0, 33, 0, 3)), "write 0 of 33");
+  EXPECT_EQ(writing_text(computing(7, 33, 14, 15)), "write 7 of 33, 51 s left");
+  PhaseState done = computing(33, 33, 66, 66);
+  done.status = Status::kDone;
+  done.phase_seconds = 66;
+  EXPECT_EQ(writing_text(done), "write done in 1 min 06 s");
+}
+
+TEST(PhaseText, TellsOfTheModulationTable) {
+  const PhaseState making{.status = Status::kPreparing,
+                          .network = Network::kTransformer,
+                          .done = static_cast<std::int64_t>(3 * kGiB),
+                          .total = static_cast<std::int64_t>(12 * kGiB)};
+  EXPECT_EQ(phase_text(Phase::kDenoise, making),
+            "denoise making the modulation table, 3.00 GiB of 12.00 GiB");
+  EXPECT_TRUE(is_under_way(making));
+}
+
 TEST(SecondsLeft, CountsDownWithinAUnitButNotBeyondIt) {
   EXPECT_DOUBLE_EQ(seconds_left(computing(2, 5, 20, 20)), 30);
   EXPECT_DOUBLE_EQ(seconds_left(computing(2, 5, 20, 24)), 26);
@@ -75,6 +94,17 @@ TEST(ProgressBlock, HasALineForEachPhaseAndOneForTheMemory) {
                           "  decode   ", "  memory   39.00 GiB in use, 40.00 GiB at most, of 80.00 GiB"));
   EXPECT_EQ(progress_block(state, Charset::kUnicode)[1],
             "  denoise  ████████████░░░░░░░░░░░░  step 25 of 50, 0.40 s a step, 10 s left");
+}
+
+TEST(ProgressBlock, HasALineForWritingOnceItHasBegun) {
+  ProgressState state;
+  state.phases.decode = computing(1, 4, 2, 2);
+  EXPECT_EQ(progress_block(state, Charset::kAscii).size(), 4U);
+  state.writing = computing(6, 24, 5, 5);
+  const std::vector<std::string> lines = progress_block(state, Charset::kAscii);
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines[2], "  decode   ######..................  1 of 4, 6.0 s left");
+  EXPECT_EQ(lines[3], "  write    ######..................  6 of 24, 15 s left");
 }
 
 TEST(Fit, CountsCharactersNotBytes) {

@@ -87,13 +87,15 @@ class CalibrationTimes : public Calibration, public ::testing::WithParamInterfac
       return {at::ones({rows, config().attention_head_dim / 2}),
               at::zeros({rows, config().attention_head_dim / 2})};
     };
-    const at::Tensor conditioning = at::randn({1, dim});
+    const auto modulation = [&]() -> model::Modulation {
+      return {at::randn({dim}), at::randn({dim}), at::randn({dim})};
+    };
+    const model::BlockModulation both{{modulation(), modulation()}, {modulation(), modulation()}};
     double least = std::numeric_limits<double>::infinity();
     for (int run = 0; run < 3; ++run) {
       const double begin = common::now();
-      model::TransformerBlock(config()).forward(weights, streams, conditioning,
-                                                {rotary(tokens.image), rotary(tokens.text)},
-                                                model::ops::full_attention);
+      model::TransformerBlock(config()).forward(
+          weights, streams, both, {rotary(tokens.image), rotary(tokens.text)}, model::ops::full_attention);
       least = std::min(least, common::now() - begin);
     }
     return least;

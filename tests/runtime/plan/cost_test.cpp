@@ -21,7 +21,7 @@ ModelFolder small_model(WeightOrigin origin = WeightOrigin::kFiles) {
 }
 
 std::uint64_t weights_of(const partition::ChainCost& chain) {
-  std::uint64_t sum = chain.every.weight_bytes + chain.first.weight_bytes + chain.last.weight_bytes;
+  std::uint64_t sum = chain.first.weight_bytes + chain.last.weight_bytes;
   for (const partition::UnitCost& unit : chain.units) sum += unit.weight_bytes;
   return sum;
 }
@@ -83,6 +83,45 @@ TEST(Cost, CountsWeightsInFp8AsTheyAreStored) {
   EXPECT_LE(gib + kTable, 15.5);
   EXPECT_GE(gib, 15.0);
   EXPECT_GT(fp8.workspace_bytes, bf16.workspace_bytes);
+}
+
+TEST(Cost, CountsTheModulationTableByItsRowsAndTheWeightsThatPassOneAtATime) {
+  const ModelFolder model = small_model();
+  const model::TransformerConfig& config = model.config().transformer;
+  const auto dim = static_cast<std::uint64_t>(config.inner_dim());
+  const auto table_in = [&](at::ScalarType dtype, at::Device device) {
+    return model_cost(model, {.picture = {64, 64}, .device = device, .dtype = dtype}).transformer.table;
+  };
+  const partition::TableCost fp32 = table_in(at::kFloat, at::kCPU);
+  EXPECT_EQ(fp32.unit_row_bytes, 4 * 12 * dim);
+  EXPECT_EQ(fp32.last_row_bytes, 4 * 2 * dim);
+  EXPECT_EQ(fp32.rounding_bytes, 0u);
+  const std::uint64_t modulation = 4 * (6 * dim * dim + 6 * dim);
+  const std::uint64_t embedder =
+      4 * (256 * dim + dim + dim * dim + dim + (config.use_additional_t_cond ? 2 * dim : 0));
+  const std::uint64_t row = row_making_bytes(config, {at::kCPU, at::kFloat, 1});
+  EXPECT_EQ(fp32.making_bytes, std::max(modulation, embedder) + row);
+  EXPECT_EQ(fp32.making_row_bytes, 4 * dim);
+  const partition::TableCost bf16 = table_in(at::kBFloat16, at::Device(at::kCUDA, 0));
+  EXPECT_EQ(2 * bf16.unit_row_bytes, fp32.unit_row_bytes);
+  EXPECT_EQ(bf16.rounding_bytes, 2 * kMiB);
+}
+
+// Weights are in bf16; a GPU that computes in fp32 has a matrix in both for a moment.
+TEST(Cost, CountsAMatrixOfTheModulationAsItIsStoredToo) {
+  const layerpipe::testing::TemporaryFolder folder;
+  const ModelFolder model(layerpipe::testing::make_full_size_model(folder.path() / "model"),
+                          WeightOrigin::kRandom);
+  const std::int64_t dim = model.config().transformer.inner_dim();
+  const auto values = static_cast<double>(6 * dim * dim);
+  const auto making = [&](at::ScalarType dtype, at::Device device) {
+    const CostWorkload workload{.picture = {640, 640}, .device = device, .dtype = dtype};
+    return static_cast<double>(model_cost(model, workload).transformer.table.making_bytes) / values;
+  };
+  const at::Device gpu(at::kCUDA, 0);
+  EXPECT_NEAR(making(at::kBFloat16, gpu), 2, 0.05);
+  EXPECT_NEAR(making(at::kFloat, gpu), 4 + 2, 0.05);
+  EXPECT_NEAR(making(at::kFloat, at::kCPU), 4, 0.05);
 }
 
 TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {

@@ -91,6 +91,31 @@ TEST(PlanTimes, ALayerThatTwoStagesDecodeHasItsMiddleBlockTwice) {
   EXPECT_DOUBLE_EQ(*uneven.predicted_seconds, kDenoiseOnTwo + 2 * (10 + 3 * 3));
 }
 
+// Both branches share a pass, which takes as long as what has to come for it.
+TEST(PlanTimes, CountTheWeightsThatStream) {
+  partition::ModelCost streamed;
+  streamed.transformer.units.assign(4, {.weight_bytes = 100, .operations = 5});
+  streamed.text_encoder.units = {{}};
+  streamed.vae = {.strips = 2, .decode_tasks = 6};
+  partition::Plan plan;
+  plan.most_in_pass = 2;
+  plan.stages.push_back({.host = {},
+                         .device = {},
+                         .blocks = {0, 4},
+                         .text_layers = {0, 1},
+                         .vae_percent = 100,
+                         .streamed_blocks = 3,
+                         .memory_limit = {},
+                         .predicted_busy_share = {}});
+  std::vector<partition::DeviceInfo> devices{
+      {.host = {}, .name = {}, .memory_limit = {}, .operations_per_second = 1, .load_bytes_per_second = 5}};
+  predict_times(plan, streamed, devices, {.requests = 1, .steps = 4, .branches = 2});
+  EXPECT_DOUBLE_EQ(*plan.predicted_step_seconds, 3 * 100 / 5);
+  devices[0].load_bytes_per_second = 10;  // 30 seconds, behind 40 of computing
+  predict_times(plan, streamed, devices, {.requests = 1, .steps = 4, .branches = 2});
+  EXPECT_DOUBLE_EQ(*plan.predicted_step_seconds, 2 * 4 * 5);
+}
+
 TEST(PlanTimes, OfDevicesOfUnknownSpeedAreUnknown) {
   const auto plan = predicted({{{0, 2}, {0, 2}, 100}}, kTwoPictures, cost(), 0);
   EXPECT_FALSE(plan.predicted_seconds || plan.predicted_step_seconds || plan.stages[0].predicted_busy_share);

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 #include <tuple>
+#include <utility>
 
 namespace layerpipe::runtime {
 namespace {
@@ -34,7 +35,9 @@ std::vector<DenoiseWork> many_works() {
   for (std::int64_t stages : {1, 2, 3, 4, 7}) {
     for (std::int64_t in_flight : {1, 2, 3, 5}) {
       for (std::size_t requests : {1, 2, 5, 9}) {
-        DenoiseWork work{.stages = stages, .in_flight = in_flight};
+        DenoiseWork work{.stages = stages,
+                         .in_flight = in_flight,
+                         .most_in_pass = static_cast<std::int64_t>(1 + random() % 4)};
         for (std::size_t i = 0; i < requests; ++i) {
           work.requests.push_back({.steps = static_cast<std::int32_t>(1 + random() % 6),
                                    .branches = static_cast<std::int32_t>(1 + random() % 2)});
@@ -75,25 +78,72 @@ TEST(Schedule, WhatOneStageSendsTheNextReceivesInThatOrder) {
   }
 }
 
-TEST(Schedule, AMicrobatchIsReceivedRunAndSentInARow) {
+// The forwards of each pass, as places in the list: [first, behind the last).
+std::vector<std::pair<std::size_t, std::size_t>> passes_in(const std::vector<Instruction>& list) {
+  std::vector<std::pair<std::size_t, std::size_t>> passes;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i].operation != Operation::kForward) continue;
+    if (list[i].pass == Pass::kOwn) {
+      passes.emplace_back(i, i + 1);
+    } else {
+      EXPECT_FALSE(passes.empty());
+      EXPECT_EQ(passes.back().second, i);  // they stand together
+      passes.back().second = i + 1;
+    }
+  }
+  return passes;
+}
+
+TEST(Schedule, APassIsReceivedRunAndSentInARow) {
   for (const DenoiseWork& work : many_works()) {
     const Lists lists = schedule_denoising(work);
     for (std::size_t stage = 0; stage < lists.size(); ++stage) {
       const auto& list = lists[stage];
-      for (std::size_t i = 0; i < list.size(); ++i) {
-        if (list[i].operation != Operation::kForward) continue;
-        if (stage > 0) {
-          ASSERT_GT(i, 0U);
-          EXPECT_EQ(list[i - 1],
-                    (Instruction{Operation::kReceive, list[i].request, list[i].step, list[i].branch}));
-        }
-        if (stage + 1 < lists.size()) {
-          ASSERT_LT(i + 1, list.size());
-          EXPECT_EQ(list[i + 1],
-                    (Instruction{Operation::kSend, list[i].request, list[i].step, list[i].branch}));
+      for (const auto& [first, end] : passes_in(list)) {
+        const std::size_t count = end - first;
+        ASSERT_LE(count, static_cast<std::size_t>(work.most_in_pass));
+        for (std::size_t i = first; i < end; ++i) {
+          const auto same = [&](Operation operation) {
+            return Instruction{operation, list[i].request, list[i].step, list[i].branch};
+          };
+          if (stage > 0) {
+            ASSERT_GE(i, count);
+            EXPECT_EQ(list[i - count], same(Operation::kReceive));
+          }
+          if (stage + 1 < lists.size()) {
+            ASSERT_LT(i + count, list.size());
+            EXPECT_EQ(list[i + count], same(Operation::kSend));
+          }
         }
       }
     }
+  }
+}
+
+TEST(Schedule, AllStagesHaveTheSamePasses) {
+  for (const DenoiseWork& work : many_works()) {
+    const Lists lists = schedule_denoising(work);
+    const auto sizes = [](const std::vector<Instruction>& list) {
+      std::vector<std::size_t> counts;
+      for (const auto& [first, end] : passes_in(list)) counts.push_back(end - first);
+      return counts;
+    };
+    for (const auto& list : lists) EXPECT_EQ(sizes(list), sizes(lists.front()));
+  }
+}
+
+TEST(Schedule, APassTakesAllThatIsReady) {
+  // Three pictures with guidance on one stage: a round of all six microbatches after the other.
+  const auto lists = schedule_denoising(
+      {.stages = 1, .in_flight = 3, .most_in_pass = 6, .requests = {3, {.steps = 4, .branches = 2}}});
+  const auto passes = passes_in(lists.front());
+  EXPECT_EQ(passes.size(), 4U);
+  for (const auto& [first, end] : passes) EXPECT_EQ(end - first, 6U);
+  // One picture: its branches, however much a pass might take.
+  const auto one = schedule_denoising(
+      {.stages = 2, .in_flight = 1, .most_in_pass = 9, .requests = {{.steps = 4, .branches = 2}}});
+  for (const auto& list : one) {
+    for (const auto& [first, end] : passes_in(list)) EXPECT_EQ(end - first, 2U);
   }
 }
 
@@ -172,6 +222,8 @@ TEST(Schedule, OfOneStageIsThePlainLoop) {
 
 TEST(Schedule, RefusesWorkThatIsNone) {
   EXPECT_ANY_THROW(schedule_denoising({.stages = 0, .in_flight = 1, .requests = {{1, 1}}}));
+  EXPECT_ANY_THROW(
+      schedule_denoising({.stages = 1, .in_flight = 1, .most_in_pass = 0, .requests = {{1, 1}}}));
   EXPECT_ANY_THROW(schedule_denoising({.stages = 1, .in_flight = 0, .requests = {{1, 1}}}));
   EXPECT_ANY_THROW(schedule_denoising({.stages = 1, .in_flight = 1, .requests = {{0, 1}}}));
 }

@@ -73,6 +73,32 @@ TEST(Simulator, TransfersHideBehindWork) {
   EXPECT_NEAR(seconds(pictures(4, 9, 18, 20), times), 18 * 20 * 2 * 3.0, 0.05 * 18 * 20 * 2 * 3.0);
 }
 
+TEST(Simulator, APassTakesAsLongAsItsForwardsOrItsWeights) {
+  DenoiseWork work = pictures(1, 1, 1, 10);
+  const auto streamed = [](double stream) {
+    return std::vector<StageSeconds>{{.forward = 1, .stream = stream}};
+  };
+  EXPECT_DOUBLE_EQ(seconds(work, streamed(1.5)), 10 * 2 * 1.5);  // for each branch once
+  work.most_in_pass = 2;
+  EXPECT_DOUBLE_EQ(seconds(work, streamed(1.5)), 10 * 2);  // once for both
+  EXPECT_DOUBLE_EQ(seconds(work, streamed(3)), 10 * 3);
+  // All pictures share it.
+  work = pictures(1, 4, 4, 10);
+  work.most_in_pass = 8;
+  EXPECT_DOUBLE_EQ(seconds(work, streamed(8)), 10 * 8);
+  EXPECT_DOUBLE_EQ(seconds(work, streamed(12)), 10 * 12);
+}
+
+TEST(Simulator, StagesThatStreamTakeTurnsWithWholePasses) {
+  // Two stages and two pictures: each stage has one picture's branches while the other has the other's.
+  DenoiseWork work = pictures(2, 2, 4, 20);
+  work.most_in_pass = 2;
+  const std::vector<StageSeconds> times(2, {.forward = 1, .stream = 2});
+  EXPECT_DOUBLE_EQ(seconds(work, times), 4 * 20 * 2 + 2);
+  work.most_in_pass = 4;  // both pictures at once: the other stage has nothing to do meanwhile
+  EXPECT_DOUBLE_EQ(seconds(work, times), 2 * 4 * 20 * 2);
+}
+
 TEST(Simulator, WaitsAndWorkMakeUpTheTimeOfAStage) {
   std::vector<StageSeconds> times = equal_stages(3, 1.0);
   times[2] = {.forward = 1.5, .join = 0.2, .send_latents = 0.1};
@@ -89,7 +115,8 @@ TEST(Simulator, NothingStandsStillWhateverTheWork) {
   std::mt19937 random(2);
   for (int i = 0; i < 500; ++i) {
     DenoiseWork work{.stages = static_cast<std::int64_t>(1 + random() % 8),
-                     .in_flight = static_cast<std::int64_t>(1 + random() % 6)};
+                     .in_flight = static_cast<std::int64_t>(1 + random() % 6),
+                     .most_in_pass = static_cast<std::int64_t>(1 + random() % 5)};
     std::vector<StageSeconds> times;
     double least = 0;
     for (std::size_t r = 0; r < 1 + random() % 7; ++r) {
@@ -98,6 +125,7 @@ TEST(Simulator, NothingStandsStillWhateverTheWork) {
     }
     for (std::int64_t stage = 0; stage < work.stages; ++stage) {
       times.push_back({.forward = 1e-3 * static_cast<double>(random() % 100),
+                       .stream = 1e-3 * static_cast<double>(random() % 100),
                        .send = 1e-3 * static_cast<double>(random() % 100)});
     }
     const auto simulation =
