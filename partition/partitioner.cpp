@@ -41,6 +41,11 @@ void check_counts(const Problem& problem) {
       "Start at most " + std::to_string(most) + (most == 1 ? " rank." : " ranks."));
 }
 
+// A group works on its own branches alone.
+std::int64_t branches_of_group(const Workload& workload, std::int64_t groups) {
+  return (workload.branches + groups - 1) / groups;
+}
+
 // A split for a residency, a number of requests in flight and rows of the modulation table.
 struct Answer {
   Held held;
@@ -128,7 +133,7 @@ class Partitioner {
   // Where blocks stream, so many microbatches share them that each stage has a pass of its own to work on.
   std::int64_t most_in_pass(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
     if (residency.transformer != Residency::kStreamed) return 1;
-    const std::int64_t branches = (wanted_.workload.branches + problem_.groups - 1) / problem_.groups;
+    const std::int64_t branches = branches_of_group(wanted_.workload, problem_.groups);
     const std::int64_t places = std::min(in_flight, std::max<std::int64_t>(wanted_.workload.requests, 1));
     return std::max<std::int64_t>(branches * places / problem_.stages(), 1);
   }
@@ -190,8 +195,7 @@ class Partitioner {
     const Topology::Shape shape{.groups = static_cast<int>(problem_.groups),
                                 .stages = static_cast<int>(problem_.stages())};
     const auto streamed = [&](Residency residency, const common::Range& units, std::int64_t kept) {
-      const std::int64_t passing = units.size() - kept;
-      return residency == Residency::kStreamed && passing > kStreamSlots ? passing : 0;
+      return residency == Residency::kStreamed ? passing_units(units.size(), kept) : 0;
     };
     for (const Share& minimal : shares_of(answer.split, problem_.stages())) {
       const auto i = static_cast<std::size_t>(minimal.place);
@@ -247,8 +251,7 @@ Plan plan_keeping(std::int64_t kept_rows, const ModelCost& cost, std::span<const
                   const Workload& workload, const PartitionConfig& config) {
   Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
   check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
-  // A group works on its own branches alone.
-  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
+  const std::int64_t branches = branches_of_group(workload, problem.groups);
   const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
   return Partitioner(std::move(problem), config, {workload, kept_rows},
                      places_for(saturating, workload.requests))
