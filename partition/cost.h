@@ -60,7 +60,9 @@ struct OverheadCost {
   // Of a rank that has neighbours: what the library of the channels takes while they are open, which is from
   // the first window's denoising on, through all phases of the windows behind it.
   std::uint64_t channel_bytes = 0;
-  std::uint64_t host_bytes = 0;  // host memory of a rank: pinned staging buffers
+  // Host memory of whoever loads: pinned staging buffers. A rank whose weights stream has a second one that
+  // does, beside the thread that makes the modulation table.
+  std::uint64_t host_bytes = 0;
 };
 
 struct ModelCost {

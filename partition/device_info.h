@@ -16,7 +16,7 @@ struct DeviceInfo {
   std::string memory_limit;          // what keeps it below its machine's, in words; empty: nothing does
   double operations_per_second = 0;  // of transformer blocks in the compute dtype; 0: unknown
   double link_bytes_per_second = 0;  // to the next stage; 0: unknown
-  double load_bytes_per_second = 0;  // of weights, from the host's memory; 0: unknown
+  double load_bytes_per_second = 0;  // of weights, from the host's memory; 0: unknown, and so is what streams
 };
 
 }  // namespace layerpipe::partition

@@ -41,6 +41,11 @@ void check_counts(const Problem& problem) {
       "Start at most " + std::to_string(most) + (most == 1 ? " rank." : " ranks."));
 }
 
+// A group works on its own branches alone.
+std::int64_t branches_of_group(const Workload& workload, std::int64_t groups) {
+  return (workload.branches + groups - 1) / groups;
+}
+
 // A split for a residency, a number of requests in flight and rows of the modulation table.
 struct Answer {
   Held held;
@@ -71,7 +76,9 @@ class Partitioner {
     if (config_.strategy == Strategy::kFastest && answer.fits) {
       answer.split = fastest_split(problem_, predictor(answer.held), std::move(answer.split));
     }
-    if (answer.fits) answer.held.modulation_rows = most_rows(answer);
+    // Where blocks stream, one more that stays is worth more.
+    if (answer.fits && answer.held.residency.transformer != Residency::kStreamed)
+      answer.held.modulation_rows = most_rows(answer);
     Plan plan = plan_of(answer);
     if (config_.strategy != Strategy::kExplicit) plan.remarks = remarks_on_split(plan, given_, problem_);
     for (auto& remark : remarks_on_choices(plan, config_, saturating_))
@@ -126,8 +133,9 @@ class Partitioner {
   // Where blocks stream, so many microbatches share them that each stage has a pass of its own to work on.
   std::int64_t most_in_pass(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
     if (residency.transformer != Residency::kStreamed) return 1;
-    const std::int64_t branches = (wanted_.workload.branches + problem_.groups - 1) / problem_.groups;
-    return std::max<std::int64_t>(branches * in_flight / problem_.stages(), 1);
+    const std::int64_t branches = branches_of_group(wanted_.workload, problem_.groups);
+    const std::int64_t places = std::min(in_flight, std::max<std::int64_t>(wanted_.workload.requests, 1));
+    return std::max<std::int64_t>(branches * places / problem_.stages(), 1);
   }
 
   // `share`, which fits, with as many of its units staying as still fit, where they stream.
@@ -152,7 +160,9 @@ class Partitioner {
   // The most different timesteps that a window can have.
   std::int64_t window_rows(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
     const Workload& workload = wanted_.workload;
-    return workload.steps * std::min(workload.schedules, window_size(residency, in_flight, problem_.ranks()));
+    const std::int64_t rows =
+        workload.steps * std::min(workload.schedules, window_size(residency, in_flight, problem_.ranks()));
+    return workload.timesteps > 0 ? std::min(rows, workload.timesteps) : rows;
   }
 
   // Rows for all timesteps of the work and those that are there, or as many as fit with the split of an
@@ -185,8 +195,7 @@ class Partitioner {
     const Topology::Shape shape{.groups = static_cast<int>(problem_.groups),
                                 .stages = static_cast<int>(problem_.stages())};
     const auto streamed = [&](Residency residency, const common::Range& units, std::int64_t kept) {
-      const std::int64_t passing = units.size() - kept;
-      return residency == Residency::kStreamed && passing > kStreamSlots ? passing : 0;
+      return residency == Residency::kStreamed ? passing_units(units.size(), kept) : 0;
     };
     for (const Share& minimal : shares_of(answer.split, problem_.stages())) {
       const auto i = static_cast<std::size_t>(minimal.place);
@@ -224,7 +233,8 @@ class Partitioner {
       if (is_new) hosts.push_back({stage.host, {}, 0});
       HostPlan& host = hosts[found->second];
       host.ranks.push_back(stage.rank);
-      host.predicted_bytes += problem_.cost.overhead.host_bytes;
+      const bool streams = stage.streamed_blocks > 0 || stage.streamed_text_layers > 0;
+      host.predicted_bytes += (streams ? 2 : 1) * problem_.cost.overhead.host_bytes;
     }
     return hosts;
   }
@@ -241,8 +251,7 @@ Plan plan_keeping(std::int64_t kept_rows, const ModelCost& cost, std::span<const
                   const Workload& workload, const PartitionConfig& config) {
   Problem problem{.cost = cost, .places = places_by_host(devices, config), .groups = config.groups};
   check_groups(problem, std::max<std::int64_t>(workload.branches, 1));
-  // A group works on its own branches alone.
-  const std::int64_t branches = (workload.branches + problem.groups - 1) / problem.groups;
+  const std::int64_t branches = branches_of_group(workload, problem.groups);
   const std::int64_t saturating = saturating_requests(problem.stages(), branches, workload.requests);
   return Partitioner(std::move(problem), config, {workload, kept_rows},
                      places_for(saturating, workload.requests))
@@ -288,6 +297,7 @@ Plan make_next_plan(const Plan& present, const ModelCost& cost, std::span<const 
   Plan kept = plan_keeping(rows, cost, devices, workload, keeping);
   if (!kept.fits || kept.in_flight < plan.in_flight) return plan;
   kept.strategy = plan.strategy;
+  if (!same_layout(kept, present)) return kept;  // other units of them stream
   kept.remarks.emplace_back("The stages are those of the work before, so that nothing is loaded again.");
   return kept;
 }

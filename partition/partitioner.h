@@ -29,11 +29,12 @@ namespace layerpipe::partition {
 // dealt over the devices of all groups.
 //
 // Every stage keeps a modulation table with a row for each timestep of the largest window. Once the rest is
-// settled, it grows by further timesteps of the work as far as they fit on every stage.
+// settled, it grows by further timesteps of the work as far as they fit on every stage, unless blocks stream.
 //
 // Residency `none` tries, in this order: all resident; text encoder phased; text encoder and VAE phased; all
-// phased. When nothing fits the plan of the last try is given with fits == false, the bytes that are missing
-// where, and words.
+// phased; the transformer streamed; the text encoder too. Where a network streams, a split fits when two
+// units of each stage do, and then as many stay as fit. When nothing fits the plan of the last try is given
+// with fits == false, the bytes that are missing where, and words.
 //
 // Throws InputError for what no memory would mend: no device, two entries of one rank, devices that do not
 // fall into groups of one size, more groups than branches, fewer blocks than a group has devices (naming the
@@ -66,9 +67,10 @@ std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::spa
 // The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
 // predictions.
 //   in all phases: context + channels + weights that are there + the modulation table
-//   denoise: and workspace + boundaries (the one at work, one received ahead when there is a predecessor, one
-//     being sent when there is a successor) + states of all requests in flight; or, if that is more, what is
-//     there while rows of the table are made
+//   weights of a network that streams: units that stay + kStreamSlots times the largest of the others
+//   denoise: and workspace + boundaries (those of the pass at work, one received ahead when there is a
+//     predecessor, one being sent when there is a successor) + states of all requests in flight; or, if that
+//     is more, what is there while rows of the table are made
 //   encode: and the larger of text encoder and VAE encoder, likewise; decode: VAE decoder, likewise.
 PhaseBytes predict_peaks(const ModelCost& cost, const StagePlan& stage, std::int64_t ranks, const Held& held);
 

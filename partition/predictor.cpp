@@ -44,6 +44,11 @@ std::vector<Share> shares_of(const Split& split, std::int64_t stages) {
   return shares;
 }
 
+std::int64_t passing_units(std::int64_t count, std::int64_t kept) {
+  const std::int64_t passing = count - kept;
+  return passing > kStreamSlots ? passing : 0;
+}
+
 Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight, std::int64_t most_in_pass,
                         Residency residency)
     : cost_(cost),
@@ -61,11 +66,11 @@ std::uint64_t Predictor::Chain::unit_weights(common::Range range) const {
   return sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
 }
 
-// Those that stay, and the places for those that pass, each as large as the largest of them. Where there are
-// as many places as units that would pass, all stay.
+// Those that stay, and the places for those that pass, each as large as the largest of them.
 std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64_t kept) const {
-  if (range.size() - kept <= kStreamSlots) return unit_weights(range);
-  const std::vector<bool> passes = common::spread(range.size() - kept, range.size());
+  const std::int64_t passing = passing_units(range.size(), kept);
+  if (passing == 0) return unit_weights(range);
+  const std::vector<bool> passes = common::spread(passing, range.size());
   std::uint64_t bytes = 0;
   std::uint64_t largest = 0;
   for (std::int64_t i = 0; i < range.size(); ++i) {

@@ -65,20 +65,24 @@ void remark_on_moves(const Plan& plan, const std::vector<std::int64_t>& proporti
   if (!moved.empty()) remarks.push_back("Memory decides over proportion: " + join(moved) + ".");
 }
 
-// "Weights stream: on rank 0 37 of 60 blocks and on rank 1 12 of 60 pass through the device."
+// "Weights stream: on rank 0 37 of 60 blocks and on rank 1 12 of 60 pass through the device, the others
+// stay."
 void remark_on_streams(const Plan& plan, Residency residency, common::Range StagePlan::*range_of,
                        std::int64_t StagePlan::*streamed_of, const std::string& unit,
                        std::vector<std::string>& remarks) {
   if (residency != Residency::kStreamed) return;
   std::vector<std::string> streams;
+  bool all_pass = true;
   for (const StagePlan& stage : plan.stages) {
     const std::int64_t units = (stage.*range_of).size();
+    all_pass = all_pass && stage.*streamed_of == units;
     if (stage.*streamed_of == 0) continue;
     streams.push_back("on rank " + std::to_string(stage.rank) + " " + std::to_string(stage.*streamed_of) +
                       " of " + (streams.empty() ? count_of(units, unit) : std::to_string(units)));
   }
   if (!streams.empty())
-    remarks.push_back("Weights stream: " + join(streams) + " pass through the device, the others stay.");
+    remarks.push_back("Weights stream: " + join(streams) + " pass through the device" +
+                      (all_pass ? "." : ", the others stay."));
 }
 
 }  // namespace

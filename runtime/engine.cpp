@@ -147,6 +147,11 @@ void Engine::share_metrics() {
   for (std::size_t rank = 0; rank < all.size(); ++rank) metrics_[rank] = deserialise_metrics(all[rank]);
 }
 
+void Engine::look_around() const {
+  communicator_.check();
+  if (stop_requested_ != nullptr && stop_requested_->load()) throw common::InterruptedError();
+}
+
 StageState& Engine::state_for(const partition::Plan& plan) {
   const int place = plan.topology().index_of(communicator_.rank());
   const partition::StagePlan& part = plan.stages[static_cast<std::size_t>(place)];
@@ -157,21 +162,26 @@ StageState& Engine::state_for(const partition::Plan& plan) {
     return *state_;
   }
   state_.reset();  // before there is a second one on the device
-  state_.reset(
-      new StageState{.plan = plan,
-                     .part = part,
-                     .networks = NetworkSet(model_, part, config_.device, config_.dtype, config_.linears,
-                                            [this] { communicator_.check(); }),
-                     .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
-                     .links = {},
-                     .known = {}});
+  state_.reset(new StageState{
+      .plan = plan,
+      .part = part,
+      .networks = NetworkSet(model_, part, config_.device, config_.dtype, config_.linears,
+                             StreamListener{.while_waiting = [this] { look_around(); },
+                                            .moved = [this] { communicator_.report_progress(); }}),
+      .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
+      .links = {},
+      .known = {}});
   return *state_;
 }
 
 void Engine::run(std::span<const Request> requests, const partition::Plan& plan,
                  const RunListeners& listeners, const std::atomic<bool>& stop_requested,
                  std::span<const Request> later) {
-  const auto forget = c10::make_scope_exit([this] { forget_cancelled(); });
+  stop_requested_ = &stop_requested;
+  const auto forget = c10::make_scope_exit([this] {
+    stop_requested_ = nullptr;
+    forget_cancelled();
+  });
   for (const Request& request : requests) check(request);
   check_plan(plan, communicator_.size());
   StageState& state = state_for(plan);

@@ -106,6 +106,7 @@ class Engine {
   Engine(const EngineConfig& config, comm::Communicator* communicator,
          std::unique_ptr<comm::Communicator> alone);
   StageState& state_for(const partition::Plan& plan);
+  void look_around() const;
   void run_phases(RunContext& run, const RunListeners& listeners);
   void keep_modulation(RunContext& run);
   void perform(const partition::PhaseStep& step, RunContext& run, const PromptList& prompts,
@@ -122,6 +123,7 @@ class Engine {
   EngineConfig config_;
   std::unique_ptr<comm::Communicator> alone_;  // of an engine without others
   comm::Communicator& communicator_;
+  const std::atomic<bool>* stop_requested_ = nullptr;  // of the run at hand
   ModelFolder model_;
   std::map<partition::Network, std::uint64_t> weight_bytes_;
   std::unique_ptr<StageState> state_;  // from the first run on

@@ -227,7 +227,9 @@ void run_export(const ExportOptions& options, const std::atomic<bool>& stop_requ
     results::check_document_memory(
         result.record.layer_size, options.formats,
         [&](results::Format format) { return documents.bytes(format); }, runtime::memory_use(at::kCPU));
-    results::keep_layers(result.layers, results::layer_bytes(result.record), limits);
+    // One document reads a layer twice at most: not worth the memory of all of them.
+    if (options.formats.size() > 1)
+      results::keep_layers(result.layers, results::layer_bytes(result.record), limits);
     write_result(options, result, from.folder, from.number.empty() ? options.out : options.out / from.number,
                  limits);
   }

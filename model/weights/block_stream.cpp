@@ -10,7 +10,6 @@
 #include <chrono>
 #include <utility>
 
-#include "common/clock.h"
 #include "common/errors.h"
 
 namespace layerpipe::model {
@@ -60,13 +59,13 @@ void BlockStream::run() noexcept {
     load_all();
   } catch (...) {
     const std::lock_guard lock(mutex_);
-    failure_ = std::current_exception();
+    if (!failure_) failure_ = std::current_exception();
   }
   changed_.notify_all();
 }
 
 void BlockStream::load_all() {
-  const auto at_the_end = c10::make_scope_exit([&] { let_go(); });
+  const auto at_the_end = c10::make_scope_exit([&] { let_go_at_the_end(); });
   for (std::size_t place = 0; wait_for_place(); place = (place + 1) % options_.ring.size()) {
     let_go();
     const std::int64_t index = options_.ring[place];
@@ -102,10 +101,18 @@ void BlockStream::let_go() {
   }
 }
 
+void BlockStream::let_go_at_the_end() noexcept {
+  try {
+    let_go();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::current_exception();
+  }
+}
+
 const void* BlockStream::acquire(std::int64_t index) {
   common::ensure(std::ranges::find(options_.ring, index) != options_.ring.end(),
                  "a block was asked for whose weights do not stream");
-  const double begin = common::now();
   std::unique_lock lock(mutex_);
   common::ensure(!held_, "a second block was asked for while one was held");
   while (true) {
@@ -115,17 +122,17 @@ const void* BlockStream::acquire(std::int64_t index) {
       changed_.notify_all();
     }
     if (!there_.empty()) break;
-    if (failure_) std::rethrow_exception(failure_);
+    if (failure_) std::rethrow_exception(failure_);  // what was there before is given out
     if (changed_.wait_for(lock, kBetweenLooks) == std::cv_status::no_timeout || !options_.while_waiting)
       continue;
     lock.unlock();
     options_.while_waiting();
     lock.lock();
   }
-  held_ = std::move(there_.front());
+  Present& next = there_.front();
+  if (next.event) next.event->block(current_stream(options_.device));
+  held_ = std::move(next);
   there_.pop_front();
-  if (held_->event) held_->event->block(current_stream(options_.device));
-  waited_seconds_ += common::now() - begin;
   return held_->block.get();
 }
 
@@ -133,7 +140,11 @@ void BlockStream::release(std::int64_t index) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (!held_ || held_->index != index) return;
-    held_->event = event_of_current_stream();
+    try {
+      held_->event = event_of_current_stream();
+    } catch (...) {
+      if (!failure_) failure_ = std::current_exception();
+    }
     leaving_.push_back(std::move(*held_));
     held_.reset();
   }

@@ -46,11 +46,8 @@ class BlockStream {
   // block those before it come in vain. Throws what loading threw, from then on each time.
   const void* acquire(std::int64_t index);
   // What has been enqueued up to now on the current stream may still read the block; its memory is used again
-  // when that is done.
+  // when that is done. A failure of the device is what acquire() throws, once no block is there any more.
   void release(std::int64_t index) noexcept;
-
-  // How long acquire() has waited in all.
-  double waited_seconds() const noexcept { return waited_seconds_; }
 
  private:
   struct Present {
@@ -63,11 +60,10 @@ class BlockStream {
   void load_all();
   bool wait_for_place();
   void let_go();
+  void let_go_at_the_end() noexcept;
   std::optional<c10::Event> event_of_current_stream() const;
 
   BlockStreamOptions options_;
-  double waited_seconds_ = 0;
-
   std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by the mutex:

@@ -200,29 +200,36 @@ double measure_operations_per_second(const model::TransformerConfig& config, con
 }
 
 double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes) {
-  constexpr std::int64_t kBytes = 128 << 20;
-  if (free_bytes < 4 * static_cast<std::uint64_t>(kBytes)) return 0;
-  const at::Tensor host = at::zeros({kBytes}, at::kByte);
-  const auto* from = static_cast<const std::byte*>(host.const_data_ptr());
-  const auto copy = [from](std::int64_t begin, std::span<std::byte> to) {
-    std::memcpy(to.data(), from + begin, to.size());
-  };
-  std::optional<model::Uploader> uploader;
-  if (!device.is_cpu()) uploader.emplace(device);
-  const at::Tensor on_cpu = uploader ? at::Tensor() : at::zeros({kBytes}, at::kByte);
-  double least = std::numeric_limits<double>::infinity();
-  for (int run = 0; run < kRuns; ++run) {
-    const double begin = common::now();
-    if (uploader) {
-      const at::Tensor there = uploader->upload({kBytes}, at::kByte, copy);
-      wait_for_computing(device);
-    } else {
-      model::read_in_parts(
-          {static_cast<std::byte*>(on_cpu.mutable_data_ptr()), static_cast<std::size_t>(kBytes)}, copy);
+  constexpr std::int64_t kBytes = 64 << 20;
+  double speed = 0;
+  if (free_bytes < 4 * static_cast<std::uint64_t>(kBytes)) return speed;
+  try {
+    const at::Tensor host = at::zeros({kBytes}, at::kByte);
+    const auto copy = [from = static_cast<const std::byte*>(host.const_data_ptr())](std::int64_t begin,
+                                                                                    std::span<std::byte> to) {
+      std::memcpy(to.data(), from + begin, to.size());
+    };
+    const at::Tensor on_cpu = device.is_cpu() ? at::zeros({kBytes}, at::kByte) : at::Tensor();
+    std::optional<model::Uploader> uploader;
+    if (!device.is_cpu()) uploader.emplace(device);
+    double least = std::numeric_limits<double>::infinity();
+    for (int run = 0; run < kRuns; ++run) {
+      const double begin = common::now();
+      if (uploader) {
+        const at::Tensor there = uploader->upload({kBytes}, at::kByte, copy);
+        wait_for_computing(device);
+      } else {
+        model::read_in_parts(
+            {static_cast<std::byte*>(on_cpu.mutable_data_ptr()), static_cast<std::size_t>(kBytes)}, copy);
+      }
+      least = std::min(least, common::now() - begin);
     }
-    least = std::min(least, common::now() - begin);
+    speed = static_cast<double>(kBytes) / least;
+  } catch (const c10::Error&) {
+    // There is not so much memory: on a CPU that is no OutOfMemoryError.
   }
-  return static_cast<double>(kBytes) / least;
+  release_unused(device);
+  return speed;
 }
 
 }  // namespace layerpipe::runtime

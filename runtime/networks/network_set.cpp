@@ -31,23 +31,26 @@ std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network 
     });
   }
   // A store is used by one thread.
-  const model::WeightStore again(model_.source(network, linears_), device_, compute_dtype_);
+  const model::WeightStore again(model_.source(network, linears_), device_, compute_dtype_,
+                                 [moved = stream_listener_.moved](std::uint64_t) {
+                                   if (moved) moved();
+                                 });
   return std::make_unique<model::StreamedBlocks<Unit>>(
       range,
       model::StreamingOptions{.streamed = streamed,
                               .slots = partition::kStreamSlots,
                               .device = device_,
-                              .while_waiting = while_waiting_},
+                              .while_waiting = stream_listener_.while_waiting},
       load_one, [again, load](std::int64_t index) { return load(again, index); });
 }
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-                       at::ScalarType compute_dtype, Linears linears, std::function<void()> while_waiting)
+                       at::ScalarType compute_dtype, Linears linears, StreamListener stream_listener)
     : model_(model),
       device_(device),
       compute_dtype_(compute_dtype),
       linears_(linears),
-      while_waiting_(std::move(while_waiting)),
+      stream_listener_(std::move(stream_listener)),
       blocks_(part.blocks) {
   using partition::Network;
   const model::ModelConfig& config = model.config();

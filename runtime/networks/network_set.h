@@ -17,6 +17,14 @@
 
 namespace layerpipe::runtime {
 
+// What is told of units that stream. Both may be empty.
+struct StreamListener {
+  // About ten times a second while one is waited for, by the thread that waits; what it throws ends the work.
+  std::function<void()> while_waiting;
+  // When a tensor of one has come, by a thread of its own; throws nothing.
+  std::function<void()> moved;
+};
+
 // Used by one thread.
 class NetworkSet {
  public:
@@ -25,10 +33,9 @@ class NetworkSet {
       std::function<void(partition::Network network, std::uint64_t done, std::uint64_t total)>;
 
   // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
-  // set. `while_waiting` is called about ten times a second while a unit that streams is waited for; what it
-  // throws ends the work; it may be empty. Throws InputError.
+  // set. Throws InputError.
   NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-             at::ScalarType compute_dtype, Linears linears, std::function<void()> while_waiting = {});
+             at::ScalarType compute_dtype, Linears linears, StreamListener stream_listener = {});
   NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
   NetworkSet& operator=(const NetworkSet&) = delete;
 
@@ -86,7 +93,7 @@ class NetworkSet {
   at::Device device_;
   at::ScalarType compute_dtype_;
   Linears linears_;
-  std::function<void()> while_waiting_;
+  StreamListener stream_listener_;
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;

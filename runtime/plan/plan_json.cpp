@@ -39,8 +39,6 @@ std::string plan_json(const partition::Plan& plan) {
                       {"blocks", range(stage.blocks)},
                       {"text_layers", range(stage.text_layers)},
                       {"vae_percent", stage.vae_percent},
-                      {"streamed_blocks", stage.streamed_blocks},
-                      {"streamed_text_layers", stage.streamed_text_layers},
                       {"residency", residency_json(plan.residency)},
                       {"predicted_peak_bytes",
                        {{"encode", stage.predicted_peak_bytes.encode},

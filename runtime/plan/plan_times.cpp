@@ -167,7 +167,9 @@ double other_phases(const partition::Plan& plan, const partition::ModelCost& cos
 void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
                    std::span<const DeviceInfo> devices, const partition::Workload& workload) {
   for (const StagePlan& stage : plan.stages) {
-    if (device_of(stage, devices).operations_per_second <= 0) return;
+    const DeviceInfo& device = device_of(stage, devices);
+    if (device.operations_per_second <= 0) return;
+    if (stage.streamed_blocks > 0 && device.load_bytes_per_second <= 0) return;
   }
   const std::vector<StageSeconds> seconds = stage_seconds(plan, cost, devices);
   const double alone = simulate_requests(seconds, workload, 1, 1, plan.most_in_pass).seconds;

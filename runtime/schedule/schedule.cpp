@@ -11,6 +11,7 @@ namespace {
 struct Turn {
   std::int64_t request;
   std::int32_t step;
+  std::size_t round;
   std::size_t behind;  // so many of the first turns have to be over before this one begins
 };
 
@@ -31,9 +32,9 @@ std::vector<Turn> order_of_turns(const DenoiseWork& work) {
   std::vector<Place> places;
   while (next < std::min(count, work.in_flight)) places.push_back({next++});
   std::vector<Turn> turns;
-  while (!places.empty()) {
+  for (std::size_t round = 0; !places.empty(); ++round) {
     for (Place& place : places) {
-      turns.push_back({place.request, place.step, place.behind});
+      turns.push_back({place.request, place.step, round, place.behind});
       place.behind = turns.size();
       if (++place.step < work.requests[static_cast<std::size_t>(place.request)].steps) continue;
       place.request = next < count ? next++ : -1;
@@ -49,15 +50,36 @@ struct Microbatch {
   std::int32_t branch;
 };
 
-// The microbatches of all turns, in order, as they share passes.
+// How many microbatches a pass of each round takes, by round: a stage's part of them, whole requests where it
+// is more than one has.
+std::vector<std::int64_t> pass_sizes(const DenoiseWork& work, const std::vector<Turn>& turns) {
+  std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> branches;  // of the round's request with most of them
+  for (const Turn& turn : turns) {
+    sizes.resize(turn.round + 1);
+    branches.resize(turn.round + 1);
+    sizes[turn.round] += branches_of(work, turn);
+    branches[turn.round] = std::max<std::int64_t>(branches[turn.round], branches_of(work, turn));
+  }
+  for (std::size_t round = 0; round < sizes.size(); ++round) {
+    std::int64_t& size = sizes[round];
+    size = std::clamp<std::int64_t>(size / work.stages, 1, work.most_in_pass);
+    if (size > branches[round]) size -= size % branches[round];
+  }
+  return sizes;
+}
+
+// The microbatches of all turns, in order, as they share passes. None needs the latents of another one of its
+// round, so none of its pass.
 std::vector<std::vector<Microbatch>> passes_of(const DenoiseWork& work, const std::vector<Turn>& turns) {
+  const std::vector<std::int64_t> sizes = pass_sizes(work, turns);
   std::vector<std::vector<Microbatch>> passes;
   for (std::size_t i = 0; i < turns.size(); ++i) {
+    const std::size_t round = turns[i].round;
     for (std::int32_t branch = 0; branch < branches_of(work, turns[i]); ++branch) {
-      const bool is_full =
-          passes.empty() || static_cast<std::int64_t>(passes.back().size()) == work.most_in_pass;
-      // The turns before this one that must be over are not, while one of them is in the pass.
-      if (is_full || turns[i].behind > passes.back().front().turn) passes.emplace_back();
+      const bool is_full = passes.empty() || turns[passes.back().front().turn].round != round ||
+                           static_cast<std::int64_t>(passes.back().size()) == sizes[round];
+      if (is_full) passes.emplace_back();
       passes.back().push_back({i, branch});
     }
   }

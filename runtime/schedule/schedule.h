@@ -49,17 +49,18 @@ struct RequestWork {
 
 struct DenoiseWork {
   std::int64_t stages = 1;
-  std::int64_t in_flight = 1;     // requests in the pipeline at a time
-  std::int64_t most_in_pass = 1;  // microbatches that share a pass, at most
+  std::int64_t in_flight = 1;  // requests in the pipeline at a time
+  std::int64_t most_in_pass =
+      1;  // microbatches that share a pass, at most; a round has a pass for each stage
   std::vector<RequestWork> requests{};
 };
 
 // The list of each stage, by stage. Each of `in_flight` places holds a request; within a round
 // every one takes a step, and the next request takes the place of one whose last latents are back. The
 // latents' edge exists with one stage too: it leads to itself. At most `in_flight` latents are on that edge
-// at a time. A pass takes the microbatches that come next in the round, whatever requests they are of, as far
-// as none of them needs latents of another: their receives stand before its forwards, which stand together,
-// and their sends behind.
+// at a time. A round's microbatches fall into at least as many passes as there are stages, if there are so
+// many of them, and a request's branches stay together where a pass takes that many. A pass's receives stand
+// before its forwards, which stand together, and its sends behind.
 std::vector<std::vector<Instruction>> schedule_denoising(const DenoiseWork& work);
 
 }  // namespace layerpipe::runtime

@@ -256,7 +256,7 @@ TEST_F(Decompose, SaysADatedLineForBothEndsOfEveryPhase) {
                   "[^\n]+: 2 layers at 64 px, guidance, fp32\n([^\n]*\n)+" + date + "encode 0 of 2" + memory +
                   more + date + "encode done in [^\n]+" + memory + date + "denoise step 0 of 2" + memory +
                   more + date + "denoise done in [^\n]+ s a step" + memory + date + "decode 0 of 1" + memory +
-                  more + date + "decode done in [^\n]+" + memory + more + date + "write 0 of 5" + memory +
+                  more + date + "decode done in [^\n]+" + memory + more + date + "write 0 of 6" + memory +
                   more + date + "write done in [^\n]+" + memory + out_.string() +
                   ": 2 layers of [0-9]+ × [0-9]+ pixels and composite.png\n" + "done in [^\n]+\n"));
 }

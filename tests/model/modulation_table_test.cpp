@@ -208,7 +208,7 @@ TEST(ModulationTable, KeepsOneRowForTimestepsThatAreRoundedAlike) {
   const std::vector<float> timesteps{997.95F, 996, 995};
   const WeightStore store(std::make_shared<CountingSource>(), at::kCPU, at::kBFloat16);
   ModulationTable table(kConfig, kAllBlocks, 1, at::kCPU, at::kBFloat16);
-  EXPECT_EQ(rows_for(timesteps, at::kBFloat16), 1);
+  ASSERT_EQ(rows_for(timesteps, at::kBFloat16), 1);
   EXPECT_EQ(rows_for(timesteps, at::kFloat), 3);
   EXPECT_TRUE(table.make(store, timesteps, {}));
   expect_row(table.row(995), store, kAllBlocks, 997.95F);

@@ -82,7 +82,8 @@ MUTATIONS = [
              "return slots_[a].last_asked > slots_[b].last_asked;", (MODULATION_ROWS,)),
     Mutation("modulation table: timesteps told apart that the network sees alike",
              "model/transformer/timestep_embedder.cpp", "at::kFloat).to(compute_dtype).item<float>();",
-             "at::kFloat).item<float>();", (MODULATION_ROUNDED,)),
+             "at::kFloat).to(compute_dtype == at::kFloat ? compute_dtype : at::kFloat).item<float>();",
+             (MODULATION_ROUNDED,)),
     # Text
     Mutation("text encoder: keys without their bias", "model/text_encoder/text_encoder.cpp",
              'load_linear(attention, "k_proj", hidden, keys)',

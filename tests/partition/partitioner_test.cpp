@@ -73,7 +73,7 @@ TEST(Partitioner, KeepsTheRowsOfAWindowAndAsManyMoreAsFit) {
 
 // Over two stages a window has eight requests, and here seven sizes of pictures.
 TEST(Partitioner, CountsTheSchedulesOfTheLargestWindow) {
-  Workload workload{.requests = 20, .steps = 10, .branches = 2, .schedules = 7, .timesteps = 30};
+  Workload workload{.requests = 20, .steps = 10, .branches = 2, .schedules = 7, .timesteps = 0};
   const auto rows = [&](const std::vector<std::uint64_t>& free) {
     return make_plan(model_with_table(), devices_with(free), workload, resident_transformer())
         .modulation_rows;
@@ -82,6 +82,8 @@ TEST(Partitioner, CountsTheSchedulesOfTheLargestWindow) {
   workload.schedules = 20;
   const std::int64_t size = window_size(kResidents, 2, 2);
   EXPECT_EQ(rows({9'999, 9'999}), 10 * size);
+  workload.timesteps = 30;  // the network tells no more of them apart
+  EXPECT_EQ(rows({9'999, 9'999}), 30);
   EXPECT_EQ(window_size(kResidents, 1, 1), 1);
 }
 
@@ -143,6 +145,10 @@ TEST(Partitioner, KeepsAsManyBlocksAsFitWhereOthersStream) {
     EXPECT_EQ(plan.most_in_pass, 2);  // both branches
     return plan.stages[0];
   };
+  ModelCost with_buffers = cost;
+  with_buffers.overhead.host_bytes = 7;
+  EXPECT_EQ(make_plan(with_buffers, devices_with({1000}), {}, config).hosts[0].predicted_bytes, 7u);
+  EXPECT_EQ(make_plan(with_buffers, devices_with({999}), {}, config).hosts[0].predicted_bytes, 14u);
   EXPECT_EQ(stage(1000).streamed_blocks, 0);
   EXPECT_EQ(stage(1000).streamed_text_layers, 0);
   EXPECT_EQ(stage(999).streamed_blocks, 3);  // seven stay, and two have their places

@@ -224,57 +224,72 @@ TEST_P(EngineRanks, ThreadsOfARankChangeNoBit) {
   expect_same(run_split(even_split(model(), 3), dtype(), deep_case().requests), alone());
 }
 
+// Alone, where requests share passes; over two stages, where branches do; over three, where none does.
+struct WayOfRunning {
+  int ranks;
+  std::int64_t most_in_pass;
+};
+constexpr WayOfRunning kWaysOfRunning[] = {{1, 6}, {2, 2}, {3, 1}};
+
 TEST_P(EngineRanks, ARequestThatFailsDoesNotDisturbTheOthers) {
   std::vector<Request> requests = deep_case().requests;
   requests[1].init_latents =
       at::full({grid_of(requests[1], model()).latent_tokens(), model().transformer.in_channels},
                std::numeric_limits<float>::quiet_NaN());
-  Split split = even_split(model(), 3);
-  split.in_flight = 2;
-  std::map<std::size_t, Result> results;
-  std::vector<std::string> failures;
-  on_local_ranks(3, [&](comm::Communicator& communicator) {
-    Engine engine({.model_folder = deep_case().parity.model(), .dtype = dtype()}, communicator);
-    const std::atomic<bool> stop{false};
-    engine.run(requests, split_plan(split),
-               {.progress = {},
-                .result = [&](std::size_t i, Result result) { results[i] = std::move(result); },
-                .failed =
-                    [&](std::size_t i, const std::exception_ptr& reason) {
-                      try {
-                        std::rethrow_exception(reason);
-                      } catch (const common::InputError& error) {
-                        failures.push_back(std::to_string(i) + ": " + error.what());
-                      }
-                    }},
-               stop);
-  });
-  EXPECT_THAT(failures, ::testing::ElementsAre("1: the latents of result 1 are not finite numbers"));
-  ASSERT_EQ(results.size(), requests.size() - 1);
-  for (const auto& [i, result] : results) EXPECT_TRUE(is_equal(result.decoded, alone()[i].decoded)) << i;
+  for (const WayOfRunning& way : kWaysOfRunning) {
+    SCOPED_TRACE(way.ranks);
+    Split split = even_split(model(), way.ranks);
+    split.in_flight = 2;
+    split.most_in_pass = way.most_in_pass;
+    std::map<std::size_t, Result> results;
+    std::vector<std::string> failures;
+    on_local_ranks(way.ranks, [&](comm::Communicator& communicator) {
+      Engine engine({.model_folder = deep_case().parity.model(), .dtype = dtype()}, communicator);
+      const std::atomic<bool> stop{false};
+      engine.run(requests, split_plan(split),
+                 {.progress = {},
+                  .result = [&](std::size_t i, Result result) { results[i] = std::move(result); },
+                  .failed =
+                      [&](std::size_t i, const std::exception_ptr& reason) {
+                        try {
+                          std::rethrow_exception(reason);
+                        } catch (const common::InputError& error) {
+                          failures.push_back(std::to_string(i) + ": " + error.what());
+                        }
+                      }},
+                 stop);
+    });
+    EXPECT_THAT(failures, ::testing::ElementsAre("1: the latents of result 1 are not finite numbers"));
+    ASSERT_EQ(results.size(), requests.size() - 1);
+    for (const auto& [i, result] : results) EXPECT_TRUE(is_equal(result.decoded, alone()[i].decoded)) << i;
+  }
 }
 
 TEST_P(EngineRanks, ARequestThatIsCancelledDoesNotDisturbTheOthers) {
-  Split split = even_split(model(), 2);
-  split.in_flight = 3;
-  std::map<std::size_t, Result> results;
-  std::vector<std::size_t> failures;
-  on_local_ranks(2, [&](comm::Communicator& communicator) {
-    Engine engine({.model_folder = deep_case().parity.model(), .dtype = dtype()}, communicator);
-    const std::atomic<bool> stop{false};
-    engine.run(deep_case().requests, split_plan(split),
-               {.progress =
-                    [&](const Progress& progress) {
-                      if (progress.phase == partition::Phase::kDenoise && progress.done == 1)
-                        engine.cancel(1);
-                    },
-                .result = [&](std::size_t i, Result result) { results[i] = std::move(result); },
-                .failed = [&](std::size_t i, const std::exception_ptr&) { failures.push_back(i); }},
-               stop);
-  });
-  EXPECT_THAT(failures, ::testing::ElementsAre(1));
-  for (const auto& [i, result] : results) EXPECT_TRUE(is_equal(result.decoded, alone()[i].decoded)) << i;
-  EXPECT_EQ(results.size(), deep_case().requests.size() - 1);
+  for (const WayOfRunning& way : kWaysOfRunning) {
+    SCOPED_TRACE(way.ranks);
+    Split split = even_split(model(), way.ranks);
+    split.in_flight = 3;
+    split.most_in_pass = way.most_in_pass;
+    std::map<std::size_t, Result> results;
+    std::vector<std::size_t> failures;
+    on_local_ranks(way.ranks, [&](comm::Communicator& communicator) {
+      Engine engine({.model_folder = deep_case().parity.model(), .dtype = dtype()}, communicator);
+      const std::atomic<bool> stop{false};
+      engine.run(deep_case().requests, split_plan(split),
+                 {.progress =
+                      [&](const Progress& progress) {
+                        if (progress.phase == partition::Phase::kDenoise && progress.done == 1)
+                          engine.cancel(1);
+                      },
+                  .result = [&](std::size_t i, Result result) { results[i] = std::move(result); },
+                  .failed = [&](std::size_t i, const std::exception_ptr&) { failures.push_back(i); }},
+                 stop);
+    });
+    EXPECT_THAT(failures, ::testing::ElementsAre(1));
+    for (const auto& [i, result] : results) EXPECT_TRUE(is_equal(result.decoded, alone()[i].decoded)) << i;
+    EXPECT_EQ(results.size(), deep_case().requests.size() - 1);
+  }
 }
 
 TEST_P(EngineRanks, ARequestThatIsCancelledWhileOthersAreDecodedIsPassedOver) {

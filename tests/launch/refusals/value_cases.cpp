@@ -91,7 +91,7 @@ std::vector<RefusalCase> choices() {
       value("UnknownStrategy", "a strategy that there is not", "--strategy", "quickest", "is not known",
             "Take balanced or fastest or explicit."),
       value("UnknownResidency", "a residency that there is not", "--residency", "cpu", "is not known",
-            "Take auto or resident or phased."),
+            "Take auto or resident or phased or streamed."),
   };
 }
 

@@ -120,5 +120,10 @@ INSTANTIATE_TEST_SUITE_P(Tokens, CalibrationTimes,
                          ::testing::Values(TransformerTokens{.latent = 512, .image = 640, .text = 40},
                                            TransformerTokens{.latent = 8192, .image = 10240, .text = 40}));
 
+TEST(LoadSpeed, IsMeasuredWhereThereIsMemory) {
+  EXPECT_EQ(measure_load_bytes_per_second(at::kCPU, 1 << 20), 0);
+  EXPECT_GT(measure_load_bytes_per_second(at::kCPU, kPlenty), 1e8);
+}
+
 }  // namespace
 }  // namespace layerpipe::runtime

@@ -114,6 +114,10 @@ TEST(PlanTimes, CountTheWeightsThatStream) {
   devices[0].load_bytes_per_second = 10;  // 30 seconds, behind 40 of computing
   predict_times(plan, streamed, devices, {.requests = 1, .steps = 4, .branches = 2});
   EXPECT_DOUBLE_EQ(*plan.predicted_step_seconds, 2 * 4 * 5);
+  devices[0].load_bytes_per_second = 0;  // nobody knows how long they take
+  plan.predicted_step_seconds.reset();
+  predict_times(plan, streamed, devices, {.requests = 1, .steps = 4, .branches = 2});
+  EXPECT_FALSE(plan.predicted_step_seconds);
 }
 
 TEST(PlanTimes, OfDevicesOfUnknownSpeedAreUnknown) {

@@ -139,12 +139,19 @@ TEST(Schedule, APassTakesAllThatIsReady) {
   const auto passes = passes_in(lists.front());
   EXPECT_EQ(passes.size(), 4U);
   for (const auto& [first, end] : passes) EXPECT_EQ(end - first, 6U);
-  // One picture: its branches, however much a pass might take.
-  const auto one = schedule_denoising(
-      {.stages = 2, .in_flight = 1, .most_in_pass = 9, .requests = {{.steps = 4, .branches = 2}}});
-  for (const auto& list : one) {
-    for (const auto& [first, end] : passes_in(list)) EXPECT_EQ(end - first, 2U);
+  // One picture: its branches, however much a pass might take; over two stages each for itself.
+  for (const std::int64_t stages : {1, 2}) {
+    const auto one = schedule_denoising(
+        {.stages = stages, .in_flight = 1, .most_in_pass = 9, .requests = {{.steps = 4, .branches = 2}}});
+    for (const auto& list : one) {
+      for (const auto& [first, end] : passes_in(list))
+        EXPECT_EQ(static_cast<std::int64_t>(end - first), 2 / stages);
+    }
   }
+  // Three pictures over two stages: none is cut apart.
+  const auto three = schedule_denoising(
+      {.stages = 2, .in_flight = 3, .most_in_pass = 3, .requests = {3, {.steps = 4, .branches = 2}}});
+  for (const auto& [first, end] : passes_in(three.front())) EXPECT_EQ(end - first, 2U);
 }
 
 TEST(Schedule, TheLastStageJoinsWhenAllBranchesAreThereAndSendsAtOnce) {

@@ -95,8 +95,26 @@ TEST(Simulator, StagesThatStreamTakeTurnsWithWholePasses) {
   work.most_in_pass = 2;
   const std::vector<StageSeconds> times(2, {.forward = 1, .stream = 2});
   EXPECT_DOUBLE_EQ(seconds(work, times), 4 * 20 * 2 + 2);
-  work.most_in_pass = 4;  // both pictures at once: the other stage has nothing to do meanwhile
-  EXPECT_DOUBLE_EQ(seconds(work, times), 2 * 4 * 20 * 2);
+  work.most_in_pass = 4;  // would leave the other stage without work
+  EXPECT_DOUBLE_EQ(seconds(work, times), 4 * 20 * 2 + 2);
+}
+
+// Whatever number of pictures: passes cost no time beside what streams.
+TEST(Simulator, PassesCutNoPictureApart) {
+  for (const std::int64_t stages : {1, 2, 3}) {
+    for (std::int64_t in_flight = 1; in_flight <= 6; ++in_flight) {
+      for (std::size_t requests = 1; requests <= 9; ++requests) {
+        DenoiseWork work = pictures(stages, in_flight, requests, 6);
+        const double alone = seconds(work, equal_stages(stages, 1));
+        work.most_in_pass = std::max<std::int64_t>(2 * in_flight / stages, 1);
+        // A pass is as long as its forwards, so at its end others wait for all of it: once at the beginning.
+        const double most = alone + static_cast<double>(stages * work.most_in_pass);
+        SCOPED_TRACE(std::to_string(stages) + " stages, " + std::to_string(in_flight) + " in flight, " +
+                     std::to_string(requests) + " requests");
+        EXPECT_LE(seconds(work, equal_stages(stages, 1)), std::max(1.1 * alone, most));
+      }
+    }
+  }
 }
 
 TEST(Simulator, WaitsAndWorkMakeUpTheTimeOfAStage) {
