@@ -8,7 +8,6 @@
 #include <ATen/ops/kron.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/mul.h>
 #include <ATen/ops/tensor.h>
 #include <c10/util/Float8_e4m3fn.h>
 
@@ -124,8 +123,8 @@ at::Tensor dequantised(const QuantisedWeight& weight, const common::Range& rows,
   const at::Tensor scale = weight.scale.narrow(0, rows.begin, rows.size());
   at::Tensor out = at::empty(values.sizes(), scale.options().dtype(dtype));
   if (!values.is_cpu()) {
-    // Every code is a number of bf16 and of fp32.
-    return at::mul_out(out, values.to(dtype), scale.unsqueeze(1));
+    // Every code is a number of bf16 and of fp32, and the product with a scale in fp32 is rounded once.
+    return out.copy_(values).mul_(scale.unsqueeze(1));
   }
   if (dtype == at::kBFloat16) {
     dequantise_on_cpu<at::BFloat16>(values, scale, out);
@@ -160,8 +159,7 @@ std::uint64_t quantised_workspace_bytes(std::int64_t in, std::int64_t out, std::
                                         const ComputeTarget& target, Product product) {
   const std::uint64_t turned = target.bytes(rows * in);
   const std::int64_t piece = in * outputs_per_piece(target.device, in, out);
-  // A GPU widens the codes before it multiplies them.
-  const std::uint64_t weight_only = turned + target.bytes(piece) * (target.device.is_cpu() ? 1 : 2);
+  const std::uint64_t weight_only = turned + target.bytes(piece);
   if (product == Product::kWeightOnly) return weight_only;
   // x in e4m3, its scales, some rows of it in fp32 with their absolute values, the product.
   const std::int64_t wide = std::min(rows * in, std::max(kQuantisedElements, in));

@@ -5,8 +5,8 @@
 //
 // LAYERPIPE_TEST_OTHER_DISK=PATH: this folder lies on a disk of its own; only there are the bytes above free.
 //
-// LAYERPIPE_TEST_WRITABLE_BYTES=N: how much write() takes, all files together, before it says ENOSPC; the
-// last bytes that fit are written, as on a real disk.
+// LAYERPIPE_TEST_WRITABLE_BYTES=N: how much write() and pwrite() take, all files together, before it says
+// ENOSPC; the last bytes that fit are written, as on a real disk.
 //
 // LAYERPIPE_TEST_FORBIDDEN=PATH: what access() says may not be written.
 //
@@ -68,6 +68,21 @@ constexpr const char* kOtherDisk = "LAYERPIPE_TEST_OTHER_DISK";
 
 std::atomic<long long> written{0};
 
+// Calls `real` with as many of `count` bytes as a small disk has room for.
+template <typename Real>
+ssize_t write_what_fits(int descriptor, size_t count, const Real& real) {
+  const long long writable = number_in("LAYERPIPE_TEST_WRITABLE_BYTES");
+  if (writable < 0 || descriptor <= STDERR_FILENO) return real(count);
+  const long long room = writable - written.load();
+  if (room <= 0 && count > 0) {
+    errno = ENOSPC;
+    return -1;
+  }
+  const ssize_t done = real(std::min(count, static_cast<size_t>(room)));
+  if (done > 0) written.fetch_add(done);
+  return done;
+}
+
 }  // namespace
 
 extern "C" {
@@ -91,16 +106,19 @@ int stat(const char* path, struct stat* status) {
 
 ssize_t write(int descriptor, const void* bytes, size_t count) {
   const auto real_write = next<ssize_t (*)(int, const void*, size_t)>("write");
-  const long long writable = number_in("LAYERPIPE_TEST_WRITABLE_BYTES");
-  if (writable < 0 || descriptor <= STDERR_FILENO) return real_write(descriptor, bytes, count);
-  const long long room = writable - written.load();
-  if (room <= 0 && count > 0) {
-    errno = ENOSPC;
-    return -1;
-  }
-  const ssize_t done = real_write(descriptor, bytes, std::min(count, static_cast<size_t>(room)));
-  if (done > 0) written.fetch_add(done);
-  return done;
+  return write_what_fits(descriptor, count,
+                         [&](size_t fitting) { return real_write(descriptor, bytes, fitting); });
+}
+
+ssize_t pwrite(int descriptor, const void* bytes, size_t count, off_t offset) {
+  const auto real_pwrite = next<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite");
+  return write_what_fits(descriptor, count,
+                         [&](size_t fitting) { return real_pwrite(descriptor, bytes, fitting, offset); });
+}
+
+// Its name in programs that are compiled for large files.
+ssize_t pwrite64(int descriptor, const void* bytes, size_t count, off_t offset) {
+  return pwrite(descriptor, bytes, count, offset);
 }
 
 ssize_t pread(int descriptor, void* to, size_t count, off_t offset) {
