@@ -3,6 +3,9 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_bf16.h>
+#include <cuda_fp8.h>
+#include <algorithm>
+#include <cfloat>
 
 #include <cstdint>
 
@@ -59,6 +62,20 @@ __device__ inline float block_sum(float x, float* partial) {
   __syncthreads();
   x = threadIdx.x % kWarp < blockDim.x / kWarp ? partial[threadIdx.x % kWarp] : 0.0F;
   return warp_sum(x);
+}
+
+// The largest of what all threads of a block have, given to each of them. `partial` as in block_sum().
+__device__ inline float block_max(float x, float* partial) {
+  const auto warp_max = [](float y) {
+    for (int offset = kWarp / 2; offset > 0; offset /= 2)
+      y = fmaxf(y, __shfl_xor_sync(0xffffffffU, y, offset));
+    return y;
+  };
+  x = warp_max(x);
+  __syncthreads();
+  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
+  __syncthreads();
+  return warp_max(partial[threadIdx.x % (blockDim.x / kWarp)]);
 }
 
 // One thread's share of a row in registers: all of its loads are on their way before the first value is used.
@@ -218,6 +235,85 @@ __global__ void l2_norm_kernel(T* out, const T* x, const T* gamma, std::int64_t 
   });
 }
 
+// A value that is no number stays none.
+template <typename T>
+__global__ void __launch_bounds__(kRowThreads)
+    quantise_rows_kernel(__nv_fp8_storage_t* values, float* scale, const T* x, std::int64_t x_stride,
+                         int dim) {
+  constexpr float kLargest = 448.0F;
+  using V = Vector<T>;
+  struct alignas(V::kSize) Codes {
+    __nv_fp8_storage_t values[V::kSize];
+  };
+  __shared__ float partial[kRowThreads / kWarp];
+  const BlockRow<T> row(x + blockIdx.x * x_stride, dim, threadIdx.x);
+  float largest = 0;
+  row.visit([&](int, float value) { largest = fmaxf(largest, fabsf(value)); });
+  largest = block_max(largest, partial);
+  // The quotient of a tiny number may be none that can be divided by.
+  const float divisor = largest == 0 ? 1.0F : fmaxf(largest / kLargest, FLT_MIN);
+  if (threadIdx.x == 0) scale[blockIdx.x] = divisor;
+  __nv_fp8_storage_t* to = values + static_cast<std::int64_t>(blockIdx.x) * dim;
+  row.visit_vectors([&](int i, const V& vector) {
+    Codes codes;
+#pragma unroll
+    for (int j = 0; j < V::kSize; ++j)
+      codes.values[j] =
+          __nv_cvt_float_to_fp8(to_float(vector.values[j]) / divisor, __NV_SATFINITE, __NV_E4M3);
+    *reinterpret_cast<Codes*>(to + i) = codes;
+  });
+}
+
+// What values that are not finite look like: all bits of the exponent are set, in e4m3 those of the mantissa
+// too. A word holds one value, two or four.
+struct Fp32Bits {
+  static constexpr unsigned kMask = 0x7F800000U;
+  static constexpr int kWidth = 32;
+};
+struct Bf16Bits {
+  static constexpr unsigned kMask = 0x7F80U;
+  static constexpr int kWidth = 16;
+};
+struct Fp16Bits {
+  static constexpr unsigned kMask = 0x7C00U;
+  static constexpr int kWidth = 16;
+};
+struct E4m3Bits {
+  static constexpr unsigned kMask = 0x7FU;
+  static constexpr int kWidth = 8;
+};
+
+template <typename Bits>
+__device__ inline bool has_not_finite(unsigned word) {
+  bool found = false;
+#pragma unroll
+  for (int shift = 0; shift < 32; shift += Bits::kWidth)
+    found |= (word >> shift & Bits::kMask) == Bits::kMask;
+  return found;
+}
+
+template <typename Bits>
+__global__ void find_not_finite_kernel(int* found, const std::uint8_t* bytes, std::int64_t size) {
+  const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const std::int64_t vectors = size / static_cast<std::int64_t>(sizeof(uint4));
+  bool here = false;
+  for (std::int64_t i = thread; i < vectors; i += threads) {
+    const uint4 vector = reinterpret_cast<const uint4*>(bytes)[i];
+    here |= has_not_finite<Bits>(vector.x) || has_not_finite<Bits>(vector.y) ||
+            has_not_finite<Bits>(vector.z) || has_not_finite<Bits>(vector.w);
+  }
+  // What is left behind whole vectors; zeros are finite.
+  constexpr int kBytes = Bits::kWidth / 8;
+  const std::int64_t begin = vectors * static_cast<std::int64_t>(sizeof(uint4)) + thread * kBytes;
+  if (begin < size) {
+    unsigned word = 0;
+    for (int i = 0; i < kBytes; ++i) word |= static_cast<unsigned>(bytes[begin + i]) << (8 * i);
+    here |= has_not_finite<Bits>(word);
+  }
+  if (here) *found = 1;
+}
+
 unsigned blocks_for(std::int64_t items, int per_block) {
   const std::int64_t blocks = (items + per_block - 1) / per_block;
   common::ensure(blocks > 0 && blocks <= INT32_MAX, "a kernel was given nothing, or too much, to do");
@@ -329,6 +425,50 @@ void gated_residual(const at::Tensor& hidden, const at::Tensor& gate, const at::
         data<T>(hidden), data<T>(gate), data<T>(branch), vectors,
         static_cast<int>(hidden.size(1) / Vector<T>::kSize));
   });
+}
+
+void quantise_rows(const at::Tensor& values, const at::Tensor& scale, const at::Tensor& x) {
+  common::ensure(values.is_contiguous() && scale.is_contiguous(), "quantise_rows writes whole rows");
+  for_dtype_of(x, [&]<typename T>() {
+    check_row_width<T>(x.size(1));
+    quantise_rows_kernel<T><<<blocks_for(x.size(0), 1), kRowThreads, 0, stream()>>>(
+        static_cast<__nv_fp8_storage_t*>(values.data_ptr()), data<float>(scale), data<T>(x), x.stride(0),
+        static_cast<int>(x.size(1)));
+  });
+}
+
+bool finds_not_finite_in(const at::Tensor& x) {
+  const at::ScalarType dtype = x.scalar_type();
+  return x.is_cuda() && x.is_contiguous() &&
+         reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % sizeof(uint4) == 0 &&
+         (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf || dtype == at::kFloat8_e4m3fn);
+}
+
+void find_not_finite(const at::Tensor& found, const at::Tensor& x) {
+  constexpr std::int64_t kMostBlocks = 1024;  // several for each multiprocessor
+  const c10::cuda::CUDAGuard guard(x.device());
+  const auto size = static_cast<std::int64_t>(x.nbytes());
+  if (size == 0) return;
+  const auto launch = [&](auto kernel) {
+    constexpr std::int64_t kBytesPerBlock = kElementwiseThreads * sizeof(uint4);
+    const std::int64_t blocks = std::min<std::int64_t>(kMostBlocks, blocks_for(size, kBytesPerBlock));
+    kernel<<<static_cast<unsigned>(blocks), kElementwiseThreads, 0, stream()>>>(
+        data<int>(found), static_cast<const std::uint8_t*>(x.const_data_ptr()), size);
+  };
+  switch (x.scalar_type()) {
+    case at::kFloat:
+      launch(find_not_finite_kernel<Fp32Bits>);
+      break;
+    case at::kBFloat16:
+      launch(find_not_finite_kernel<Bf16Bits>);
+      break;
+    case at::kHalf:
+      launch(find_not_finite_kernel<Fp16Bits>);
+      break;
+    default:
+      launch(find_not_finite_kernel<E4m3Bits>);
+  }
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
 void l2_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& gamma, Activation activation) {

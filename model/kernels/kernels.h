@@ -43,4 +43,14 @@ enum class Activation { kNone, kSilu };
 // dim]; gamma [dim].
 void l2_norm(const at::Tensor& out, const at::Tensor& x, const at::Tensor& gamma, Activation activation);
 
+// values = x / scale in e4m3, scale = the largest absolute value of each row / 448, and 1 for a row of zeros.
+// x [rows, dim], any row stride; values [rows, dim], e4m3, contiguous; scale [rows], fp32.
+void quantise_rows(const at::Tensor& values, const at::Tensor& scale, const at::Tensor& x);
+
+// Sets found [1], int32, to 1 when a value of x is infinite or NaN; leaves it otherwise. x is contiguous, and
+// fp32, bf16, fp16 or e4m3.
+void find_not_finite(const at::Tensor& found, const at::Tensor& x);
+// Whether find_not_finite() is for x.
+bool finds_not_finite_in(const at::Tensor& x);
+
 }  // namespace layerpipe::model::kernels

@@ -36,6 +36,15 @@ void rms_norm_rotate(const at::Tensor&, const at::Tensor&, double, const at::Ten
 void gated_residual(const at::Tensor&, const at::Tensor&, const at::Tensor&) {
   refuse();
 }
+void quantise_rows(const at::Tensor&, const at::Tensor&, const at::Tensor&) {
+  refuse();
+}
+void find_not_finite(const at::Tensor&, const at::Tensor&) {
+  refuse();
+}
+bool finds_not_finite_in(const at::Tensor&) {
+  return false;
+}
 void l2_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, Activation) {
   refuse();
 }

@@ -72,38 +72,32 @@ bool takes_fp8(std::int64_t in, std::int64_t out) {
   return in % kFp8Multiple == 0 && out % kFp8Multiple == 0;
 }
 
-// x [rows, in] in e4m3, and the scale of each row [rows, 1].
-struct QuantisedRows {
-  at::Tensor values;
-  at::Tensor scale;
-};
-
-QuantisedRows quantise_rows(const at::Tensor& x) {
+// On a GPU without this project's kernel: several passes over some rows at a time.
+void quantise_by_passes(const QuantisedRows& to, const at::Tensor& x) {
   const std::int64_t rows = x.size(0);
-  const auto options = x.options();
-  QuantisedRows quantised{at::empty(x.sizes(), options.dtype(at::kFloat8_e4m3fn)),
-                          at::empty({rows, 1}, options.dtype(at::kFloat))};
   const std::int64_t step = std::max<std::int64_t>(1, kQuantisedElements / x.size(1));
   for (std::int64_t begin = 0; begin < rows; begin += step) {
     const std::int64_t count = std::min(step, rows - begin);
     at::Tensor wide = x.narrow(0, begin, count).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-    at::Tensor scale = quantised.scale.narrow(0, begin, count);
-    // A row of zeros stays one.
-    scale.copy_(wide.abs().amax(1, /*keepdim=*/true).div_(kLargestE4m3));
-    scale.clamp_min_(std::numeric_limits<float>::min());
-    quantised.values.narrow(0, begin, count).copy_(wide.div_(scale).clamp_(-kLargestE4m3, kLargestE4m3));
+    const at::Tensor largest = wide.abs().amax(1);
+    at::Tensor scale = to.scale.narrow(0, begin, count);
+    scale.copy_(largest / kLargestE4m3).clamp_min_(std::numeric_limits<float>::min());
+    scale.masked_fill_(largest == 0, 1);
+    wide.div_(scale.unsqueeze(1)).clamp_(-kLargestE4m3, kLargestE4m3);
+    to.values.narrow(0, begin, count).copy_(wide);
   }
-  return quantised;
 }
 
 void multiply_in_fp8(const at::Tensor& out, const at::Tensor& x, const QuantisedWeight& weight,
                      const at::Tensor& bias) {
   const QuantisedRows rows = quantise_rows(x);
   const auto optional_bias = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
-  const at::Tensor product =
-      at::_scaled_mm(rows.values, weight.values.t(), rows.scale, weight.scale.unsqueeze(0), optional_bias,
-                     /*scale_result=*/{}, at::kBFloat16, /*use_fast_accum=*/true);
-  at::Tensor(out).copy_(product);
+  // Of rows that lie apart in `out`, LibTorch's function does not say that it may write them.
+  at::Tensor product = out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
+  at::_scaled_mm_out(product, rows.values, weight.values.t(), rows.scale.unsqueeze(1),
+                     weight.scale.unsqueeze(0), optional_bias, /*scale_result=*/{}, at::kBFloat16,
+                     /*use_fast_accum=*/true);
+  if (!out.is_contiguous()) at::Tensor(out).copy_(product);
 }
 
 // Each group of inputs by the rotation.
@@ -180,6 +174,25 @@ at::Tensor convrot_matrix(std::int64_t order, const at::TensorOptions& options) 
   while (matrix.size(0) < order) matrix = at::kron(matrix, four);
   common::ensure(matrix.size(0) == order, "the order of a rotation is no power of 4");
   return matrix.to(options);
+}
+
+QuantisedRows quantise_rows(const at::Tensor& x) {
+  const QuantisedRows quantised{at::empty(x.sizes(), x.options().dtype(at::kFloat8_e4m3fn)),
+                                at::empty({x.size(0)}, x.options().dtype(at::kFloat))};
+  if (kernels::apply_to(x)) {
+    kernels::quantise_rows(quantised.values, quantised.scale, x);
+  } else if (!x.is_cpu()) {
+    quantise_by_passes(quantised, x);
+  } else {
+    const at::Tensor wide = x.to(at::kFloat).contiguous();
+    const std::int64_t in = x.size(1);
+    auto* const codes = static_cast<std::uint8_t*>(quantised.values.mutable_data_ptr());
+    for (std::int64_t row = 0; row < x.size(0); ++row) {
+      quantised.scale.mutable_data_ptr<float>()[row] =
+          quantise_row(wide.const_data_ptr<float>() + row * in, in, codes + row * in);
+    }
+  }
+  return quantised;
 }
 
 float quantise_row(const float* values, std::int64_t n, std::uint8_t* codes) {

@@ -53,6 +53,16 @@ bool has_fp8_products(const at::Device& device);
 // matrix of order 4, whose entries −1 lie on the anti-diagonal, divided by two. `order` is a power of 4.
 at::Tensor convrot_matrix(std::int64_t order, const at::TensorOptions& options);
 
+// Rows in e4m3, and the scale of each.
+struct QuantisedRows {
+  at::Tensor values;  // [rows, in], e4m3
+  at::Tensor scale;   // [rows], fp32
+};
+
+// x [rows, in], fp32 or bf16, on any device and with any row stride: each row as quantise_row() quantises it.
+// On a GPU values may be no finite numbers; where one is NaN, its code is NaN.
+QuantisedRows quantise_rows(const at::Tensor& x);
+
 // Quantises one row of n values, which are finite, to e4m3 codes; gives its scale: the largest absolute value
 // / 448, in fp32. A row of zeros has the scale 1.
 float quantise_row(const float* values, std::int64_t n, std::uint8_t* codes);

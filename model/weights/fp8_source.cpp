@@ -22,7 +22,7 @@ std::optional<QuantisedForm> Fp8Source::quantised_form(const std::string& name, 
   if (inner_->is_quantised()) return inner_->quantised_form(name, shape);
   if (shape.size() != 2 || !is_chosen_(name)) return std::nullopt;
   inner_->storage_dtype(name, shape);  // checks that it is there
-  return QuantisedForm{.values_dtype = at::kFloat8_e4m3fn, .fastest = ops::Product::kFp8};
+  return QuantisedForm{.values_dtype = at::kFloat8_e4m3fn, .fastest = ops::Product::kFp8, .comes_wide = true};
 }
 
 QuantisedValues Fp8Source::read_quantised(const std::string& name, at::IntArrayRef shape) const {

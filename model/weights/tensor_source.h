@@ -20,6 +20,8 @@ struct QuantisedForm {
   at::ScalarType values_dtype{};                     // e4m3 or int8
   std::int64_t rotated_group = 0;                    // as ops::QuantisedWeight's rotation; 0: none
   ops::Product fastest = ops::Product::kWeightOnly;  // that may be taken
+  // read_bytes() gives the values before they are quantised, as ops::quantise_rows() does it.
+  bool comes_wide = false;
 };
 
 // A quantised matrix in host memory of its own.

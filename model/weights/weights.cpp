@@ -7,12 +7,13 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <atomic>
 #include <cmath>
-#include <cstring>
 
 #include "common/errors.h"
+#include "model/kernels/kernels.h"
 
 namespace layerpipe::model {
 namespace {
@@ -38,6 +39,16 @@ bool is_finite(const at::Tensor& x) {
   if (x.is_cpu() && x.is_contiguous()) {
     if (x.scalar_type() == at::kBFloat16) return has_finite_exponents(x, kBf16Exponent);
     if (x.scalar_type() == at::kFloat) return has_finite_exponents(x, kFloatExponent);
+  }
+  if (x.scalar_type() == at::kChar) return true;
+  if (kernels::finds_not_finite_in(x)) {
+    const at::Tensor found = at::zeros({1}, x.options().dtype(at::kInt));
+    kernels::find_not_finite(found, x);
+    return found.item<int>() == 0;
+  }
+  if (x.scalar_type() == at::kFloat8_e4m3fn) {
+    constexpr std::uint8_t kNan = 0x7F;  // of both signs; there is no other, and no infinity
+    return !x.view(at::kByte).bitwise_and(kNan).eq(kNan).any().item<bool>();
   }
   // A sum is one pass without a temporary. It is finite only when all terms are; when it is not, it may have
   // overflowed, and the terms are looked at.
@@ -110,12 +121,13 @@ at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRe
   return result;
 }
 
-at::Tensor WeightStore::read_to_device(const std::string& full_name, at::IntArrayRef shape) const {
+at::Tensor WeightStore::upload(const std::string& full_name, at::IntArrayRef shape,
+                               at::ScalarType dtype) const {
   const auto read = [&](std::int64_t begin, std::span<std::byte> to) {
     source_->read_bytes(full_name, shape, begin, to);
   };
   const at::Tensor tensor =
-      uploader_->upload(shape, source_->storage_dtype(full_name, shape), read).to(compute_dtype_);
+      uploader_->upload(shape, source_->storage_dtype(full_name, shape), read).to(dtype);
   if (is_damaged(tensor)) refuse_values(source_->where(full_name), full_name);
   return tensor;
 }
@@ -132,18 +144,10 @@ at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) cons
     tensor = ops::dequantised(weight, {0, shape[0]}, compute_dtype_);
     if (weight.rotation.defined()) tensor = turned_back(tensor, weight.rotation);
   } else {
-    tensor = uploader_ ? read_to_device(full_name, shape) : read_on_cpu(full_name, shape);
+    tensor = uploader_ ? upload(full_name, shape, compute_dtype_) : read_on_cpu(full_name, shape);
   }
   if (listener_) listener_(tensor.nbytes());
   return tensor;
-}
-
-at::Tensor WeightStore::to_device(const at::Tensor& host) const {
-  if (!uploader_) return host;
-  const auto* const bytes = static_cast<const std::byte*>(host.const_data_ptr());
-  return uploader_->upload(
-      host.sizes(), host.scalar_type(),
-      [&](std::int64_t begin, std::span<std::byte> to) { std::memcpy(to.data(), bytes + begin, to.size()); });
 }
 
 at::Tensor WeightStore::rotation(std::int64_t group) const {
@@ -156,10 +160,21 @@ at::Tensor WeightStore::rotation(std::int64_t group) const {
 
 ops::QuantisedWeight WeightStore::read_quantised(const std::string& full_name, at::IntArrayRef shape,
                                                  const QuantisedForm& form) const {
-  const QuantisedValues read = source_->read_quantised(full_name, shape);
-  return {.values = to_device(read.values),
-          .scale = to_device(read.scale),
-          .rotation = rotation(form.rotated_group)};
+  ops::QuantisedWeight weight{.rotation = rotation(form.rotated_group)};
+  if (!uploader_) {
+    const QuantisedValues read = source_->read_quantised(full_name, shape);
+    weight.values = read.values;
+    weight.scale = read.scale;
+  } else if (form.comes_wide) {
+    const ops::QuantisedRows rows =
+        ops::quantise_rows(upload(full_name, shape, source_->storage_dtype(full_name, shape)));
+    weight.values = rows.values;
+    weight.scale = rows.scale;
+  } else {
+    weight.values = upload(full_name, shape, form.values_dtype);
+    weight.scale = source_->read_scale(full_name, shape).to(device_);
+  }
+  return weight;
 }
 
 std::optional<ops::QuantisedWeight> WeightStore::get_quantised(const std::string& name,

@@ -70,10 +70,10 @@ class WeightStore {
 
  private:
   at::Tensor read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const;
-  at::Tensor read_to_device(const std::string& full_name, at::IntArrayRef shape) const;
+  // On the device, in `dtype`, looked at.
+  at::Tensor upload(const std::string& full_name, at::IntArrayRef shape, at::ScalarType dtype) const;
   ops::QuantisedWeight read_quantised(const std::string& full_name, at::IntArrayRef shape,
                                       const QuantisedForm& form) const;
-  at::Tensor to_device(const at::Tensor& host) const;
   at::Tensor rotation(std::int64_t group) const;  // undefined for 0
   // Whether its values are to be looked at, since they may be anything, and are not finite numbers.
   bool is_damaged(const at::Tensor& tensor) const;

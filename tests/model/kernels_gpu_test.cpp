@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
@@ -11,6 +12,8 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
+
+#include <limits>
 
 #include "model/kernels/kernels.h"
 #include "model/ops/linear.h"
@@ -126,6 +129,30 @@ TEST_P(Kernels, LinearGeluIsTheTanhForm) {
 }
 
 // A matrix in e4m3 on the CPU and on the GPU, with rows of the real model and odd ones.
+// One such value at any place, also behind the last whole vector of 16 bytes.
+TEST_P(Kernels, FindNotFiniteSeesEachValue) {
+  const auto finds = [](const at::Tensor& x) {
+    EXPECT_TRUE(kernels::finds_not_finite_in(x));
+    const at::Tensor found = at::zeros({1}, x.options().dtype(at::kInt));
+    kernels::find_not_finite(found, x);
+    return found.item<int>() == 1;
+  };
+  constexpr std::int64_t kLong = 5'000'011;
+  for (const at::ScalarType dtype : {GetParam(), at::kHalf, at::kFloat8_e4m3fn}) {
+    const at::Tensor largest = at::full({kLong}, 448.0, at::TensorOptions().device(at::kCUDA)).to(dtype);
+    EXPECT_FALSE(finds(largest));
+    EXPECT_FALSE(finds(largest.to(at::kFloat).neg().to(dtype)));
+    for (const std::int64_t place : {std::int64_t{0}, std::int64_t{7}, kLong / 2, kLong - 3, kLong - 1}) {
+      at::Tensor x = largest.to(at::kFloat);
+      x[place] = std::numeric_limits<float>::quiet_NaN();
+      EXPECT_TRUE(finds(x.to(dtype))) << place;
+      if (dtype == at::kFloat8_e4m3fn) continue;  // it has no infinity
+      x[place] = -std::numeric_limits<float>::infinity();
+      EXPECT_TRUE(finds(x.to(dtype))) << place;
+    }
+  }
+}
+
 class QuantisedLinears : public Kernels {
  protected:
   // [out, in], of which each row has a scale of its own.
@@ -148,6 +175,29 @@ class QuantisedLinears : public Kernels {
     return (at::linalg_vector_norm(value.to(at::kDouble) - b) / at::linalg_vector_norm(b)).item<double>();
   }
 };
+
+// Rows that this project's kernel takes, and a width that LibTorch's functions have to; rows that lie apart.
+TEST_P(QuantisedLinears, RowsAreQuantisedAsOnTheCpu) {
+  for (const std::int64_t dim : {12, 64, 1000, 3072, 12288}) {
+    at::Tensor x = random({37, dim + 8}).narrow(1, 0, dim);
+    x.select(0, 3).zero_();
+    x.select(0, 4).fill_(1e-38);
+    x.select(0, 5).mul_(1e30);
+    const QuantisedRows there = quantise_rows(x);
+    const QuantisedRows here = quantise_rows(x.cpu());
+    EXPECT_TRUE(at::equal(there.scale.cpu(), here.scale)) << dim;
+    EXPECT_TRUE(at::equal(there.values.view(at::kByte).cpu(), here.values.view(at::kByte))) << dim;
+  }
+}
+
+TEST_P(QuantisedLinears, ANanStaysOneInItsRow) {
+  at::Tensor x = random({2, 64});
+  x[1][5] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor codes = quantise_rows(x).values.view(at::kByte).cpu();
+  const at::Tensor is_nan = codes.bitwise_and(0x7F).eq(0x7F);
+  EXPECT_EQ(is_nan.sum().item<std::int64_t>(), 1);
+  EXPECT_TRUE(is_nan[1][5].item<bool>());
+}
 
 TEST_P(QuantisedLinears, WeightsOnlyAreThoseOfTheCpu) {
   const QuantisedWeight weight = quantised(5000, 3072);  // more than a piece
