@@ -76,27 +76,13 @@ TEST_F(Quantize, TheFolderGivesTheBitsOfDtypeFp8) {
   EXPECT_EQ(config.at("num_layers"), 6);
 }
 
-TEST_F(Quantize, RefusesAndLeavesNothingBehind) {
-  const Outcome made = quantize(demo_model(), path("fp8"));
-  EXPECT_EQ(made.exit_code, 0);
+TEST_F(Quantize, LeavesNothingBehindOfADamagedModel) {
   const auto err = [&](const fs::path& model, const fs::path& out) {
     const Outcome outcome = quantize(model, out);
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_EQ(outcome.out, "");
     return outcome.err;
   };
-  EXPECT_EQ(err(demo_model(), path("fp8")),
-            "layerpipe: --out " + path("fp8").string() +
-                " is there already\n  Give a folder that is not there, or remove that one.\n");
-  EXPECT_EQ(
-      err(path("fp8"), path("again")),
-      "layerpipe: " + path("fp8").string() +
-          ": the transformer's weights are quantised already (e4m3 with scales)\n  Use them as they are.\n");
-  EXPECT_EQ(
-      err(small_model(), path("again")),
-      "layerpipe: " + small_model().string() +
-          ": a transformer of 2 blocks has none that fp8 is for: the first and the last one stay as they "
-          "are\n  Use it as it is.\n");
   // Values that are found only while it writes.
   const fs::path damaged = path("damaged");
   fs::copy(demo_model(), damaged, fs::copy_options::recursive);
@@ -113,7 +99,23 @@ TEST_F(Quantize, RefusesAndLeavesNothingBehind) {
               HasSubstr("tensor \"" + tensor + "\" holds values that are not finite numbers"));
   std::vector<std::string> left;
   for (const auto& entry : fs::directory_iterator(folder_.path())) left.push_back(entry.path().filename());
-  EXPECT_THAT(left, ::testing::UnorderedElementsAre("fp8", "damaged"));
+  EXPECT_THAT(left, ::testing::ElementsAre("damaged"));
+}
+
+TEST_F(Quantize, FindsADiskThatIsTooSmallBeforeOrWhileItWrites) {
+  const auto run = [&](const std::string& limit) {
+    return run_program({"quantize", "--model", demo_model(), "--out", path("fp8")},
+                       {"LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE, limit});
+  };
+  const Outcome before = run("LAYERPIPE_TEST_FREE_BYTES=100000");
+  EXPECT_EQ(before.exit_code, 2);
+  EXPECT_THAT(before.err, ::testing::MatchesRegex("layerpipe: the disk of --out " + path("fp8").string() +
+                                                  " has 97\\.7 KiB free, what is written there needs .* MiB\n"
+                                                  "  Free some space on it, or choose another --out\\.\n"));
+  const Outcome meanwhile = run("LAYERPIPE_TEST_WRITABLE_BYTES=100000");
+  EXPECT_EQ(meanwhile.exit_code, 6);
+  EXPECT_THAT(meanwhile.err, HasSubstr("No space left on device"));
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
 }
 
 TEST_F(Quantize, ComponentsMayLieInFilesOfTheirOwn) {

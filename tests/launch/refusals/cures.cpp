@@ -341,6 +341,12 @@ std::string put_variant_into_names(Workplace& w, const Said&, const std::smatch&
   return set_option(w, "--variant", words[1]);
 }
 
+std::string decompose_with(Workplace& w, const Said&, const std::smatch& words) {
+  w.use({"decompose", "--model", words[1], "--image", w.picture(), "--prompt", "a", "--any-resolution",
+         "--resolution", "64", "--layers", "1", "--steps", "1", "--out", w.out()});
+  return problem_of(w);
+}
+
 // The right key, in the line that has the wrong one.
 std::string take_the_right_key(Workplace& w, const Said& said, const std::smatch&) {
   std::smatch keys;
@@ -407,6 +413,7 @@ std::vector<CureRule> rules_of_models() {
        R"(A byte-level vocabulary has one for each of the 256; is this the tokenizer of a Qwen model\?)"},
       use_the_original);
   add(rules, {R"(Give (/\S+) to --model\.)"}, give_the_folder);
+  add(rules, {R"(Use (?:it as it is|them as they are): --model (/\S+))"}, decompose_with);
   add(rules,
       {R"(Give the folder of a (?:model in diffusers layout|Qwen-Image-Layered model) to --model\.)",
        R"(To take a picture apart, give a QwenImageLayeredPipeline to --model\.)"},
@@ -487,6 +494,7 @@ const std::vector<UnfollowedCure>& unfollowed_cures() {
   static const std::vector<UnfollowedCure> cures{
       {R"(Convert it: python3 .*)", "followed by tests/launch/pickle_cure_test.py, which needs diffusers"},
       {R"(Check that the file exists and may be read\.)", kUser},
+      {R"(Give a folder that is not there, or remove that one\.)", kUser},
       {R"(Give the path of a file\.)", kUser},
       {R"(The model may need a newer layerpipe.*)", "there is no other layerpipe here"},
       {R"(layerpipe \S+ wrote it, this is .*: take that one\.)", "there is no other layerpipe here"},

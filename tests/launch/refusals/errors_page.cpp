@@ -39,7 +39,7 @@ std::vector<RefusalCase> all_refusal_cases() {
   std::vector<RefusalCase> all;
   for (const auto& cases :
        {command_line_cases(), value_cases(), config_cases(), picture_cases(), model_cases(), weight_cases(),
-        tokenizer_cases(), output_cases(), export_cases(), run_cases(), machine_cases()}) {
+        tokenizer_cases(), output_cases(), export_cases(), quantize_cases(), run_cases(), machine_cases()}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

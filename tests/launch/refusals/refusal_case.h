@@ -48,6 +48,7 @@ std::vector<RefusalCase> tokenizer_cases();
 std::vector<RefusalCase> picture_cases();
 std::vector<RefusalCase> output_cases();
 std::vector<RefusalCase> export_cases();
+std::vector<RefusalCase> quantize_cases();
 std::vector<RefusalCase> run_cases();
 std::vector<RefusalCase> machine_cases();
 
