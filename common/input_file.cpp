@@ -71,6 +71,12 @@ void InputFile::read_all(std::span<std::byte> to) const {
   if (was_written_to()) throw InputError(path_.string() + " changed while it was read", kAloneWithIt);
 }
 
+void InputFile::read_ahead(std::uint64_t offset, std::uint64_t size) const noexcept {
+  // It is advice: whoever reads the bytes hears of what is wrong with them.
+  ::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                  POSIX_FADV_WILLNEED);
+}
+
 bool InputFile::was_written_to() const {
   struct stat now {};
   return ::fstat(descriptor_.get(), &now) != 0 || !is_state_of(now, opened_);

@@ -1,5 +1,5 @@
-// Reading files that others may write to meanwhile. What is read is copied, never mapped: a mapped file ends
-// the process with SIGBUS when it becomes shorter or its disk fails, and some mounts map none. Standard
+// Reading files that others may write to meanwhile. What the CPU reads is copied, never mapped: a mapped file
+// ends the process with SIGBUS when it becomes shorter or its disk fails, and some mounts map none. Standard
 // library and POSIX only.
 #pragma once
 
@@ -38,6 +38,19 @@ class InputFile {
   void read(std::uint64_t offset, std::span<std::byte> to, const std::function<std::string()>& part) const;
   // Fills `to`, which has size() bytes, with all of it. Also throws InputError when it changes meanwhile.
   void read_all(std::span<std::byte> to) const;
+
+  // Asks the system to bring bytes [offset, offset + size) from the disk; returns before they are there.
+  void read_ahead(std::uint64_t offset, std::uint64_t size) const noexcept;
+
+  // For what maps it; open as long as this object.
+  int descriptor() const noexcept { return descriptor_.get(); }
+  // What tells this file from any other of the machine while it is open here.
+  struct Identity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    auto operator<=>(const Identity&) const = default;
+  };
+  Identity identity() const noexcept { return {opened_.st_dev, opened_.st_ino}; }
 
   // Whether its size, or the time when it was last written to, is another one than when it was opened. What
   // was read before this says no is of one state of the file.

@@ -167,7 +167,8 @@ StageState& Engine::state_for(const partition::Plan& plan) {
       .part = part,
       .networks = NetworkSet(model_, part, config_.device, config_.dtype, config_.linears,
                              StreamListener{.while_waiting = [this] { look_around(); },
-                                            .moved = [this] { communicator_.report_progress(); }}),
+                                            .moved = [this] { communicator_.report_progress(); }},
+                             config_.most_pinned_bytes),
       .exchange = HostExchange(communicator_, channel_number(ChannelUse::kHostExchange)),
       .links = {},
       .known = {}});

@@ -34,6 +34,7 @@ struct EngineConfig {
   std::string variant;                                   // of the weight files; empty: without --variant
   ComponentFiles files;                                  // in place of the folder's
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
+  std::uint64_t most_pinned_bytes = 0;                   // of the page cache, while weights stream to a GPU
 };
 
 // What the time of RunListeners::result is called in the trace, between two parts of decoding.

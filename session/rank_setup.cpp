@@ -4,6 +4,7 @@
 #include "comm/run_collectively.h"
 #include "common/errors.h"
 #include "model/fingerprint.h"
+#include "runtime/device/host_share.h"
 #include "session/dtype.h"
 #include "session/ranks.h"
 
@@ -41,6 +42,8 @@ Machinery set_up(const Settings& settings, comm::Communicator& communicator) {
   RanksOn ranks = machinery.device.device.is_cpu() ? RanksOn::kCpus : RanksOn::kGpus;
   if (comm::on_any_rank(communicator, machinery.device.is_mig_instance, "comparing GPUs"))
     ranks = RanksOn::kPartsOfGpus;
+  // Half of what is free, so that files, pictures and other programs have the rest.
+  const std::uint64_t most_pinned_bytes = runtime::memory_share(communicator).free / 2;
   comm::run_collectively(communicator, "opening the model", [&] {
     const at::Device device = machinery.device.device;
     machinery.dtype = dtype_of(settings.run_config.dtype, device);
@@ -54,7 +57,8 @@ Machinery set_up(const Settings& settings, comm::Communicator& communicator) {
         .weights = settings.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
         .variant = settings.variant,
         .files = settings.files,
-        .channel = machinery.channel};
+        .channel = machinery.channel,
+        .most_pinned_bytes = most_pinned_bytes};
     machinery.engine = std::make_unique<runtime::Engine>(config, communicator);
     machinery.fingerprint = model::fingerprint(settings.model, settings.files);
   });

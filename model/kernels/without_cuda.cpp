@@ -1,6 +1,7 @@
 // The build without a CUDA compiler: no tensor is for these kernels, so the operations use their references
 // on every device.
 #include "common/errors.h"
+#include "model/kernels/host_pages.h"
 #include "model/kernels/kernels.h"
 
 namespace layerpipe::model::kernels {
@@ -11,6 +12,14 @@ namespace {
 }
 
 }  // namespace
+
+bool can_pin_read_only(const c10::Device&) {
+  return false;
+}
+bool pin_read_only(void*, std::uint64_t) {
+  return false;
+}
+void unpin(void*) {}
 
 bool apply_to(const at::Tensor&) {
   return false;

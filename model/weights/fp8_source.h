@@ -29,6 +29,9 @@ class Fp8Source : public TensorSource {
                   std::span<std::byte> to) const override {
     inner_->read_bytes(name, shape, begin, to);
   }
+  std::optional<PlaceInFile> place(const std::string& name, at::IntArrayRef shape) const override {
+    return inner_->place(name, shape);
+  }
   bool reads_files() const noexcept override { return inner_->reads_files(); }
   std::string where(const std::string& name) const override { return inner_->where(name); }
 

@@ -158,19 +158,6 @@ void check_layout(const std::string& path, const std::map<std::string, TensorInf
     refuse(path, std::to_string(file_size - position) + " bytes behind the last tensor");
 }
 
-// To be called behind every read. Another file in its place is no mistake of the bytes, but of what the run
-// would say that it was made from.
-void check_unchanged(const common::InputFile& file) {
-  constexpr const char* kLeaveAlone = "Leave the file alone while it is in use, and start again.";
-  if (file.was_written_to()) {
-    throw common::InputError(file.path().string() + " has changed since its header was read", kLeaveAlone);
-  }
-  if (file.was_replaced()) {
-    throw common::InputError(
-        file.path().string() + " has been replaced by another file since its header was read", kLeaveAlone);
-  }
-}
-
 SafetensorsHeader read_header(const common::InputFile& file) {
   const std::string name = file.path().string();
   std::vector<std::byte> start(std::min<std::uint64_t>(file.size(), kStartBytes));
@@ -182,6 +169,17 @@ SafetensorsHeader read_header(const common::InputFile& file) {
 }
 
 }  // namespace
+
+void check_unchanged(const common::InputFile& file) {
+  constexpr const char* kLeaveAlone = "Leave the file alone while it is in use, and start again.";
+  if (file.was_written_to()) {
+    throw common::InputError(file.path().string() + " has changed since its header was read", kLeaveAlone);
+  }
+  if (file.was_replaced()) {
+    throw common::InputError(
+        file.path().string() + " has been replaced by another file since its header was read", kLeaveAlone);
+  }
+}
 
 const char* safetensors_name(at::ScalarType dtype) {
   for (const auto& entry : kDtypes) {
@@ -237,6 +235,10 @@ void SafetensorsFile::read_bytes(const std::string& name, std::uint64_t begin,
                  "more is to be read of a tensor than it has");
   file_.read(info.begin + begin, to, [&] { return "tensor " + shown(name); });
   check_unchanged(file_);
+}
+
+PlaceInFile SafetensorsFile::place(const std::string& name) const {
+  return {&file_, header_.tensors.at(name).begin};
 }
 
 at::Tensor SafetensorsFile::read(const std::string& name) const {
@@ -374,6 +376,10 @@ const std::map<std::string, QuantisedTensor>& SafetensorsSource::quantised() con
     quantised_ = find_quantised_tensors(headers);
   });
   return quantised_;
+}
+
+std::optional<PlaceInFile> SafetensorsSource::place(const std::string& name, at::IntArrayRef shape) const {
+  return open_checked(name, shape).place(place_of(name).name);
 }
 
 std::optional<QuantisedForm> SafetensorsSource::quantised_form(const std::string& name,

@@ -36,6 +36,11 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
+// To be called behind every read of a file whose header was read before. Throws InputError when it has
+// changed or was replaced: another file in its place is no mistake of the bytes, but of what the run would
+// say that it was made from.
+void check_unchanged(const common::InputFile& file);
+
 // "BF16": what the format calls a dtype. One that it does not have is an InternalError.
 const char* safetensors_name(at::ScalarType dtype);
 
@@ -65,6 +70,9 @@ class SafetensorsFile {
   // file and tensor when they cannot be read, or the file has changed since its header was read.
   void read_bytes(const std::string& name, std::uint64_t begin, std::span<std::byte> to) const;
 
+  // Where a tensor that is there lies.
+  PlaceInFile place(const std::string& name) const;
+
   // A whole tensor that is there, in host memory of its own. Throws as read_bytes().
   at::Tensor read(const std::string& name) const;
 
@@ -92,6 +100,7 @@ class SafetensorsSource : public TensorSource {
   at::ScalarType storage_dtype(const std::string& name, at::IntArrayRef shape) const override;
   void read_bytes(const std::string& name, at::IntArrayRef shape, std::int64_t begin,
                   std::span<std::byte> to) const override;
+  std::optional<PlaceInFile> place(const std::string& name, at::IntArrayRef shape) const override;
   bool is_quantised() const override { return !quantised().empty(); }
   std::optional<QuantisedForm> quantised_form(const std::string& name, at::IntArrayRef shape) const override;
   at::Tensor read_scale(const std::string& name, at::IntArrayRef shape) const override;

@@ -34,6 +34,10 @@ std::optional<QuantisedForm> TensorSource::quantised_form(const std::string& /*n
   return std::nullopt;
 }
 
+std::optional<PlaceInFile> TensorSource::place(const std::string& /*name*/, at::IntArrayRef /*shape*/) const {
+  return std::nullopt;
+}
+
 at::Tensor TensorSource::read_scale(const std::string& /*name*/, at::IntArrayRef /*shape*/) const {
   throw common::InternalError("the scale of a tensor was asked for that has none");
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "common/input_file.h"
 #include "model/ops/quantised_weight.h"
 
 namespace layerpipe::model {
@@ -28,6 +29,12 @@ struct QuantisedForm {
 struct QuantisedValues {
   at::Tensor values;  // [rows, columns], e4m3 or int8
   at::Tensor scale;   // [rows], fp32, positive
+};
+
+// Where a tensor lies, from its first byte on. The file is open as long as the source.
+struct PlaceInFile {
+  const common::InputFile* file = nullptr;
+  std::uint64_t begin = 0;
 };
 
 // One network's tensors by full name. Thread-safe: every function may be called by several threads at once.
@@ -63,6 +70,10 @@ class TensorSource {
   virtual QuantisedValues read_quantised(const std::string& name, at::IntArrayRef shape) const;
   // How quantised matrices are to be multiplied, where the device can and the form allows it.
   virtual ops::Product product() const noexcept { return ops::Product::kWeightOnly; }
+
+  // Where a tensor's bytes lie, as read_bytes() gives them; nothing when they do not lie so in one file.
+  // Throws as storage_dtype().
+  virtual std::optional<PlaceInFile> place(const std::string& name, at::IntArrayRef shape) const;
 
   // Whether what is read comes from files, which may hold anything.
   virtual bool reads_files() const noexcept = 0;

@@ -8,12 +8,14 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <atomic>
 #include <cmath>
 
 #include "common/errors.h"
 #include "model/kernels/kernels.h"
+#include "model/weights/safetensors.h"
 
 namespace layerpipe::model {
 namespace {
@@ -84,6 +86,12 @@ WeightStore WeightStore::dry_run(std::shared_ptr<const TensorSource> source, at:
   return store;
 }
 
+WeightStore WeightStore::out_of(std::shared_ptr<RegisteredPages> pages) const {
+  WeightStore store = *this;
+  store.pages_ = std::move(pages);
+  return store;
+}
+
 WeightStore WeightStore::scope(const std::string& part) const {
   WeightStore inner = *this;
   inner.prefix_ += part + ".";
@@ -121,13 +129,27 @@ at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRe
   return result;
 }
 
+at::Tensor WeightStore::copy_pages(const std::string& full_name, at::IntArrayRef shape) const {
+  if (!pages_) return {};
+  const auto place = source_->place(full_name, shape);
+  if (!place) return {};
+  const at::Tensor tensor =
+      at::empty(shape, at::TensorOptions().dtype(source_->storage_dtype(full_name, shape)).device(device_));
+  if (!pages_->copy(*place->file, place->begin, tensor)) return {};
+  // Whatever was there when the copy ran has arrived.
+  c10::impl::VirtualGuardImpl(device_.type()).getStream(device_).synchronize();
+  check_unchanged(*place->file);
+  return tensor;
+}
+
 at::Tensor WeightStore::upload(const std::string& full_name, at::IntArrayRef shape,
                                at::ScalarType dtype) const {
   const auto read = [&](std::int64_t begin, std::span<std::byte> to) {
     source_->read_bytes(full_name, shape, begin, to);
   };
-  const at::Tensor tensor =
-      uploader_->upload(shape, source_->storage_dtype(full_name, shape), read).to(dtype);
+  at::Tensor tensor = copy_pages(full_name, shape);
+  if (!tensor.defined()) tensor = uploader_->upload(shape, source_->storage_dtype(full_name, shape), read);
+  tensor = tensor.to(dtype);
   if (is_damaged(tensor)) refuse_values(source_->where(full_name), full_name);
   return tensor;
 }

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "model/ops/linear.h"
+#include "model/weights/registered_pages.h"
 #include "model/weights/tensor_source.h"
 #include "model/weights/uploader.h"
 
@@ -37,6 +38,9 @@ class WeightStore {
   // build a network from it is to ask whether the files hold the network, and how large it is.
   static WeightStore dry_run(std::shared_ptr<const TensorSource> source, at::Device device,
                              at::ScalarType compute_dtype, LoadListener listener = {});
+
+  // The same store, on a GPU taking what lies in files out of `pages`, as far as they can be registered.
+  WeightStore out_of(std::shared_ptr<RegisteredPages> pages) const;
 
   // The store of a part: names are looked up below "<this scope>.<part>".
   WeightStore scope(const std::string& part) const;
@@ -70,6 +74,8 @@ class WeightStore {
 
  private:
   at::Tensor read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const;
+  // Out of the pages; undefined where it cannot be.
+  at::Tensor copy_pages(const std::string& full_name, at::IntArrayRef shape) const;
   // On the device, in `dtype`, looked at.
   at::Tensor upload(const std::string& full_name, at::IntArrayRef shape, at::ScalarType dtype) const;
   ops::QuantisedWeight read_quantised(const std::string& full_name, at::IntArrayRef shape,
@@ -83,6 +89,7 @@ class WeightStore {
   at::ScalarType compute_dtype_;
   LoadListener listener_;
   std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
+  std::shared_ptr<RegisteredPages> pages_;
   // By their orders: the layers of a network share them, and so do the stores of its parts.
   std::shared_ptr<std::map<std::int64_t, at::Tensor>> rotations_;
   bool is_dry_run_ = false;

@@ -7,6 +7,7 @@
 
 #include "comm/wire.h"
 #include "common/errors.h"
+#include "common/host_memory.h"
 
 namespace layerpipe::runtime {
 namespace {
@@ -55,6 +56,13 @@ common::MemoryPool smallest_part(std::span<const common::MemoryPool> pools, std:
     parts[i].free /= static_cast<std::uint64_t>(std::max(sharers[i], 1));
   return *std::min_element(parts.begin(), parts.end(),
                            [](const auto& a, const auto& b) { return a.free < b.free; });
+}
+
+common::MemoryPool memory_share(comm::Communicator& communicator) {
+  const std::vector<common::MemoryPool> pools = common::memory_pools();
+  std::vector<std::string> names;
+  for (const common::MemoryPool& pool : pools) names.push_back(pool.id);
+  return smallest_part(pools, count_sharers(communicator, names, "counting who shares memory"));
 }
 
 int thread_share(std::span<const common::CpuPool> pools, std::span<const int> sharers) {

@@ -19,6 +19,9 @@ std::vector<int> count_sharers(comm::Communicator& communicator, std::span<const
 // `sharers` are those of each of `pools`.
 common::MemoryPool smallest_part(std::span<const common::MemoryPool> pools, std::span<const int> sharers);
 
+// This rank's part of the memory of its host. Called by all ranks.
+common::MemoryPool memory_share(comm::Communicator& communicator);
+
 // How many threads this rank may keep busy, at least one. `sharers` are those of each of `pools`.
 int thread_share(std::span<const common::CpuPool> pools, std::span<const int> sharers);
 

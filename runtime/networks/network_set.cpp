@@ -31,10 +31,11 @@ std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network 
     });
   }
   // A store is used by one thread.
-  const model::WeightStore again(model_.source(network, linears_), device_, compute_dtype_,
-                                 [moved = stream_listener_.moved](std::uint64_t) {
-                                   if (moved) moved();
-                                 });
+  const auto again = model::WeightStore(model_.source(network, linears_), device_, compute_dtype_,
+                                        [moved = stream_listener_.moved](std::uint64_t) {
+                                          if (moved) moved();
+                                        })
+                         .out_of(pages_);
   return std::make_unique<model::StreamedBlocks<Unit>>(
       range,
       model::StreamingOptions{.streamed = streamed,
@@ -45,12 +46,15 @@ std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network 
 }
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-                       at::ScalarType compute_dtype, Linears linears, StreamListener stream_listener)
+                       at::ScalarType compute_dtype, Linears linears, StreamListener stream_listener,
+                       std::uint64_t most_pinned_bytes)
     : model_(model),
       device_(device),
       compute_dtype_(compute_dtype),
       linears_(linears),
       stream_listener_(std::move(stream_listener)),
+      pages_(
+          std::make_shared<model::RegisteredPages>(device, model::registrar_for(device), most_pinned_bytes)),
       blocks_(part.blocks) {
   using partition::Network;
   const model::ModelConfig& config = model.config();

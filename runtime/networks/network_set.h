@@ -33,9 +33,11 @@ class NetworkSet {
       std::function<void(partition::Network network, std::uint64_t done, std::uint64_t total)>;
 
   // Checks that the files hold every tensor of this rank's parts; loads nothing yet. `model` outlives the
-  // set. Throws InputError.
+  // set. `most_pinned_bytes` is how much of the page cache may be pinned for what streams to a GPU
+  // (model/weights/registered_pages.h). Throws InputError.
   NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
-             at::ScalarType compute_dtype, Linears linears, StreamListener stream_listener = {});
+             at::ScalarType compute_dtype, Linears linears, StreamListener stream_listener = {},
+             std::uint64_t most_pinned_bytes = 0);
   NetworkSet(const NetworkSet&) = delete;  // its table refers to its members
   NetworkSet& operator=(const NetworkSet&) = delete;
 
@@ -94,6 +96,7 @@ class NetworkSet {
   at::ScalarType compute_dtype_;
   Linears linears_;
   StreamListener stream_listener_;
+  std::shared_ptr<model::RegisteredPages> pages_;  // of what streams
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;

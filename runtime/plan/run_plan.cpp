@@ -45,11 +45,7 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
 
 // Leaves this rank its part of what it shares with others.
 void share_memory(comm::Communicator& communicator, partition::DeviceInfo& mine) {
-  const std::vector<common::MemoryPool> pools = common::memory_pools();
-  std::vector<std::string> names;
-  for (const common::MemoryPool& pool : pools) names.push_back(pool.id);
-  const common::MemoryPool part =
-      smallest_part(pools, count_sharers(communicator, names, "counting who shares memory"));
+  const common::MemoryPool part = memory_share(communicator);
   mine.total_bytes = part.total;
   mine.free_bytes = part.free;
   mine.memory_limit = common::limit_text(part);
