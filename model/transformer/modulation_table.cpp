@@ -106,6 +106,7 @@ void ModulationTable::fill(const WeightStore& transformer, const std::vector<Mis
     }
     column += layer.outputs;
   }
+  transformer.check();
 }
 
 bool ModulationTable::make(const WeightStore& transformer, std::span<const float> timesteps,

@@ -92,6 +92,16 @@ WeightStore WeightStore::out_of(std::shared_ptr<RegisteredPages> pages) const {
   return store;
 }
 
+WeightStore WeightStore::looking_later() const {
+  WeightStore store = *this;
+  if (uploader_) store.arrivals_ = std::make_shared<Arrivals>(device_);
+  return store;
+}
+
+void WeightStore::check() const {
+  if (arrivals_) arrivals_->check();
+}
+
 WeightStore WeightStore::scope(const std::string& part) const {
   WeightStore inner = *this;
   inner.prefix_ += part + ".";
@@ -129,17 +139,14 @@ at::Tensor WeightStore::read_on_cpu(const std::string& full_name, at::IntArrayRe
   return result;
 }
 
-at::Tensor WeightStore::copy_pages(const std::string& full_name, at::IntArrayRef shape) const {
+WeightStore::Copied WeightStore::copy_pages(const std::string& full_name, at::IntArrayRef shape) const {
   if (!pages_) return {};
   const auto place = source_->place(full_name, shape);
   if (!place) return {};
   const at::Tensor tensor =
       at::empty(shape, at::TensorOptions().dtype(source_->storage_dtype(full_name, shape)).device(device_));
   if (!pages_->copy(*place->file, place->begin, tensor)) return {};
-  // Whatever was there when the copy ran has arrived.
-  c10::impl::VirtualGuardImpl(device_.type()).getStream(device_).synchronize();
-  check_unchanged(*place->file);
-  return tensor;
+  return {tensor, place->file};
 }
 
 at::Tensor WeightStore::upload(const std::string& full_name, at::IntArrayRef shape,
@@ -147,10 +154,21 @@ at::Tensor WeightStore::upload(const std::string& full_name, at::IntArrayRef sha
   const auto read = [&](std::int64_t begin, std::span<std::byte> to) {
     source_->read_bytes(full_name, shape, begin, to);
   };
-  at::Tensor tensor = copy_pages(full_name, shape);
+  auto [tensor, file] = copy_pages(full_name, shape);
   if (!tensor.defined()) tensor = uploader_->upload(shape, source_->storage_dtype(full_name, shape), read);
   tensor = tensor.to(dtype);
-  if (is_damaged(tensor)) refuse_values(source_->where(full_name), full_name);
+  const std::string where = source_->where(full_name);
+  if (arrivals_ && source_->reads_files() && Arrivals::takes(tensor)) {
+    arrivals_->add(tensor, where, full_name, file);
+    return tensor;
+  }
+  const bool is_damaged_there = is_damaged(tensor);
+  if (file != nullptr) {
+    // Whatever was there when the copy ran has arrived.
+    c10::impl::VirtualGuardImpl(device_.type()).getStream(device_).synchronize();
+    check_unchanged(*file);
+  }
+  if (is_damaged_there) refuse_values(where, full_name);
   return tensor;
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "model/ops/linear.h"
+#include "model/weights/arrivals.h"
 #include "model/weights/registered_pages.h"
 #include "model/weights/tensor_source.h"
 #include "model/weights/uploader.h"
@@ -41,6 +42,13 @@ class WeightStore {
 
   // The same store, on a GPU taking what lies in files out of `pages`, as far as they can be registered.
   WeightStore out_of(std::shared_ptr<RegisteredPages> pages) const;
+
+  // The same store, which looks at values on a GPU in check(), and in get() no more: what is got meanwhile
+  // may be anything.
+  WeightStore looking_later() const;
+  // Throws InputError as get() for what has been got since the last call, by this store and those of its
+  // parts. Does nothing in a store that looks at once.
+  void check() const;
 
   // The store of a part: names are looked up below "<this scope>.<part>".
   WeightStore scope(const std::string& part) const;
@@ -74,9 +82,13 @@ class WeightStore {
 
  private:
   at::Tensor read_on_cpu(const std::string& full_name, at::IntArrayRef shape) const;
-  // Out of the pages; undefined where it cannot be.
-  at::Tensor copy_pages(const std::string& full_name, at::IntArrayRef shape) const;
-  // On the device, in `dtype`, looked at.
+  // A tensor that the device copies out of the file's pages.
+  struct Copied {
+    at::Tensor tensor;  // undefined where it cannot do that
+    const common::InputFile* file = nullptr;
+  };
+  Copied copy_pages(const std::string& full_name, at::IntArrayRef shape) const;
+  // On the device, in `dtype`, looked at or waiting for it.
   at::Tensor upload(const std::string& full_name, at::IntArrayRef shape, at::ScalarType dtype) const;
   ops::QuantisedWeight read_quantised(const std::string& full_name, at::IntArrayRef shape,
                                       const QuantisedForm& form) const;
@@ -90,6 +102,7 @@ class WeightStore {
   LoadListener listener_;
   std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
   std::shared_ptr<RegisteredPages> pages_;
+  std::shared_ptr<Arrivals> arrivals_;  // none in a store that looks at once
   // By their orders: the layers of a network share them, and so do the stores of its parts.
   std::shared_ptr<std::map<std::int64_t, at::Tensor>> rotations_;
   bool is_dry_run_ = false;

@@ -35,14 +35,19 @@ std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network 
                                         [moved = stream_listener_.moved](std::uint64_t) {
                                           if (moved) moved();
                                         })
-                         .out_of(pages_);
+                         .out_of(pages_)
+                         .looking_later();
   return std::make_unique<model::StreamedBlocks<Unit>>(
       range,
       model::StreamingOptions{.streamed = streamed,
                               .slots = partition::kStreamSlots,
                               .device = device_,
                               .while_waiting = stream_listener_.while_waiting},
-      load_one, [again, load](std::int64_t index) { return load(again, index); });
+      load_one, [again, load](std::int64_t index) {
+        Unit unit = load(again, index);
+        again.check();
+        return unit;
+      });
 }
 
 NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& part, at::Device device,
@@ -110,10 +115,18 @@ bool NetworkSet::load(partition::Network network, const LoadListener& listener) 
   if (!wanted.has_part || wanted.is_loaded()) return false;
   std::uint64_t done = 0;
   listener(network, done, wanted.weight_bytes);
-  wanted.build({model_.source(network, linears_), device_, compute_dtype_, [&](std::uint64_t bytes) {
-                  done += bytes;
-                  listener(network, done, wanted.weight_bytes);
-                }});
+  const auto store =
+      model::WeightStore(model_.source(network, linears_), device_, compute_dtype_, [&](std::uint64_t bytes) {
+        done += bytes;
+        listener(network, done, wanted.weight_bytes);
+      }).looking_later();
+  try {
+    wanted.build(store);
+    store.check();
+  } catch (...) {
+    wanted.drop();
+    throw;
+  }
   return true;
 }
 
@@ -128,12 +141,12 @@ bool NetworkSet::make_modulation(std::span<const float> timesteps, std::span<con
   constexpr auto kTransformer = partition::Network::kTransformer;
   if (!has(kTransformer)) return false;
   std::uint64_t done = 0;
-  const model::WeightStore store(model_.source(kTransformer), device_, compute_dtype_,
-                                 [&](std::uint64_t bytes) {
-                                   if (done == 0) listener(kTransformer, done, modulation_weight_bytes_);
-                                   done += bytes;
-                                   listener(kTransformer, done, modulation_weight_bytes_);
-                                 });
+  const auto store =
+      model::WeightStore(model_.source(kTransformer), device_, compute_dtype_, [&](std::uint64_t bytes) {
+        if (done == 0) listener(kTransformer, done, modulation_weight_bytes_);
+        done += bytes;
+        listener(kTransformer, done, modulation_weight_bytes_);
+      }).looking_later();
   return modulation_->make(store, timesteps, later, after_row);
 }
 

@@ -1,0 +1,53 @@
+#include "model/weights/arrivals.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "model/kernels/kernels.h"
+#include "model/weights/safetensors.h"
+#include "model/weights/tensor_source.h"
+
+namespace layerpipe::model {
+namespace {
+
+// More than a block has.
+constexpr std::int64_t kMost = 64;
+
+}  // namespace
+
+bool Arrivals::takes(const at::Tensor& tensor) {
+  return kernels::finds_not_finite_in(tensor);
+}
+
+void Arrivals::add(const at::Tensor& tensor, const std::string& where, const std::string& name,
+                   const common::InputFile* file) {
+  const auto number = static_cast<std::int64_t>(entries_.size());
+  if (number == kMost) {
+    check();
+    return add(tensor, where, name, file);
+  }
+  if (!found_.defined()) found_ = at::zeros({kMost}, at::TensorOptions().dtype(at::kInt).device(device_));
+  entries_.push_back({where, name});
+  if (file != nullptr && std::ranges::find(files_, file) == files_.end()) files_.push_back(file);
+  kernels::find_not_finite(found_.narrow(0, number, 1), tensor);
+}
+
+void Arrivals::check() {
+  if (entries_.empty()) return;
+  const at::Tensor found = found_.cpu();  // waits
+  found_.zero_();
+  const std::vector<Entry> entries = std::move(entries_);
+  const std::vector<const common::InputFile*> files = std::move(files_);
+  entries_.clear();
+  files_.clear();
+  // A file that has changed explains all else.
+  for (const common::InputFile* file : files) check_unchanged(*file);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (found.const_data_ptr<int>()[i] != 0) refuse_values(entries[i].where, entries[i].name);
+  }
+}
+
+}  // namespace layerpipe::model
