@@ -19,7 +19,7 @@
 #include "launch/terminal/terminal.h"
 #include "model/config.h"
 #include "model/transformer/fp8_layers.h"
-#include "model/weights/fp8_component.h"
+#include "model/weights/component_writer.h"
 #include "results/output_path.h"
 
 namespace layerpipe::launch {
@@ -161,7 +161,8 @@ void run_quantize(const QuantizeOptions& options, const std::atomic<bool>& stop_
   const auto is_chosen = [layers = config.transformer.num_layers](const std::string& tensor) {
     return model::is_fp8_layer(tensor, layers);
   };
-  const model::Fp8Component transformer = model::measure_fp8_component(*source, is_chosen);
+  const model::ComponentToWrite component = model::component_of(source, is_chosen);
+  const model::ComponentSize transformer = model::measure_component(component);
   if (transformer.quantised == 0) {
     throw common::InputError(
         fmt::format(
@@ -188,8 +189,8 @@ void run_quantize(const QuantizeOptions& options, const std::atomic<bool>& stop_
   if (!fs::create_directory(folder, error)) throw common::output_error(options.out, error.value());
   common::write_file_atomically(folder / "config.json",
                                 quantised_config(options.model.folder / kTransformer / "config.json"));
-  model::write_fp8_component(source, is_chosen, folder, model::weight_file_stem(kTransformer),
-                             [&](std::uint64_t) { stop_if_asked(); });
+  model::write_component(component, folder, model::weight_file_stem(kTransformer),
+                         [&](std::uint64_t) { stop_if_asked(); });
   part.commit();
   say(fmt::format("{}: {}, {} matrices of the transformer in e4m3\n", options.out.string(),
                   common::format_bytes(bytes), transformer.quantised));
