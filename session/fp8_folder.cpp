@@ -13,7 +13,7 @@
 #include "common/units.h"
 #include "model/config.h"
 #include "model/transformer/fp8_layers.h"
-#include "model/weights/fp8_component.h"
+#include "model/weights/component_writer.h"
 #include "results/output_path.h"
 
 namespace layerpipe::session {
@@ -152,7 +152,8 @@ Fp8Folder write_fp8_folder(const Fp8FolderOptions& options,
   const auto is_chosen = [layers = config.transformer.num_layers](const std::string& tensor) {
     return model::is_fp8_layer(tensor, layers);
   };
-  const model::Fp8Component transformer = model::measure_fp8_component(*source, is_chosen);
+  const model::ComponentToWrite component = model::component_of(source, is_chosen);
+  const model::ComponentSize transformer = model::measure_component(component);
   if (transformer.quantised == 0) {
     throw common::InputError(
         fmt::format(
@@ -182,8 +183,8 @@ Fp8Folder write_fp8_folder(const Fp8FolderOptions& options,
   if (!fs::create_directory(folder, error)) throw common::output_error(options.out, error.value());
   common::write_file_atomically(folder / "config.json",
                                 quantised_config(options.model / kTransformer / "config.json"));
-  model::write_fp8_component(source, is_chosen, folder, model::weight_file_stem(kTransformer),
-                             [&](std::uint64_t bytes) { after_each(done + bytes, total); });
+  model::write_component(component, folder, model::weight_file_stem(kTransformer),
+                         [&](std::uint64_t bytes) { after_each(done + bytes, total); });
   part.commit();
   return {.bytes = total, .matrices = transformer.quantised};
 }
