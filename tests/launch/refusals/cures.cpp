@@ -344,6 +344,7 @@ std::string put_variant_into_names(Workplace& w, const Said&, const std::smatch&
 std::string decompose_with(Workplace& w, const Said&, const std::smatch& words) {
   w.use({"decompose", "--model", words[1], "--image", w.picture(), "--prompt", "a", "--any-resolution",
          "--resolution", "64", "--layers", "1", "--steps", "1", "--out", w.out()});
+  if (words[2].matched) w.add({"--transformer", words[2]});
   return problem_of(w);
 }
 
@@ -413,7 +414,8 @@ std::vector<CureRule> rules_of_models() {
        R"(A byte-level vocabulary has one for each of the 256; is this the tokenizer of a Qwen model\?)"},
       use_the_original);
   add(rules, {R"(Give (/\S+) to --model\.)"}, give_the_folder);
-  add(rules, {R"(Use (?:it as it is|them as they are): --model (/\S+))"}, decompose_with);
+  add(rules, {R"(Use (?:it as it is|them as they are): --model (/\S+)(?: --transformer (/\S+))?)"},
+      decompose_with);
   add(rules,
       {R"(Give the folder of a (?:model in diffusers layout|Qwen-Image-Layered model) to --model\.)",
        R"(To take a picture apart, give a QwenImageLayeredPipeline to --model\.)"},
