@@ -32,7 +32,9 @@ std::ostream& operator<<(std::ostream& out, const Fault& fault) {
   return out << fault.name << " on " << fault.ranks << " ranks";
 }
 
-const std::string kLeaveAlone = "Leave the file alone while it is in use, and start again.";
+const std::string kLeaveAlone =
+    "Leave the file alone while it is in use, and start again; copy or download it first if it was cut "
+    "short.";
 
 std::vector<Fault> all_faults() {
   std::vector<Fault> faults;
