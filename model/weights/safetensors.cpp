@@ -161,7 +161,9 @@ void check_layout(const std::string& path, const std::map<std::string, TensorInf
 // To be called behind every read. Another file in its place is no mistake of the bytes, but of what the run
 // would say that it was made from.
 void check_unchanged(const common::InputFile& file) {
-  constexpr const char* kLeaveAlone = "Leave the file alone while it is in use, and start again.";
+  constexpr const char* kLeaveAlone =
+      "Leave the file alone while it is in use, and start again; copy or download it first if it was cut "
+      "short.";
   if (file.was_written_to()) {
     throw common::InputError(file.path().string() + " has changed since its header was read", kLeaveAlone);
   }
