@@ -21,7 +21,7 @@ struct DeviceInfo {
   std::uint64_t host_free_bytes = 0;  // what the host's ranks may have of its memory, where copies of files
                                       // make room; 0: unknown
   std::string host_memory_limit{};    // as memory_limit, of that
-  double disk_bytes_per_second = 0;   // of the host, of weight files that no copy is left of; 0: unknown
+  double disk_bytes_per_second = 0;   // of the host: of files that its memory holds no copy of; 0: unknown
 };
 
 }  // namespace layerpipe::partition

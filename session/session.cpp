@@ -147,6 +147,7 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
     cost = planning.input.cost_of(workload);
     planning.plan = planning.input.split(cost);
     if (planning.plan.fits) return;
+    runtime::predict_times(planning.plan, cost, planning.input.devices, planning.input.work);
     if (is_first())
       control_.observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
     throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),

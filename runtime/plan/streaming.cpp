@@ -58,13 +58,13 @@ std::optional<double> pass_seconds(const Plan& plan, const ModelCost& cost, cons
                                    const DeviceInfo& device, const Bytes& bytes_of) {
   const std::uint64_t moved = bytes_of(cost, stage, &UnitCost::moved_bytes);
   if (moved == 0) return 0;
-  if (device.load_bytes_per_second <= 0) return std::nullopt;
-  const double seconds = static_cast<double>(moved) / device.load_bytes_per_second;
+  std::optional<double> seconds;
+  if (device.load_bytes_per_second > 0) seconds = static_cast<double>(moved) / device.load_bytes_per_second;
   const HostPlan* const host = overfull_host(plan, stage);
   if (host == nullptr) return seconds;
   if (device.disk_bytes_per_second <= 0) return std::nullopt;
   const auto read = static_cast<double>(file_bytes_of_host(plan, cost, host->host, bytes_of));
-  return std::max(seconds, read / device.disk_bytes_per_second);
+  return std::max(seconds.value_or(0), read / device.disk_bytes_per_second);
 }
 
 // The microbatches of each pass through a stage's blocks, while every request in the pipeline takes a step.
@@ -160,7 +160,7 @@ void predict_streaming(Plan& plan, const ModelCost& cost, std::span<const Device
     if (seconds[i].blocks) stage.slowdown = slowdown_of(round.passes[i], forward, *seconds[i].blocks);
   }
   for (const HostPlan& host : plan.hosts) {
-    if (host.cache_fits()) continue;
+    if (!plan.fits || host.cache_fits()) continue;
     std::uint64_t read = 0;
     double disk = 0;
     for (std::size_t i = 0; i < plan.stages.size(); ++i) {
