@@ -23,8 +23,8 @@ std::vector<StreamSeconds> stream_seconds(const partition::Plan& plan, const par
                                           std::span<const partition::DeviceInfo> devices);
 
 // Sets every stage's bytes per step, the speed of the bus that it needs and its slowdown, of denoising with
-// as many requests in the pipeline as the plan has at a time: what shares a pass shares its bytes. Adds a remark
-// for each host whose memory does not hold copies of the files, to a plan that fits.
+// as many requests in the pipeline as the plan has at a time: what shares a pass shares its bytes. Adds a
+// remark for each host whose memory does not hold copies of the files, to a plan that fits.
 void predict_streaming(partition::Plan& plan, const partition::ModelCost& cost,
                        std::span<const partition::DeviceInfo> devices, const partition::Workload& workload);
 

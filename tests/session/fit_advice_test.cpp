@@ -186,6 +186,26 @@ TEST_P(FitAdvice, HelpsWhenFollowed) {
   EXPECT_GE(said["free"], 5);
 }
 
+// Of stages that are written down, no share of what would do is said, but the limit that does.
+TEST_P(FitAdvice, NamesTheLimitOfStagesThatAreWrittenDown) {
+  PlanInput written = input(640, {60'000 * kMiB, 60'000 * kMiB});
+  const partition::ModelCost cost = costs_.of(written.workload);
+  const auto blocks = static_cast<std::int64_t>(cost.transformer.units.size());
+  const auto layers = static_cast<std::int64_t>(cost.text_encoder.units.size());
+  written.config.strategy = partition::Strategy::kExplicit;
+  written.config.stages = {
+      {.rank = 0, .blocks = {0, blocks - 1}, .text_layers = {0, layers}, .vae_percent = 100},
+      {.rank = 1, .blocks = {blocks - 1, blocks}, .text_layers = {layers, layers}}};
+  written.config.residency = partition::for_all(Residency::kPhased);
+  written.config.memory_limit_bytes = 700 * kMiB;
+  const std::string advice = fit_advice(written);
+  EXPECT_THAT(advice, ::testing::HasSubstr("--memory-limit "));
+  expect_that_it_helps(written, advice);
+  written.config.memory_limit_bytes.reset();
+  set_free(written, 700 * kMiB);
+  EXPECT_THAT(fit_advice(written), ::testing::Not(::testing::HasSubstr(" free")));
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, FitAdvice,
                          ::testing::Values(Model{"published", true}, Model{"small", false}),
                          [](const auto& info) { return info.param.name; });
