@@ -44,10 +44,17 @@ std::string plan_json(const partition::Plan& plan) {
                        {{"encode", stage.predicted_peak_bytes.encode},
                         {"denoise", stage.predicted_peak_bytes.denoise},
                         {"decode", stage.predicted_peak_bytes.decode}}},
-                      {"missing_bytes", stage.missing_bytes}});
+                      {"missing_bytes", stage.missing_bytes},
+                      {"bytes_per_step", stage.bytes_per_step},
+                      {"bus_bytes_per_second_needed", json_or_null(stage.bus_bytes_per_second_needed)},
+                      {"slowdown", json_or_null(stage.slowdown)}});
   }
   Json hosts = Json::object();
-  for (const partition::HostPlan& host : plan.hosts) hosts[host.host] = host.predicted_bytes;
+  for (const partition::HostPlan& host : plan.hosts) {
+    hosts[host.host] = {{"program", host.predicted_bytes},
+                        {"page_cache", host.cache_bytes},
+                        {"budget", json_or_null(host.budget_bytes)}};
+  }
   return Json{{"fits", plan.fits},
               {"strategy", to_string(plan.strategy)},
               {"stages", stages},

@@ -179,27 +179,25 @@ TEST_F(FilesTest, RemovesTheNamelessPartsOfKilledWriters) {
   EXPECT_NO_THROW(remove_parts(folder_ / "none"));
 }
 
-TEST(CopyFile, CopiesPieceByPieceAndTellsHowFarItIs) {
-  const TemporaryFolder folder;
+TEST_F(FilesTest, CopiesPieceByPieceAndTellsHowFarItIs) {
   std::string content((std::size_t{65} << 20) + 7, '\0');
   for (std::size_t i = 0; i < content.size(); i += 4093) content[i] = static_cast<char>(i % 251);
-  write_file_atomically(folder.path() / "a", content);
+  write_file_atomically(folder_ / "a", content);
   std::vector<std::uint64_t> done;
-  copy_file(folder.path() / "a", folder.path() / "b", [&](std::uint64_t bytes) { done.push_back(bytes); });
+  copy_file(folder_ / "a", folder_ / "b", [&](std::uint64_t bytes) { done.push_back(bytes); });
   EXPECT_EQ(done, (std::vector<std::uint64_t>{std::uint64_t{64} << 20, content.size()}));
-  EXPECT_TRUE(read_text_file(folder.path() / "b") == content);
+  EXPECT_TRUE(read_text_file(folder_ / "b") == content);
 }
 
-TEST(CopyFile, LeavesNothingWhenItIsEndedOrCannotRead) {
-  const TemporaryFolder folder;
-  write_file_atomically(folder.path() / "a", "content");
+TEST_F(FilesTest, LeavesNothingWhenItIsEndedOrCannotRead) {
+  write_file_atomically(folder_ / "a", "content");
   const auto stop = [](std::uint64_t) { throw InterruptedError(); };
-  std::filesystem::resize_file(folder.path() / "a", std::uintmax_t{65} << 20);
-  EXPECT_THROW(copy_file(folder.path() / "a", folder.path() / "b", stop), InterruptedError);
-  EXPECT_THROW(copy_file(folder.path() / "absent", folder.path() / "b", stop), InputError);
-  EXPECT_THROW(copy_file(folder.path() / "a", folder.path() / "absent" / "b", stop), OutputError);
+  std::filesystem::resize_file(folder_ / "a", std::uintmax_t{65} << 20);
+  EXPECT_THROW(copy_file(folder_ / "a", folder_ / "b", stop), InterruptedError);
+  EXPECT_THROW(copy_file(folder_ / "absent", folder_ / "b", stop), InputError);
+  EXPECT_THROW(copy_file(folder_ / "a", folder_ / "absent" / "b", stop), OutputError);
   std::vector<std::string> left;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+  for (const auto& entry : std::filesystem::directory_iterator(folder_))
     left.push_back(entry.path().filename());
   EXPECT_EQ(left, std::vector<std::string>{"a"});
 }
