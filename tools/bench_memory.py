@@ -372,7 +372,7 @@ def passing_blocks(log: list[str]) -> int:
 
 def predicted_host_bytes(plan: dict) -> int:
     """What the program takes of its hosts."""
-    return sum(host["program"] if isinstance(host, dict) else host for host in plan["host_bytes"].values())
+    return sum(plan["host_bytes"].values())
 
 
 def judge(targets: Targets, runs: list[dict]) -> list[dict]:

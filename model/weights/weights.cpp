@@ -210,9 +210,12 @@ std::optional<ops::QuantisedWeight> WeightStore::get_quantised(const std::string
     ops::QuantisedWeight weight{.values = at::empty(shape, on_meta.dtype(form->values_dtype)),
                                 .scale = at::empty({shape[0]}, on_meta.dtype(at::kFloat)),
                                 .rotation = rotation(form->rotated_group)};
+    const std::uint64_t stored = stored_bytes(full_name, shape);
+    const bool comes_wide = form->comes_wide && !device_.is_cpu();
     tell_weight({.device_bytes = weight.values.nbytes(),
-                 .moved_bytes = weight.values.nbytes(),
-                 .file_bytes = stored_bytes(full_name, shape)});
+                 .moved_bytes = comes_wide ? stored : weight.values.nbytes(),
+                 .file_bytes = stored,
+                 .is_converted = comes_wide});
     tell_weight({.device_bytes = weight.scale.nbytes(),
                  .moved_bytes = weight.scale.nbytes(),
                  .file_bytes = weight.scale.nbytes()});

@@ -50,15 +50,16 @@ std::string plan_json(const partition::Plan& plan) {
                       {"slowdown", json_or_null(stage.slowdown)}});
   }
   Json hosts = Json::object();
+  Json caches = Json::object();
   for (const partition::HostPlan& host : plan.hosts) {
-    hosts[host.host] = {{"program", host.predicted_bytes},
-                        {"page_cache", host.cache_bytes},
-                        {"budget", json_or_null(host.budget_bytes)}};
+    hosts[host.host] = host.predicted_bytes;
+    caches[host.host] = host.cache_bytes;
   }
   return Json{{"fits", plan.fits},
               {"strategy", to_string(plan.strategy)},
               {"stages", stages},
               {"host_bytes", hosts},
+              {"page_cache_bytes", caches},
               {"predicted_step_seconds", json_or_null(plan.predicted_step_seconds)},
               {"predicted_seconds", json_or_null(plan.predicted_seconds)}}
              .dump(2, ' ', false, Json::error_handler_t::replace) +  // a host's name may be anything
