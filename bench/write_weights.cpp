@@ -25,6 +25,7 @@
 #include "common/units.h"
 #include "model/config.h"
 #include "model/text_encoder/text_encoder.h"
+#include "model/transformer/fp8_layers.h"
 #include "model/transformer/modulation_table.h"
 #include "model/transformer/transformer.h"
 #include "model/vae/vae.h"
@@ -74,7 +75,7 @@ void complete_last_block(std::map<std::string, TensorToWrite>& tensors, std::int
   tensors.merge(last);
 }
 
-ComponentToWrite random_component(const std::string& component, const ModelConfig& config) {
+ComponentToWrite random_component(const std::string& component, const ModelConfig& config, bool in_fp8) {
   const auto source = std::make_shared<RecordingSource>(component);
   const WeightStore store = WeightStore::dry_run(source, at::kCPU, at::kBFloat16);
   if (component == "transformer") {
@@ -87,7 +88,12 @@ ComponentToWrite random_component(const std::string& component, const ModelConfi
     const VaeDecoder decoder(store, config.vae);
   }
   ComponentToWrite written{source, source->asked(), [](const std::string&) { return false; }};
-  if (component == "transformer") complete_last_block(written.tensors, config.transformer.num_layers);
+  if (component == "transformer") {
+    const std::int64_t blocks = config.transformer.num_layers;
+    complete_last_block(written.tensors, blocks);
+    if (in_fp8)
+      written.is_chosen = [blocks](const std::string& tensor) { return is_fp8_layer(tensor, blocks); };
+  }
   return written;
 }
 
@@ -169,9 +175,11 @@ void write(const Planned& planned) {
 int run(int argc, char** argv) {
   fs::path folder;
   std::string components = "transformer,text_encoder,vae";
+  bool in_fp8 = false;
   bench::CommandLine app("Writes random weights into a model folder that has none.");
   app.add("--model", folder, "Model folder with its configs, as tools/make_full_size_folder.py makes it");
   app.add("--components", components, "transformer, text_encoder, vae: those to write, all by default");
+  app.add_flag("--fp8", in_fp8, "The transformer's matrices in e4m3, as layerpipe quantize makes them");
   app.parse(argc, argv);
   if (folder.empty()) throw common::InputError("--model is missing", "Give a model folder with its configs.");
   const std::vector<std::string> names = split(components);
@@ -179,7 +187,7 @@ int run(int argc, char** argv) {
   const ModelConfig config = load_model_config(folder);
   std::vector<Planned> all;
   for (const std::string& name : names) {
-    ComponentToWrite component = random_component(name, config);
+    ComponentToWrite component = random_component(name, config, in_fp8);
     const std::uint64_t bytes = measure_component(component).bytes;
     all.push_back({name, folder / name, weight_file_stem(name), std::move(component), bytes});
     check_absent(all.back());

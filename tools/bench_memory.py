@@ -9,7 +9,7 @@
     tools/bench_memory.py --folder runs --small --rows limit12_640            # on a CPU with the demo's model: tries the script
 
 The weights are safetensors files of random values (tools/make_full_size_folder.py). What the disk of --folder has no room for goes to
---spill, and is linked. `layerpipe quantize` makes the fp8 files.
+--spill, and is linked. The fp8 files hold what `layerpipe quantize` would make of the same values.
 
 A row is measured reference, case, reference, case. A ballast in a process of its own leaves so many GiB free on each GPU ("free"), or
 --memory-limit is given ("limit"). Files lie in the page cache; or are dropped from it before each run of the case; or pass through a
@@ -43,8 +43,6 @@ from run_gauges import PHASES, DeviceGauge, HostGauge, MemoryGroup, hold
 LAYERPIPE = Path(os.environ.get("LAYERPIPE_PROGRAM", CHECKOUT / "build" / "layerpipe"))  # as launch/run.sh has it
 WRITER = CHECKOUT / "build" / "bench_write_weights"
 SMALL_MODEL = CHECKOUT / "demo" / "model"
-# In place of a text encoder where it only takes room: it is linked afterwards.
-TINY_FILE = CHECKOUT / "tests" / "data" / "parity" / "plain" / "model" / "text_encoder" / "model.safetensors"
 COMPONENT_GB = {"transformer": 41.0, "text_encoder": 14.3, "vae": 0.3}  # rounded up
 FP8_GB = 22.0                                                           # with a copy of the VAE
 STEPS = {640: 20, 1024: 6}  # more than ten seconds each on an H200
@@ -229,12 +227,21 @@ class Models:
             shutil.rmtree(folder, ignore_errors=True)  # with what a call that was killed has left
             folder.mkdir()
             made = folder / "model"
-            self._call("fp8", [LAYERPIPE, "quantize", "--model", source, "--text-encoder", TINY_FILE, "--out", made])
-            shutil.rmtree(made / "text_encoder")
-            (made / "text_encoder").symlink_to((source / "text_encoder").resolve())
+            if self.is_small:
+                self._call("fp8", [LAYERPIPE, "quantize", "--model", source, "--out", made])
+            else:
+                self._write_fp8(source, made)
             link.unlink(missing_ok=True)
             link.symlink_to(made.resolve())
         return link
+
+    def _write_fp8(self, source: Path, made: Path) -> None:
+        """The transformer alone: a copy of the others' weights, which quantize makes, would take 15 GB more."""
+        subprocess.run([sys.executable, CHECKOUT / "tools" / "make_full_size_folder.py", made], check=True)
+        self._call("fp8", [WRITER, "--model", made, "--components", "transformer", "--fp8"])
+        for component in ("text_encoder", "vae"):
+            shutil.rmtree(made / component)
+            (made / component).symlink_to((source / component).resolve())
 
     def _call(self, what: str, command: list) -> None:
         print(f"making {what} …", flush=True)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """What the page cache holds of files: how much, all of it, none of it. Standard library only.
 
     python3 tools/page_cache.py FILE...                  # how much of each is there

@@ -80,6 +80,19 @@ class Weights(unittest.TestCase):
             if component == "transformer":
                 self.assertEqual(set(ours), set(reference))
 
+    def test_fp8_is_what_quantize_makes(self):
+        config = self.model / "transformer" / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"num_layers": 3}))
+        self.assertEqual(self.write().returncode, 0)
+        done = subprocess.run([LAYERPIPE, "quantize", "--model", self.model, "--out", self.folder / "fp8"], capture_output=True, text=True,
+                              timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ours = self.model / "transformer" / f"{STEMS['transformer']}.safetensors"
+        ours.unlink()
+        self.assertEqual(self.write("--components", "transformer", "--fp8").returncode, 0)
+        self.assertEqual(ours.read_bytes(), (self.folder / "fp8" / "transformer" / ours.name).read_bytes())
+        self.assertIn("F8_E4M3", {dtype for dtype, _ in header(ours).values()})
+
     def test_what_is_there_stays(self):
         self.assertEqual(self.write("--components", "vae").returncode, 0)
         self.assertEqual(self.weight_files(), ["vae/diffusion_pytorch_model.safetensors"])
