@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <random>
@@ -72,6 +73,26 @@ OpenTemporary make_temporary_beside(const std::filesystem::path& path) {
   return {std::move(descriptor), TemporaryFile(beside)};
 }
 
+void write_all(const Descriptor& descriptor, std::span<const std::byte> content,
+               const std::filesystem::path& path) {
+  while (!content.empty()) {
+    const ssize_t count = ::write(descriptor.get(), content.data(), content.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw output_error(path, errno);
+    content = content.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+// Its content reaches the disk, then it gets its name.
+void give_name(OpenTemporary& made, const std::filesystem::path& path) {
+  // Without this, a machine that stops may remember the new name and not the content.
+  if (::fsync(made.descriptor.get()) != 0) throw output_error(path, errno);
+  // close() is where a network file system reports a full disk.
+  if (::close(made.descriptor.release()) != 0) throw output_error(path, errno);
+  if (::rename(made.file.path().c_str(), path.c_str()) != 0) throw output_error(path, errno);
+  made.file.keep();
+}
+
 }  // namespace
 
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
@@ -87,20 +108,28 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content) {
-  auto [descriptor, temporary] = make_temporary_beside(path);
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t count = ::write(descriptor.get(), content.data() + done, content.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw output_error(path, errno);
-    done += static_cast<std::size_t>(count);
+  OpenTemporary made = make_temporary_beside(path);
+  write_all(made.descriptor, content, path);
+  give_name(made, path);
+}
+
+void copy_file(const std::filesystem::path& from, const std::filesystem::path& to,
+               const std::function<void(std::uint64_t done)>& after_piece) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kBetweenCalls = 64 * kPiece;
+  const InputFile file(from);
+  OpenTemporary made = make_temporary_beside(to);
+  std::vector<std::byte> piece(std::min(kPiece, file.size()));
+  for (std::uint64_t done = 0; done < file.size();) {
+    const std::span part(piece.data(), std::min(kPiece, file.size() - done));
+    file.read(done, part);
+    write_all(made.descriptor, part, to);
+    done += part.size();
+    if (done % kBetweenCalls == 0 && done < file.size()) after_piece(done);
   }
-  // Without this, a machine that stops may remember the new name and not the content.
-  if (::fsync(descriptor.get()) != 0) throw output_error(path, errno);
-  // close() is where a network file system reports a full disk.
-  if (::close(descriptor.release()) != 0) throw output_error(path, errno);
-  if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw output_error(path, errno);
-  temporary.keep();
+  file.check_not_written_to();
+  give_name(made, to);
+  after_piece(file.size());
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {

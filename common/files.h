@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 // once. Throws OutputError, after removing what it had written.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+// Copies a file piece by piece, written as write_file_atomically() does. `after_piece` is called with the
+// bytes that are copied, about every 64 MiB and at the end; what it throws ends the copy, of which nothing
+// stays. Throws InputError for `from`, also when it changes meanwhile, and OutputError for `to`.
+void copy_file(const std::filesystem::path& from, const std::filesystem::path& to,
+               const std::function<void(std::uint64_t done)>& after_piece);
 
 // A new empty file beside `path`, for a library that writes under a name of its own choice: what it writes to
 // temporary() becomes `path` by commit(), and is removed with the object otherwise.

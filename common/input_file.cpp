@@ -68,6 +68,10 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> to,
 
 void InputFile::read_all(std::span<std::byte> to) const {
   read(0, to);
+  check_not_written_to();
+}
+
+void InputFile::check_not_written_to() const {
   if (was_written_to()) throw InputError(path_.string() + " changed while it was read", kAloneWithIt);
 }
 

@@ -55,6 +55,8 @@ class InputFile {
   // Whether its size, or the time when it was last written to, is another one than when it was opened. What
   // was read before this says no is of one state of the file.
   bool was_written_to() const;
+  // Throws InputError when was_written_to().
+  void check_not_written_to() const;
   // Whether another file has its path by now, as a program that saves a file anew puts one there. What is
   // read here is still of the first.
   bool was_replaced() const;

@@ -26,6 +26,7 @@ constexpr Unit kSizeUnits[] = {
 constexpr Unit kDurationUnits[] = {{"ms", 1}, {"s", 1000}};
 constexpr Unit kPercentUnits[] = {{"%", 1000000}};
 
+constexpr Unit kRateUnits[] = {{"GB/s", 1000000000}};
 constexpr Unit kSpeedUnits[] = {{"TFLOPS", 1000000}};  // in millions of operations per second
 
 constexpr std::size_t kMostDecimals = 9;
@@ -73,6 +74,18 @@ std::string format_bytes(std::uint64_t bytes) {
   return print("%.2f GiB", value / (1ULL << 30));
 }
 
+std::string format_bytes_up(std::uint64_t bytes) {
+  constexpr std::uint64_t kHundredths = 100;
+  const std::uint64_t unit = bytes < (1ULL << 20)   ? 1ULL << 10
+                             : bytes < (1ULL << 30) ? 1ULL << 20
+                                                    : 1ULL << 30;
+  const char* const name = bytes < (1ULL << 20) ? "KiB" : bytes < (1ULL << 30) ? "MiB" : "GiB";
+  const std::uint64_t part = (bytes % unit * kHundredths + unit - 1) / unit;
+  const std::uint64_t whole = bytes / unit + part / kHundredths;
+  return print("%llu.%02llu %s", static_cast<unsigned long long>(whole),
+               static_cast<unsigned long long>(part % kHundredths), name);
+}
+
 std::string format_duration(std::chrono::duration<double> duration) {
   const double seconds = duration.count();
   if (seconds < 9.95) return print("%.1f s", seconds);
@@ -99,6 +112,21 @@ std::optional<double> parse_speed(std::string_view text) {
   const auto millions = parse_quantity(text, kSpeedUnits);
   if (!millions) return std::nullopt;
   return 1e6 * static_cast<double>(*millions);
+}
+
+std::optional<double> parse_rate(std::string_view text) {
+  const auto bytes = parse_quantity(text, kRateUnits);
+  if (!bytes) return std::nullopt;
+  return static_cast<double>(*bytes);
+}
+
+std::string format_rate(double bytes_per_second) {
+  const double value = bytes_per_second / 1e9;
+  return print(value < 0.1   ? "%.3fGB/s"
+               : value < 10  ? "%.2fGB/s"
+               : value < 100 ? "%.1fGB/s"
+                             : "%.0fGB/s",
+               value);
 }
 
 std::optional<std::uint64_t> parse_percent(std::string_view text) {

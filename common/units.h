@@ -12,6 +12,9 @@ namespace layerpipe::common {
 // "512 B", "24.5 KiB", "1.50 MiB", "38.05 GiB": binary units, two decimals from MiB on.
 std::string format_bytes(std::uint64_t bytes);
 
+// The same, rounded up to what is shown: a size that is said to suffice does.
+std::string format_bytes_up(std::uint64_t bytes);
+
 // "0.8 s", "12 s", "3 min 05 s", "1 h 02 min".
 std::string format_duration(std::chrono::duration<double> duration);
 
@@ -30,6 +33,13 @@ inline constexpr const char* kSpeedForm = "a number and TFLOPS, such as 165TFLOP
 
 // "165TFLOPS", in floating-point operations per second. None as above.
 std::optional<double> parse_speed(std::string_view text);
+
+inline constexpr const char* kRateForm = "a number and GB/s, such as 25GB/s";
+
+// "25GB/s", "0.5GB/s", in bytes per second; GB/s are 10^9, as buses and disks are sold. None as above.
+std::optional<double> parse_rate(std::string_view text);
+// "24.5GB/s", "0.85GB/s", as parse_rate() takes it.
+std::string format_rate(double bytes_per_second);
 
 // "33%", "12.5%", in millionths of a percent, so that shares can be added up exactly. None as above.
 std::optional<std::uint64_t> parse_percent(std::string_view text);

@@ -9,8 +9,10 @@ namespace layerpipe::partition {
 
 // One unit that is placed as a whole: a transformer block, a text layer, an embedding, a head.
 struct UnitCost {
-  std::uint64_t weight_bytes = 0;
+  std::uint64_t weight_bytes = 0;  // of the device
   double operations = 0;  // floating-point operations of one pass of one microbatch; twice the multiply-adds
+  std::uint64_t moved_bytes = 0;  // that come to the device each time that the weights do
+  std::uint64_t file_bytes = 0;   // that are read for it
 };
 
 // What a chain's stages keep a table of, whether its weights are on the device or not: what every unit makes
@@ -29,6 +31,7 @@ struct ChainCost {
   std::vector<UnitCost> units;
   UnitCost first;                       // beside them, in the first such stage (embedding of the streams)
   UnitCost last;                        // beside them, in the last such stage (the head)
+  std::uint64_t conversion_bytes = 0;   // beside the weights, while they come in another dtype than theirs
   std::uint64_t workspace_bytes = 0;    // of one pass, beside the boundary that it works on
   std::uint64_t boundary_bytes = 0;     // what one stage hands to the next
   std::uint64_t state_bytes = 0;        // kept by every stage for each request in flight (rotary tables)

@@ -17,6 +17,11 @@ struct DeviceInfo {
   double operations_per_second = 0;  // of transformer blocks in the compute dtype; 0: unknown
   double link_bytes_per_second = 0;  // to the next stage; 0: unknown
   double load_bytes_per_second = 0;  // of weights, from the host's memory; 0: unknown, and so is what streams
+  bool is_cpu = false;               // its memory is the host's
+  std::uint64_t host_free_bytes = 0;  // what the host's ranks may have of its memory, where copies of files
+                                      // make room; 0: unknown
+  std::string host_memory_limit{};    // as memory_limit, of that
+  double disk_bytes_per_second = 0;   // of the host: of files that its memory holds no copy of; 0: unknown
 };
 
 }  // namespace layerpipe::partition

@@ -68,7 +68,8 @@ struct PartitionConfig {
   PerComponent<std::optional<Residency>> residency;        // none: the fastest that fits
   std::uint64_t reserve_bytes = std::uint64_t{512} << 20;  // kept free on every device beyond the prediction
   std::optional<std::uint64_t> memory_limit_bytes;         // on every device: use no more than this
-  std::optional<std::int64_t> in_flight;                   // requests; none: as many as saturate the stages
+  // Requests, or as many as there are if that is less; none: as many as saturate the stages.
+  std::optional<std::int64_t> in_flight;
   std::vector<ExplicitStage> stages;  // of `explicit`, in the order of the pipeline, group after group
 };
 

@@ -1,8 +1,10 @@
 #include "partition/partitioner.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <ranges>
+#include <set>
 
 #include "common/errors.h"
 #include "partition/remarks.h"
@@ -44,6 +46,58 @@ void check_counts(const Problem& problem) {
 // A group works on its own branches alone.
 std::int64_t branches_of_group(const Workload& workload, std::int64_t groups) {
   return (workload.branches + groups - 1) / groups;
+}
+
+// Units that pass through devices of a host.
+struct PassingUnits {
+  std::set<std::int64_t> blocks;
+  std::set<std::int64_t> text_layers;
+
+  void add(const StagePlan& stage) {
+    for (const std::int64_t block : passing_of(stage.blocks, stage.streamed_blocks)) blocks.insert(block);
+    for (const std::int64_t layer : passing_of(stage.text_layers, stage.streamed_text_layers))
+      text_layers.insert(layer);
+  }
+};
+
+// What copies of their files take.
+std::uint64_t cache_bytes_of(const PassingUnits& passing, const ModelCost& cost) {
+  std::uint64_t bytes = 0;
+  const auto add = [&](const ChainCost& chain, const std::set<std::int64_t>& units) {
+    for (const std::int64_t unit : units) bytes += chain.units[static_cast<std::size_t>(unit)].file_bytes;
+  };
+  add(cost.transformer, passing.blocks);
+  add(cost.text_encoder, passing.text_layers);
+  return bytes;
+}
+
+// What the hosts of these stages, which have the order of the places, have to hold in their own memory.
+std::vector<HostPlan> hosts_of(const Problem& problem, const std::vector<StagePlan>& stages) {
+  std::vector<HostPlan> hosts;
+  std::vector<PassingUnits> passing;
+  std::map<std::string, std::size_t> index;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const StagePlan& stage = stages[i];
+    const DeviceInfo& device = problem.places[i].device;
+    const auto [found, is_new] = index.try_emplace(stage.host, hosts.size());
+    if (is_new) {
+      hosts.push_back({.host = stage.host, .ranks = {}});
+      passing.emplace_back();
+    }
+    HostPlan& host = hosts[found->second];
+    host.ranks.push_back(stage.rank);
+    host.predicted_bytes += (stage.streams() ? 2 : 1) * problem.cost.overhead.host_bytes;
+    if (device.is_cpu) host.predicted_bytes += stage.predicted_peak_bytes.most();
+    const bool is_least = device.host_free_bytes < host.budget_bytes.value_or(device.host_free_bytes + 1);
+    if (device.host_free_bytes > 0 && is_least) {
+      host.budget_bytes = device.host_free_bytes;
+      host.memory_limit = device.host_memory_limit;
+    }
+    passing[found->second].add(stage);
+  }
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    hosts[i].cache_bytes = cache_bytes_of(passing[i], problem.cost);
+  return hosts;
 }
 
 // A split for a residency, a number of requests in flight and rows of the modulation table.
@@ -94,7 +148,8 @@ class Partitioner {
   // Residency first: reading weights anew costs less than stages that stand idle.
   Answer choose() const {
     const std::vector<PerComponent<Residency>> tries = residencies_to_try(config_);
-    std::int64_t in_flight = std::max<std::int64_t>(config_.in_flight.value_or(saturating_), 1);
+    // No more than there are, whatever was asked for.
+    std::int64_t in_flight = std::clamp<std::int64_t>(config_.in_flight.value_or(saturating_), 1, requests());
     Answer answer = first_that_fits(tries, in_flight);
     if (answer.fits || config_.in_flight || in_flight == 1) return answer;
     Answer least = solve(tries.back(), 1);
@@ -134,9 +189,10 @@ class Partitioner {
   std::int64_t most_in_pass(const PerComponent<Residency>& residency, std::int64_t in_flight) const {
     if (residency.transformer != Residency::kStreamed) return 1;
     const std::int64_t branches = branches_of_group(wanted_.workload, problem_.groups);
-    const std::int64_t places = std::min(in_flight, std::max<std::int64_t>(wanted_.workload.requests, 1));
-    return std::max<std::int64_t>(branches * places / problem_.stages(), 1);
+    return std::max<std::int64_t>(branches * in_flight / problem_.stages(), 1);
   }
+
+  std::int64_t requests() const { return std::max<std::int64_t>(wanted_.workload.requests, 1); }
 
   // `share`, which fits, with as many of its units staying as still fit, where they stream.
   Share keeping_most(const Held& held, Share share, std::uint64_t budget_bytes) const {
@@ -221,22 +277,8 @@ class Partitioner {
            .predicted_peak_bytes = peaks,
            .missing_bytes = peaks.most() - std::min(peaks.most(), place.budget_bytes)});
     }
-    plan.hosts = hosts_of(plan.stages);
+    plan.hosts = hosts_of(problem_, plan.stages);
     return plan;
-  }
-
-  std::vector<HostPlan> hosts_of(const std::vector<StagePlan>& stages) const {
-    std::vector<HostPlan> hosts;
-    std::map<std::string, std::size_t> index;
-    for (const StagePlan& stage : stages) {
-      const auto [found, is_new] = index.try_emplace(stage.host, hosts.size());
-      if (is_new) hosts.push_back({stage.host, {}, 0});
-      HostPlan& host = hosts[found->second];
-      host.ranks.push_back(stage.rank);
-      const bool streams = stage.streamed_blocks > 0 || stage.streamed_text_layers > 0;
-      host.predicted_bytes += (streams ? 2 : 1) * problem_.cost.overhead.host_bytes;
-    }
-    return hosts;
   }
 
   Problem problem_;
@@ -256,6 +298,24 @@ Plan plan_keeping(std::int64_t kept_rows, const ModelCost& cost, std::span<const
   return Partitioner(std::move(problem), config, {workload, kept_rows},
                      places_for(saturating, workload.requests))
       .run();
+}
+
+// The least number of bytes up to `most` with which something fits.
+std::optional<std::uint64_t> least_that_fits(std::uint64_t most,
+                                             const std::function<bool(std::uint64_t bytes)>& fits_with) {
+  constexpr std::uint64_t kFirst = std::uint64_t{1} << 20;
+  std::uint64_t low = 0;  // does not suffice
+  std::uint64_t high = std::min(kFirst, most);
+  while (!fits_with(high)) {
+    if (high == most) return std::nullopt;
+    low = high;
+    high = std::min(2 * high, most);
+  }
+  while (low + 1 < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    (fits_with(middle) ? high : low) = middle;
+  }
+  return high;
 }
 
 }  // namespace
@@ -306,24 +366,21 @@ std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::spa
                                                  const Workload& workload, PartitionConfig config) {
   config.memory_limit_bytes.reset();
   std::vector<DeviceInfo> equal(devices.begin(), devices.end());
-  const auto fits_with = [&](std::uint64_t bytes) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 54;
+  return least_that_fits(kMost, [&](std::uint64_t bytes) {
     for (DeviceInfo& device : equal) device.free_bytes = bytes;
     return make_plan(cost, equal, workload, config).fits;
-  };
-  constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
-  std::uint64_t low = 0;  // MiB that do not suffice
-  std::uint64_t high = 1;
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 34;
-  while (!fits_with(high * kStep)) {
-    low = high;
-    high *= 2;
-    if (high > kMost) return std::nullopt;
-  }
-  while (low + 1 < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    (fits_with(middle * kStep) ? high : low) = middle;
-  }
-  return high * kStep;
+  });
+}
+
+std::optional<std::uint64_t> limit_that_fits(const ModelCost& cost, std::span<const DeviceInfo> devices,
+                                             const Workload& workload, PartitionConfig config) {
+  std::uint64_t most = 0;
+  for (const DeviceInfo& device : devices) most = std::max(most, device.free_bytes);
+  return least_that_fits(most, [&](std::uint64_t bytes) {
+    config.memory_limit_bytes = bytes;
+    return make_plan(cost, devices, workload, config).fits;
+  });
 }
 
 }  // namespace layerpipe::partition

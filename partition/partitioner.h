@@ -58,16 +58,23 @@ std::int64_t saturating_requests(std::int64_t stages, std::int64_t branches, std
 // by two. `least` when there is none.
 std::int64_t places_for(std::int64_t least, std::int64_t requests);
 
-// The least free memory, in whole MiB and the same on each device, with which a plan fits, whatever limit
+// The least free memory, the same on each device, with which a plan fits, whatever limit
 // `config` names: what to tell somebody whose devices do not suffice. None when no memory is enough. Throws
 // like make_plan.
 std::optional<std::uint64_t> free_bytes_that_fit(const ModelCost& cost, std::span<const DeviceInfo> devices,
                                                  const Workload& workload, PartitionConfig config);
 
+// The least PartitionConfig::memory_limit_bytes with which a plan fits these devices, whatever
+// limit `config` names; none when they do not suffice without one. Throws like make_plan.
+std::optional<std::uint64_t> limit_that_fits(const ModelCost& cost, std::span<const DeviceInfo> devices,
+                                             const Workload& workload, PartitionConfig config);
+
 // The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
 // predictions.
 //   in all phases: context + channels + weights that are there + the modulation table
-//   weights of a network that streams: units that stay + kStreamSlots times the largest of the others
+//   weights of a network that streams: units that stay + kStreamSlots times the largest of the others + what
+//     one that comes is converted from
+//   while a network is loaded: its weights and what the last of them are converted from
 //   denoise: and workspace + boundaries (those of the pass at work, one received ahead when there is a
 //     predecessor, one being sent when there is a successor) + states of all requests in flight; or, if that
 //     is more, what is there while rows of the table are made

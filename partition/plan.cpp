@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "common/spread.h"
 
 namespace layerpipe::partition {
 
@@ -24,6 +25,23 @@ Topology Plan::topology() const {
     common::ensure(shape.place_at(static_cast<int>(i)) == place, "a plan's stages are not in order");
   }
   return {shape, std::move(ranks)};
+}
+
+bool Plan::streams() const {
+  return std::any_of(stages.begin(), stages.end(), [](const StagePlan& stage) { return stage.streams(); });
+}
+
+std::vector<std::int64_t> passing_of(const common::Range& units, std::int64_t streamed) {
+  const std::vector<bool> passes = common::spread(streamed, units.size());
+  std::vector<std::int64_t> passing;
+  for (std::int64_t unit = units.begin; unit < units.end; ++unit) {
+    if (passes[static_cast<std::size_t>(unit - units.begin)]) passing.push_back(unit);
+  }
+  return passing;
+}
+
+bool HostPlan::cache_fits() const {
+  return !budget_bytes || cache_bytes <= *budget_bytes - std::min(*budget_bytes, predicted_bytes);
 }
 
 const char* to_string(Component component) {

@@ -42,16 +42,35 @@ struct StagePlan {
   std::uint64_t missing_bytes = 0;  // how far the largest peak is above the budget
   // Filled with Plan::predicted_seconds: the part of the denoising that this stage computes.
   std::optional<double> predicted_busy_share;
+  // Filled by runtime/plan/streaming. Of blocks that pass through the device in a step of one picture: the
+  // bytes that come to it; how many of them a second are needed so that they come while it computes; how many
+  // times as long as with all blocks on the device it is at work.
+  std::uint64_t bytes_per_step = 0;
+  std::optional<double> bus_bytes_per_second_needed = std::nullopt;  // none: unknown
+  std::optional<double> slowdown = std::nullopt;                     // none: unknown
 
   // Whether its place is the topology's first, whose rank reads pictures, runs the VAE encoder's part that
   // sees whole pictures, and gives the results out.
   bool is_first() const { return group == 0 && stage == 0; }
+  bool streams() const { return streamed_blocks > 0 || streamed_text_layers > 0; }
 };
+
+// Those of a stage's units that pass through the device, when so many of them do.
+std::vector<std::int64_t> passing_of(const common::Range& units, std::int64_t streamed);
 
 struct HostPlan {
   std::string host;
   std::vector<int> ranks;
-  std::uint64_t predicted_bytes = 0;  // host memory that stays pinned or in use during a run
+  // Host memory that stays pinned or in use during a run, all of it for ranks on the CPU.
+  std::uint64_t predicted_bytes = 0;
+  // Files of which copies have to stay in memory beside it (in the page cache) so that units which stream are
+  // read from the disk once: each once, however many of the host's ranks read it.
+  std::uint64_t cache_bytes = 0;
+  std::optional<std::uint64_t> budget_bytes = std::nullopt;  // what both may take; none: unknown
+  std::string memory_limit{};                                // as DeviceInfo::host_memory_limit
+
+  // Whether they stay, as far as it is known.
+  bool cache_fits() const;
 };
 
 struct Plan {
@@ -73,6 +92,9 @@ struct Plan {
   // Who has which place. Throws InternalError when `stages` are not in order, or their ranks are not
   // 0 … n − 1, each once.
   Topology topology() const;
+
+  // Whether units of any stage pass through its device.
+  bool streams() const;
 };
 
 // How the stages hold what they work with, as a prediction has to know it.

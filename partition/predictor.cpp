@@ -66,7 +66,8 @@ std::uint64_t Predictor::Chain::unit_weights(common::Range range) const {
   return sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
 }
 
-// Those that stay, and the places for those that pass, each as large as the largest of them.
+// Those that stay, the places for those that pass, each as large as the largest of them, and what one that
+// comes is converted from.
 std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64_t kept) const {
   const std::int64_t passing = passing_units(range.size(), kept);
   if (passing == 0) return unit_weights(range);
@@ -81,7 +82,7 @@ std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64
       bytes = sum(bytes, unit);
     }
   }
-  return sum(bytes, product(largest, kStreamSlots));
+  return sum(bytes, product(largest, kStreamSlots), cost_.conversion_bytes);
 }
 
 std::uint64_t Predictor::Chain::weights(common::Range range, std::int64_t kept) const {
@@ -110,16 +111,15 @@ Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const Held& held
       text_encoder_(cost.text_encoder, held.in_flight, 1, held.residency.text_encoder) {
   PerNetwork<bool> there{};
   for (const PhaseStep& step : phase_steps(held.residency)) {
-    switch (step.action) {
-      case StepAction::kLoad:
-      case StepAction::kRelease:
-        there[index(step.network)] = step.action == StepAction::kLoad;
-        break;
-      case StepAction::kPrepare:
-      case StepAction::kWork:
-        works_.push_back({step.phase, step.action, step.network, there});
-        break;
+    if (step.action == StepAction::kRelease) {
+      there[index(step.network)] = false;
+      continue;
     }
+    if (step.action == StepAction::kLoad) {
+      there[index(step.network)] = true;
+      if (loading(step.network) == 0) continue;  // the steps behind take no less
+    }
+    works_.push_back({step.phase, step.action, step.network, there});
   }
 }
 
@@ -165,6 +165,17 @@ std::uint64_t Predictor::making() const {
   return rows_ == 0 ? 0 : sum(table.making_bytes, product(table.making_row_bytes, rows_));
 }
 
+std::uint64_t Predictor::loading(Network network) const {
+  return network == Network::kTransformer   ? cost_.transformer.conversion_bytes
+         : network == Network::kTextEncoder ? cost_.text_encoder.conversion_bytes
+                                            : 0;
+}
+
+std::uint64_t Predictor::beside_weights(const Share& share, const Work& work) const {
+  if (work.action == StepAction::kPrepare) return making();
+  return work.action == StepAction::kLoad ? loading(work.network) : activations(share, work.network);
+}
+
 template <typename Visit>
 void Predictor::each_work(const Share& share, const Visit& visit) const {
   PerNetwork<std::uint64_t> weight_bytes{};
@@ -172,8 +183,9 @@ void Predictor::each_work(const Share& share, const Visit& visit) const {
   // It stays from window to window, so it is counted in all phases.
   const std::uint64_t kept = sum(always_, table(share.blocks));
   for (const Work& work : works_) {
-    const bool is_made = work.action == StepAction::kPrepare;
-    std::uint64_t bytes = sum(kept, is_made ? making() : activations(share, work.network));
+    // Without a part of a network nothing of it comes.
+    const bool is_idle = work.action == StepAction::kLoad && weight_bytes[index(work.network)] == 0;
+    std::uint64_t bytes = sum(kept, is_idle ? 0 : beside_weights(share, work));
     for (std::size_t i = 0; i < weight_bytes.size(); ++i)
       bytes = sum(bytes, work.held[i] ? weight_bytes[i] : 0);
     visit(work, bytes);

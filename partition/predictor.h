@@ -73,8 +73,8 @@ class Predictor {
   using PerNetwork = std::array<T, std::size(kNetworks)>;
   static std::size_t index(Network network) { return static_cast<std::size_t>(network); }
 
-  // A step of the window in which a network is prepared or works, and the networks that are on the device
-  // meanwhile.
+  // A step of the window in which a network is loaded, prepared or works, and the networks that are on the
+  // device meanwhile.
   struct Work {
     Phase phase;
     StepAction action;
@@ -88,6 +88,10 @@ class Predictor {
   // What the share's modulation table takes, and what is there besides while rows of it are made.
   std::uint64_t table(common::Range blocks) const;
   std::uint64_t making() const;
+  // What there is beside a network's weights while the last of them come.
+  std::uint64_t loading(Network network) const;
+  // What there is beside the weights in a step.
+  std::uint64_t beside_weights(const Share& share, const Work& work) const;
 
   // Calls visit(work, bytes that the device holds at its peak) for all works, in order.
   template <typename Visit>

@@ -233,6 +233,7 @@ void Engine::run_phases(RunContext& run, const RunListeners& listeners) {
     if (phase != partition::Phase::kDecode) share_metrics();
   }
   run.exchange.flush();
+  release_unused(config_.device);  // for whoever has the device until the next window
 }
 
 // The plan's rows; more for a plan that was made for other requests.

@@ -10,6 +10,7 @@
 #include <new>
 #include <optional>
 #include <string_view>
+#include <system_error>
 
 #include "common/units.h"
 #include "common/visible.h"
@@ -45,6 +46,14 @@ Failure machine_is_full(std::uint64_t bytes, const std::string& doing) {
           "Close other programs, or try a smaller --resolution, fewer --layers or --dtype bf16."};
 }
 
+// The system starts no thread where a limit on processes or on memory is reached.
+Failure no_more_threads(const std::string& doing) {
+  return {ExitCode::kDoesNotFit,
+          "the machine gives this process no more threads" + (doing.empty() ? doing : " for " + doing),
+          "Close other programs, or raise the limits on processes and memory (ulimit -u, ulimit -v, a "
+          "container's)."};
+}
+
 }  // namespace
 
 Failure explain(const std::exception_ptr& failure, const std::string& doing) {
@@ -64,6 +73,9 @@ Failure explain(const std::exception_ptr& failure, const std::string& doing) {
     if (const auto bytes = refused_bytes(error.what_without_backtrace()))
       return machine_is_full(*bytes, doing);
     return {ExitCode::kInternal, "LibTorch failed: " + first_line(error.what_without_backtrace()), {}};
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) return no_more_threads(doing);
+    return {ExitCode::kInternal, error.what(), {}};
   } catch (const std::exception& error) {
     return {ExitCode::kInternal, error.what(), {}};
   }

@@ -8,17 +8,16 @@
 #include "common/errors.h"
 #include "common/units.h"
 #include "partition/reserve.h"
-#include "runtime/plan/plan_times.h"
 
 namespace layerpipe::session {
 namespace {
 
-constexpr std::int64_t kSmallerSide = 640;
+constexpr std::int64_t kSmallerResolution = 640;
 constexpr int kMostMoreDevices = 64;
 
 bool fits(const PlanInput& input) {
   try {
-    return input.plan().fits;
+    return input.split(input.cost_of(input.workload)).fits;
   } catch (const common::InputError&) {  // more devices than blocks
     return false;
   }
@@ -42,11 +41,19 @@ Change other_strategy(PlanInput input) {
   return "--strategy balanced";
 }
 
-Change no_limit(PlanInput input) {
+// As an option takes it, and not less.
+std::string size_for_option(std::uint64_t bytes) {
+  std::string text = common::format_bytes_up(bytes);
+  std::erase(text, ' ');
+  return text;
+}
+
+Change larger_limit(const PlanInput& input) {
   if (!input.config.memory_limit_bytes) return std::nullopt;
-  input.config.memory_limit_bytes.reset();
-  if (!fits(input)) return std::nullopt;
-  return "no --memory-limit";
+  const auto limit =
+      partition::limit_that_fits(input.cost_of(input.workload), input.devices, input.work, input.config);
+  if (!limit) return std::nullopt;
+  return "--memory-limit " + size_for_option(*limit);
 }
 
 // Of small memory, such as a control group's, the reserve takes so much that half of it, or none, may do.
@@ -68,10 +75,12 @@ Change smaller_reserve(PlanInput input) {
 }
 
 Change smaller_picture(PlanInput input) {
-  if (input.workload.picture.width <= kSmallerSide) return std::nullopt;
-  input.workload.picture = {kSmallerSide, kSmallerSide};
+  const common::Size smaller = input.size_at(kSmallerResolution);
+  const common::Size present = input.workload.picture;
+  if (smaller.width * smaller.height >= present.width * present.height) return std::nullopt;
+  input.workload.picture = smaller;
   if (!fits(input)) return std::nullopt;
-  return fmt::format("--resolution {}", kSmallerSide);
+  return fmt::format("--resolution {}", kSmallerResolution);
 }
 
 Change fewer_layers(PlanInput input) {
@@ -105,40 +114,49 @@ Change more_devices(PlanInput input) {
     for (const auto& device : input.devices) another.rank = std::max(another.rank, device.rank + 1);
     input.devices.push_back(another);
     if (!fits(input)) continue;
-    const std::string size = common::format_bytes(another.free_bytes);
+    const std::string size = common::format_bytes_up(another.free_bytes);
     return more == 1 ? fmt::format("one more device with {} free", size)
                      : fmt::format("{} more devices with {} free each", more, size);
   }
   return std::nullopt;
 }
 
+// How much memory would do with nothing else changed; empty where none would, and for stages that are written
+// down, of which the plan says what each lacks.
+std::string enough_memory(const PlanInput& input) {
+  if (const Change limit = larger_limit(input)) return *limit;
+  if (input.config.strategy == partition::Strategy::kExplicit) return {};
+  const auto bytes =
+      partition::free_bytes_that_fit(input.cost_of(input.workload), input.devices, input.work, input.config);
+  if (!bytes) return {};
+  const bool is_limited = input.config.memory_limit_bytes.value_or(*bytes) < *bytes;
+  return fmt::format("{} free{}{}", common::format_bytes_up(*bytes),
+                     input.devices.size() == 1 ? "" : " on each device",
+                     is_limited ? " and --memory-limit " + size_for_option(*bytes) : "");
+}
+
 }  // namespace
 
-partition::Plan PlanInput::plan() const {
-  const partition::ModelCost cost = cost_of(workload);
-  partition::Plan plan = present ? partition::make_next_plan(*present, cost, devices, work, config)
-                                 : partition::make_plan(cost, devices, work, config);
-  runtime::predict_times(plan, cost, devices, work);
-  return plan;
+partition::Plan PlanInput::split(const partition::ModelCost& cost) const {
+  return present ? partition::make_next_plan(*present, cost, devices, work, config)
+                 : partition::make_plan(cost, devices, work, config);
 }
 
 std::string fit_advice(const PlanInput& input) {
+  const std::string enough = enough_memory(input);
   std::string text;
-  for (const auto& change : {free_choice, other_strategy, no_limit, smaller_reserve, smaller_picture,
-                             fewer_layers, half_precision, fp8_linears, more_devices}) {
+  for (const auto& change : {free_choice, other_strategy, smaller_reserve, smaller_picture, fewer_layers,
+                             half_precision, fp8_linears, more_devices}) {
     if (const Change found = change(input)) {
-      text = "It would fit with " + *found;
+      text = *found;
       break;
     }
   }
-  if (input.config.strategy == partition::Strategy::kExplicit) return text.empty() ? text : text + ".";
-  const auto bytes =
-      partition::free_bytes_that_fit(input.cost_of(input.workload), input.devices, input.work, input.config);
-  if (!bytes) return text.empty() ? "No memory would be enough." : text + ".";
-  const std::string enough = common::format_bytes(*bytes);
-  const std::string where = input.devices.size() == 1 ? "" : " on each device";
-  if (text.empty()) return fmt::format("It would fit with {} free{}.", enough, where);
-  return fmt::format("{}, or as it is with {} free{}.", text, enough, where);
+  const bool is_explicit = input.config.strategy == partition::Strategy::kExplicit;
+  if (text.empty() && enough.empty()) return is_explicit ? "" : "No memory would be enough.";
+  if (text.empty()) return fmt::format("It would fit with {}.", enough);
+  if (enough.empty()) return fmt::format("It would fit with {}.", text);
+  return fmt::format("It would fit with {}, or as it is with {}.", text, enough);
 }
 
 std::string shortage(const partition::Plan& plan) {

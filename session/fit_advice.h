@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/size.h"
 #include "partition/partitioner.h"
 #include "runtime/plan/cost.h"
 
@@ -21,13 +22,20 @@ struct PlanInput {
   // What the devices hold already; its stages are kept where they fit (partition::make_next_plan).
   std::optional<partition::Plan> present = std::nullopt;
 
-  // With times, where speeds are known.
-  partition::Plan plan() const;
+  // What a picture is worked on at with another --resolution: the largest of those that are to be made.
+  std::function<common::Size(std::int64_t resolution)> size_at = [](std::int64_t resolution) {
+    return common::Size{resolution, resolution};
+  };
+
+  // Who holds what, without times (runtime/plan/plan_times.h). `cost` is that of `workload`.
+  partition::Plan split(const partition::ModelCost& cost) const;
 };
 
-// A sentence with the first change that makes it fit: weights that come and go, another strategy, no limit, a
-// smaller reserve where it takes much of what there is, 640 px, fewer layers, bf16, more devices of the same
-// size; and how much memory would do on these. Says so when nothing helps.
+// A sentence with the first change that makes it fit: weights that come and go, another strategy, a smaller
+// reserve where it takes much of what there is, 640 px, fewer layers, bf16, fp8, more devices of the same
+// size; and how much memory would do on these as it is: the smallest --memory-limit where one was given and
+// they suffice, else what would have to be free. Sizes are rounded up, so that they suffice when tried. Says
+// so when nothing helps.
 std::string fit_advice(const PlanInput& input);
 
 // "rank 2 lacks 1.70 GiB", of the one that lacks most, of a plan that does not fit.

@@ -11,15 +11,16 @@
 #include "common/files.h"
 #include "common/part_folder.h"
 #include "common/units.h"
-#include "model/config.h"
 #include "model/transformer/fp8_layers.h"
-#include "model/weights/fp8_component.h"
+#include "model/weights/component_writer.h"
 #include "results/output_path.h"
+#include "runtime/networks/network_set.h"
 
 namespace layerpipe::session {
 namespace {
 
 namespace fs = std::filesystem;
+using common::InputError;
 
 constexpr const char* kTransformer = "transformer";
 
@@ -30,37 +31,68 @@ struct Copy {
   std::uint64_t bytes = 0;
 };
 
-// Removes what was not finished.
+InputError is_there_already(const fs::path& out) {
+  return InputError("--out " + out.string() + " is there already",
+                    "Give a folder that is not there, or remove that one.");
+}
+
+// The folder beside its place, and those above that place. Removes what was made and not finished.
 class PartFolder {
  public:
-  explicit PartFolder(const fs::path& place)
-      : place_(place), part_(common::make_part_folder(results::folder_of(place))) {}
+  explicit PartFolder(const fs::path& place) : place_(place) {
+    const fs::path above = results::folder_of(place);
+    for (fs::path folder = above; !results::is_there(folder); folder = results::folder_of(folder))
+      made_.push_back(folder);
+    std::error_code error;
+    fs::create_directories(above, error);
+    if (error) {
+      remove_empty();
+      throw common::output_error(above, error.value());
+    }
+    part_ = common::make_part_folder(above);
+  }
   PartFolder(const PartFolder&) = delete;
   PartFolder& operator=(const PartFolder&) = delete;
   ~PartFolder() {
+    if (part_.empty()) return;
     std::error_code error;
-    if (!part_.empty()) fs::remove_all(part_, error);
+    fs::remove_all(part_, error);
+    remove_empty();
   }
   const fs::path& path() const noexcept { return part_; }
-  // Throws OutputError when something came to its place meanwhile.
+  // Throws InputError when something came to its place meanwhile, OutputError.
   void commit() {
     std::error_code error;
     fs::rename(part_, place_, error);  // onto an empty folder too, and onto nothing else
+    if (error == std::errc::directory_not_empty || error == std::errc::file_exists ||
+        error == std::errc::not_a_directory)
+      throw is_there_already(place_);
     if (error) throw common::output_error(place_, error.value());
     part_.clear();
   }
 
  private:
+  void remove_empty() const noexcept {
+    std::error_code error;
+    for (const fs::path& folder : made_) fs::remove(folder, error);
+  }
+
   fs::path place_;
   fs::path part_;
+  std::vector<fs::path> made_;  // the innermost first
 };
+
+// "models/fp8" of "models/fp8/".
+fs::path without_last_slash(const fs::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
 
 void add_copy(std::vector<Copy>& copies, const fs::path& from, const fs::path& to) {
   std::error_code error;
   const std::uint64_t bytes = fs::file_size(from, error);
   if (error)
-    throw common::InputError("cannot read " + from.string() + ": " + error.message(),
-                             "Check that the file exists and may be read.");
+    throw InputError("cannot read " + from.string() + ": " + error.message(),
+                     "Check that the file exists and may be read.");
   copies.push_back({from, to, bytes});
 }
 
@@ -109,7 +141,7 @@ std::shared_ptr<const model::SafetensorsSource> open_transformer(const Fp8Folder
                                                     model::weight_file_stem(kTransformer), options.variant);
 }
 
-// The config that says so to other programs.
+// Programs that do not know such weights refuse the folder by this, in place of making white pictures.
 std::string quantised_config(const fs::path& config) {
   auto json = nlohmann::ordered_json::parse(common::read_text_file(config));
   json["quantization_config"] = {{"quant_method", "fp8"}, {"activation_scheme", "dynamic"}};
@@ -119,71 +151,94 @@ std::string quantised_config(const fs::path& config) {
 void check_out(const fs::path& out) {
   std::error_code error;
   if (!results::is_there(out) || (fs::is_directory(out, error) && fs::is_empty(out, error))) return;
-  throw common::InputError("--out " + out.string() + " is there already",
-                           "Give a folder that is not there, or remove that one.");
+  throw is_there_already(out);
 }
 
 void check_room(const fs::path& out, std::uint64_t needed) {
+  fs::path folder = results::folder_of(out);
+  while (!results::is_there(folder)) folder = results::folder_of(folder);
   std::error_code error;
-  const fs::space_info space = fs::space(results::folder_of(out), error);
+  const fs::space_info space = fs::space(folder, error);
   if (error || space.capacity == 0 || space.available >= needed) return;  // some disks do not tell
-  throw common::InputError(
+  throw InputError(
       fmt::format("the disk of --out {} has {} free, what is written there needs {}", out.string(),
                   common::format_bytes(space.available), common::format_bytes(needed)),
       "Free some space on it, or choose another --out.");
 }
 
-void check_not_quantised(const Fp8FolderOptions& options, const model::SafetensorsSource& source) {
-  if (!source.is_quantised()) return;
-  throw common::InputError(options.model.string() + ": the transformer's weights are quantised already (" +
-                               to_string(source.quantised().begin()->second.format) + ")",
-                           "Use them as they are: --model " + options.model.string());
+// What the transformer's weights are called in messages, and the options that give the same to decompose.
+struct Named {
+  std::string what;
+  std::string options;
+};
+Named transformer_of(const Fp8FolderOptions& options) {
+  const std::string model = "--model " + options.model.string();
+  const auto file = options.files.find(kTransformer);
+  if (file == options.files.end()) return {options.model.string(), model};
+  return {file->second.string(), model + " --transformer " + file->second.string()};
+}
+
+// Everything that a run would ask the files for is asked before anything is written. Throws InputError.
+void check_all_tensors(const runtime::ModelFolder& model) {
+  partition::StagePlan everything;
+  everything.blocks = {0, model.config().transformer.num_layers};
+  everything.text_layers = {0, model.config().text_encoder.num_hidden_layers};
+  everything.vae_percent = 100;
+  const runtime::NetworkSet looked_up(model, everything, at::kCPU, at::kBFloat16,
+                                      runtime::Linears::kAsStored);
 }
 
 }  // namespace
 
 Fp8Folder write_fp8_folder(const Fp8FolderOptions& options,
                            const std::function<void(std::uint64_t done, std::uint64_t total)>& after_each) {
-  check_out(options.out);
-  const model::ModelConfig config = model::load_model_config(options.model);
-  model::check_variant(options.model, options.variant);
+  const fs::path out = without_last_slash(options.out);
+  check_out(out);
+  const runtime::ModelFolder model(options.model, runtime::WeightOrigin::kFiles, options.variant,
+                                   options.files);
+  const Named transformer_name = transformer_of(options);
   const auto source = open_transformer(options);
-  check_not_quantised(options, *source);
-  const auto is_chosen = [layers = config.transformer.num_layers](const std::string& tensor) {
-    return model::is_fp8_layer(tensor, layers);
-  };
-  const model::Fp8Component transformer = model::measure_fp8_component(*source, is_chosen);
+  if (source->is_quantised()) {
+    throw InputError(transformer_name.what + ": the transformer's weights are quantised already (" +
+                         to_string(source->quantised().begin()->second.format) + ")",
+                     "Use them as they are: " + transformer_name.options);
+  }
+  check_all_tensors(model);
+  const std::int64_t blocks = model.config().transformer.num_layers;
+  const model::ComponentToWrite component = model::component_of(
+      source, [blocks](const std::string& tensor) { return model::is_fp8_layer(tensor, blocks); });
+  const model::ComponentSize transformer = model::measure_component(component);
   if (transformer.quantised == 0) {
-    throw common::InputError(
+    throw InputError(
         fmt::format(
             "{}: a transformer of {} blocks has none that fp8 is for: the first and the last one stay as "
             "they are",
-            options.model.string(), config.transformer.num_layers),
-        "Use it as it is: --model " + options.model.string());
+            transformer_name.what, blocks),
+        "Use it as it is: " + transformer_name.options);
   }
   const std::vector<Copy> copies = list_copies(options);
   std::uint64_t total = transformer.bytes;
   for (const Copy& copy : copies) total += copy.bytes;
-  check_room(options.out, total);
+  check_room(out, total);
 
-  std::error_code error;
-  fs::create_directories(results::folder_of(options.out), error);
-  PartFolder part(options.out);
+  PartFolder part(out);
   std::uint64_t done = 0;
-  after_each(done, total);
+  const auto show = [&](std::uint64_t more) { after_each(done + more, total); };
+  show(0);
+  std::error_code error;
   for (const Copy& copy : copies) {
-    fs::create_directories((part.path() / copy.to).parent_path(), error);
-    if (!fs::copy_file(copy.from, part.path() / copy.to, error))
-      throw common::output_error(options.out / copy.to, error.value());
+    const fs::path to = part.path() / copy.to;
+    fs::create_directories(to.parent_path(), error);
+    if (error) throw common::output_error(out / copy.to.parent_path(), error.value());
+    common::copy_file(copy.from, to, show);
     done += copy.bytes;
-    after_each(done, total);
   }
   const fs::path folder = part.path() / kTransformer;
-  if (!fs::create_directory(folder, error)) throw common::output_error(options.out, error.value());
+  fs::create_directory(folder, error);
+  if (error) throw common::output_error(out, error.value());
   common::write_file_atomically(folder / "config.json",
                                 quantised_config(options.model / kTransformer / "config.json"));
-  model::write_fp8_component(source, is_chosen, folder, model::weight_file_stem(kTransformer),
-                             [&](std::uint64_t bytes) { after_each(done + bytes, total); });
+  model::write_component(component, folder, model::weight_file_stem(kTransformer), show);
   part.commit();
   return {.bytes = total, .matrices = transformer.quantised};
 }

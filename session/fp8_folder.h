@@ -15,7 +15,7 @@ struct Fp8FolderOptions {
   std::filesystem::path model;
   std::string variant;  // of the weight files; empty: plain ones, or the only ones
   runtime::ComponentFiles files;
-  std::filesystem::path out;  // not there yet, or an empty folder
+  std::filesystem::path out;  // not there yet, or an empty folder; folders above it are made
 };
 
 struct Fp8Folder {

@@ -6,13 +6,16 @@
 #include <algorithm>
 #include <chrono>
 
+#include "comm/agreement.h"
 #include "comm/run_collectively.h"
 #include "common/clock.h"
 #include "common/errors.h"
+#include "model/latents.h"
 #include "results/trace_file.h"
 #include "runtime/device/memory.h"
 #include "runtime/observe/trace.h"
 #include "runtime/plan/plan_json.h"
+#include "runtime/plan/plan_times.h"
 #include "runtime/plan/run_plan.h"
 #include "runtime/plan/windows.h"
 #include "session/cut_prompts.h"
@@ -47,6 +50,16 @@ class WindowWriting {
   std::int64_t gone_ = 0;
   std::int64_t units_ = 0;  // of a result; not known before the first one is written
 };
+
+// What the largest of the pictures would be worked on at with another resolution.
+common::Size largest_at(std::int64_t resolution, std::span<const results::RunRecord> records) {
+  common::Size largest;
+  for (const results::RunRecord& record : records) {
+    const common::Size size = model::working_size(record.picture_size, resolution);
+    if (size.width * size.height > largest.width * largest.height) largest = size;
+  }
+  return largest;
+}
 
 // Made on rank 0 alone: nanoseconds since 1970, so that two runs hardly ever have the same.
 std::string make_run_id() {
@@ -117,24 +130,34 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
   if (!devices_) {
     devices_ = runtime::gather_devices(communicator_, machinery_.device, model.config(), workload);
   }
-  Planning planning{.input = {.cost_of =
-                                  [&model](const runtime::CostWorkload& other) {
-                                    return runtime::model_cost(model, other);
-                                  },
-                              .workload = workload,
-                              .devices = *devices_,
-                              .work = runtime::workload_of(work.requests, model.config(), machinery_.dtype),
-                              .config = settings_.run_config.partition,
-                              .present = present_},
-                    .plan = {}};
+  Planning planning{
+      .input = {
+          .cost_of =
+              [&model](const runtime::CostWorkload& other) { return runtime::model_cost(model, other); },
+          .workload = workload,
+          .devices = *devices_,
+          .work = runtime::workload_of(work.requests, model.config(), machinery_.dtype),
+          .config = settings_.run_config.partition,
+          .present = present_,
+          .size_at = [&records =
+                          work.records](std::int64_t resolution) { return largest_at(resolution, records); }},
+      .plan = {}};
+  partition::ModelCost cost;
   comm::run_collectively(communicator_, "planning", [&] {
-    planning.plan = planning.input.plan();
+    cost = planning.input.cost_of(workload);
+    planning.plan = planning.input.split(cost);
     if (planning.plan.fits) return;
+    runtime::predict_times(planning.plan, cost, planning.input.devices, planning.input.work);
     if (is_first())
       control_.observer.planned({planning.plan, planning.input, job, settings_, machinery_.device});
     throw common::DoesNotFitError("the model does not fit: " + shortage(planning.plan),
                                   fit_advice(planning.input));
   });
+  if (comm::on_any_rank(communicator_, planning.plan.streams(), "comparing plans")) {
+    runtime::measure_streaming(communicator_, machinery_.device, model, planning.plan, *devices_);
+    planning.input.devices = *devices_;
+  }
+  runtime::predict_times(planning.plan, cost, planning.input.devices, planning.input.work);
   comm::check_agreement(communicator_, {{"plan", runtime::plan_json(planning.plan)}});
   return planning;
 }

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,12 +18,17 @@ class RunFailed(Exception):
     pass
 
 
+class OutOfTime(RunFailed):
+    pass
+
+
 @dataclass
 class Run:
     report: dict   # run.json of the first result
     latents: Path  # what --dump-latents wrote, of a run of one picture
     trace: Path    # what --trace wrote
     seconds: float  # of the whole command
+    log: list[str]  # what it said
 
     @property
     def ranks(self) -> list[dict]:
@@ -75,36 +81,57 @@ class Run:
 
 
 class Bench:
-    """Runs launch/run.sh decompose with random weights of the published sizes, under `folder`."""
+    """Runs launch/run.sh decompose under `folder`: from the files of `model`, or with random weights of the published sizes."""
 
-    def __init__(self, folder: Path, on_line=None):
+    def __init__(self, folder: Path, on_line=None, model: Path | None = None):
         self.folder = folder
         self.on_line = on_line  # called with every line of the program's log
-        self.model = folder / "model"
+        self.model = model or folder / "model"
+        self.weights = [] if model else ["--random-weights"]
         if not self.model.exists():
             folder.mkdir(parents=True, exist_ok=True)
             subprocess.run([sys.executable, CHECKOUT / "tools" / "make_full_size_folder.py", self.model], check=True)
 
-    def run(self, name: str, ranks: int, *options: str, pictures: int = 1) -> Run:
-        """Of several pictures each is read and encoded, though they are the same."""
+    def run(self, name: str, ranks: int, *options: str, pictures: int = 1, limit_seconds: float | None = None, on_start=None,
+            before_exec=None) -> Run:
+        """Of several pictures each is read and encoded, though they are the same. `on_start` is called with the process, `before_exec`
+        in it. A run that takes longer than the limit is ended, and has failed."""
         out = self.folder / name
         latents = self.folder / f"{name}.safetensors"
         trace = self.folder / f"{name}.trace.json"
-        command = [CHECKOUT / "launch" / "run.sh", "-n", str(ranks), "decompose", "--model", self.model, "--random-weights",
+        command = [CHECKOUT / "launch" / "run.sh", "-n", str(ranks), "decompose", "--model", self.model, *self.weights,
                    "--image", *[PICTURE] * pictures, "--prompt", "a poster of the weather, with a sun, a cloud and rain", "--out", out,
                    "--trace", trace]
         command += ["--dump-latents", latents] if pictures == 1 else []
         begin = time.monotonic()
-        process = subprocess.Popen([*map(str, command), *options], stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([*map(str, command), *options], stderr=subprocess.PIPE, text=True, preexec_fn=before_exec)
+        if on_start:
+            on_start(process)
+        # run.sh ends the ranks.
+        timer = threading.Timer(limit_seconds, process.terminate) if limit_seconds is not None else None
         log = []
-        for line in process.stderr:
-            log.append(line)
-            if self.on_line:
-                self.on_line(line)
-        if process.wait() != 0:
-            raise RunFailed(f"{name} ended with {process.returncode}:\n" + "".join(log[-12:]))
+        try:
+            if timer:
+                timer.start()
+            for line in process.stderr:
+                log.append(line)
+                if self.on_line:
+                    self.on_line(line)
+            code = process.wait()
+        finally:
+            if timer:
+                timer.cancel()
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+            process.stderr.close()
+        seconds = time.monotonic() - begin
+        if code != 0:
+            if limit_seconds is not None and seconds >= limit_seconds:
+                raise OutOfTime(f"{name} was ended after {seconds:.0f} s")
+            raise RunFailed(f"{name} ended with {code}:\n" + "".join(log[-12:]))
         first = out / "0" if pictures > 1 else out
-        return Run(json.loads((first / "run.json").read_text()), latents, trace, time.monotonic() - begin)
+        return Run(json.loads((first / "run.json").read_text()), latents, trace, seconds, log)
 
 
 def table(heads: list[str], rows: list[list]) -> str:

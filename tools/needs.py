@@ -53,8 +53,8 @@ def torch_gpu() -> None:
     stop("this needs a GPU, and torch finds none", "Check with nvidia-smi, and the environment variable CUDA_VISIBLE_DEVICES.")
 
 
-def gpus(count: int) -> None:
-    """So many GPUs of this machine, of which the driver knows and CUDA_VISIBLE_DEVICES leaves so many."""
+def gpu_count() -> int:
+    """GPUs of this machine that the driver knows and CUDA_VISIBLE_DEVICES leaves."""
     try:
         done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True)
         found = sum(line.startswith("GPU ") for line in done.stdout.splitlines())
@@ -63,6 +63,12 @@ def gpus(count: int) -> None:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         found = min(found, len([device for device in visible.split(",") if device.strip()]))
+    return found
+
+
+def gpus(count: int) -> None:
+    """So many of them."""
+    found = gpu_count()
     if found < count:
         stop(f"this needs {count} GPU{'s' if count > 1 else ''}, and this machine has {found or 'none'}",
              "Check with nvidia-smi, and the environment variable CUDA_VISIBLE_DEVICES.")

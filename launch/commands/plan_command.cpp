@@ -19,6 +19,7 @@
 #include "runtime/networks/model_folder.h"
 #include "runtime/plan/cost.h"
 #include "runtime/plan/plan_json.h"
+#include "runtime/plan/plan_times.h"
 #include "runtime/plan/run_plan.h"
 #include "session/dtype.h"
 #include "session/fit_advice.h"
@@ -38,13 +39,19 @@ runtime::CostWorkload workload_for(const PlanOptions& options, const at::Device&
           .over_nccl = options.run_config.comm.channel != runtime::ChannelChoice::kMpi};
 }
 
-// Those that are imagined, which are GPUs; those of the ranks, when there are several; or a rank for each GPU
-// of this machine. Called by all ranks.
-runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFolder& model,
-                            std::int64_t threads, comm::Communicator& communicator) {
+// What is planned for: devices that are imagined, which are GPUs; those of the ranks, when there are several;
+// or a rank for each GPU of this machine.
+struct PlannedDevices {
+  runtime::Survey survey;
+  std::optional<runtime::DeviceFacts> own{};  // this rank's, where speeds are measured
+};
+
+// Called by all ranks.
+PlannedDevices devices_for(const PlanOptions& options, const runtime::ModelFolder& model,
+                           std::int64_t threads, comm::Communicator& communicator) {
   if (!options.devices.empty())
-    return {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}};
-  if (communicator.size() == 1) return runtime::survey_machine();
+    return {.survey = {.devices = options.devices, .kind = at::Device(at::kCUDA, 0), .remark = {}}};
+  if (communicator.size() == 1) return {.survey = runtime::survey_machine()};
   runtime::DeviceFacts mine;
   const runtime::HostPlace place = session::host_place(communicator);
   comm::run_collectively(communicator, "looking at the devices", [&] {
@@ -53,35 +60,38 @@ runtime::Survey devices_for(const PlanOptions& options, const runtime::ModelFold
     session::stay_near(mine);
   });
   comm::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
-  return {.devices = runtime::gather_devices(communicator, mine, model.config(),
-                                             workload_for(options, mine.device, threads)),
-          .kind = mine.device,
-          .remark = mine.remark};
+  return {.survey = {.devices = runtime::gather_devices(communicator, mine, model.config(),
+                                                        workload_for(options, mine.device, threads)),
+                     .kind = mine.device,
+                     .remark = mine.remark},
+          .own = mine};
 }
 
-void make_plan(const PlanOptions& options, const runtime::ModelFolder& model, const runtime::Survey& survey,
-               std::int64_t threads, std::ostream& out) {
-  session::PlanInput input{
-      .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(model, workload); },
-      .workload = workload_for(options, survey.kind, threads),
-      .devices = survey.devices,
-      .work = {.requests = options.job.num_images,
-               .steps = options.job.steps,
-               .branches = options.job.no_cfg ? 1 : 2},
-      .config = options.run_config.partition};
-  const partition::Plan plan = input.plan();
+// Where speeds are measured, those of what streams too. Called by all ranks.
+void predict_times(session::PlanInput& input, const partition::ModelCost& cost, const PlannedDevices& devices,
+                   const runtime::ModelFolder& model, comm::Communicator& communicator,
+                   partition::Plan& plan) {
+  if (devices.own && comm::on_any_rank(communicator, plan.fits && plan.streams(), "comparing plans"))
+    runtime::measure_streaming(communicator, *devices.own, model, plan, input.devices);
+  runtime::predict_times(plan, cost, input.devices, input.work);
+}
+
+// Writes the plan; throws DoesNotFitError behind it.
+void show_plan(const PlanOptions& options, const session::PlanInput& input, const partition::Plan& plan,
+               std::ostream& out) {
   out << (options.format == PlanFormat::kJson
               ? runtime::plan_json(plan)
-              : plan_table(
-                    plan,
-                    {.model = options.model.folder.string(),
-                     .work =
-                         work_text({.layers = options.job.layers,
-                                    .resolution = options.job.resolution,
-                                    .branches = input.work.branches,
-                                    .pictures = options.job.num_images,
-                                    .dtype = session::word_of(input.workload.dtype, input.workload.linears)}),
-                     .notes = options.devices.empty() ? device_notes(survey.devices, survey.kind) : ""}));
+              : plan_table(plan, {.model = options.model.folder.string(),
+                                  .work = work_text({.layers = options.job.layers,
+                                                     .resolution = options.job.resolution,
+                                                     .branches = input.work.branches,
+                                                     .pictures = options.job.num_images,
+                                                     .dtype = session::word_of(input.workload.dtype,
+                                                                               input.workload.linears)}),
+                                  .pictures = options.job.num_images,
+                                  .notes = options.devices.empty()
+                                               ? device_notes(input.devices, input.workload.device)
+                                               : ""}));
   if (plan.fits) return;
   out.flush();  // before the message on stderr
   throw common::DoesNotFitError("the model does not fit: " + session::shortage(plan),
@@ -101,17 +111,36 @@ void run_plan(const PlanOptions& options, comm::Communicator& communicator, std:
                   options.model.variant, options.model.files);
   });
   const std::int64_t threads = runtime::most_threads(communicator);
-  const runtime::Survey survey = devices_for(options, *model, threads, communicator);
+  const PlannedDevices devices = devices_for(options, *model, threads, communicator);
   const bool is_first = communicator.rank() == 0;
   std::ostringstream unheard;  // of the others, who find the same
   if (is_first) {
     for (const std::string& remark : model->remarks()) say(remark + "\n");
   }
-  if (is_first && !survey.remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", survey.remark));
-  const std::string without_speed = missing_speeds(options.devices);
-  if (is_first && !without_speed.empty()) say(without_speed);
+  const std::string& remark = devices.survey.remark;
+  if (is_first && !remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", remark));
+  const auto say_if_any = [&](const std::string& line) {
+    if (is_first && !line.empty()) say(line);
+  };
+  say_if_any(missing_speeds(options.devices));
+  session::PlanInput input{
+      .cost_of = [&](const runtime::CostWorkload& workload) { return runtime::model_cost(*model, workload); },
+      .workload = workload_for(options, devices.survey.kind, threads),
+      .devices = devices.survey.devices,
+      .work = {.requests = options.job.num_images,
+               .steps = options.job.steps,
+               .branches = options.job.no_cfg ? 1 : 2},
+      .config = options.run_config.partition};
+  partition::ModelCost cost;
+  partition::Plan plan;
+  comm::run_collectively(communicator, "planning", [&] {
+    cost = input.cost_of(input.workload);
+    plan = input.split(cost);
+  });
+  predict_times(input, cost, devices, *model, communicator, plan);
+  if (!options.devices.empty()) say_if_any(missing_streaming_speeds(options.devices, plan));
   comm::run_collectively(communicator, "planning",
-                         [&] { make_plan(options, *model, survey, threads, is_first ? out : unheard); });
+                         [&] { show_plan(options, input, plan, is_first ? out : unheard); });
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ void run_quantize(const session::Fp8FolderOptions& options, const std::atomic<bo
 void add_quantize_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
   add_model_option(needed);
-  needed.add("--out", "FOLDER", "New model folder, which takes about two thirds of the bytes");
+  needed.add("--out", "FOLDER", "New model folder, which takes about four fifths of the bytes");
   const OptionGroup files(command, "Files");
   add_variant_option(files);
   add_component_file_options(files);

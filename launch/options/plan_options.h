@@ -9,6 +9,7 @@
 
 #include "launch/options/model_options.h"
 #include "partition/device_info.h"
+#include "partition/plan.h"
 #include "runtime/config/run_config.h"
 #include "session/job.h"
 
@@ -33,10 +34,17 @@ void add_plan_options(CLI::App& command);
 // Reads the options of a parsed command, and the file of --partition. Throws InputError naming the option.
 PlanOptions read_plan_options(const CLI::App& command);
 
-// "24GiB,24GiB@165TFLOPS,12GiB": ranks 0, 1, 2 of one host. Throws InputError naming the entry.
+// "24GiB,24GiB@165TFLOPS@25GB/s,12GiB": ranks 0, 1, 2 of one host; free bytes, and behind an @ each, in
+// either order, what is known of its speed of computing and of how fast weights come to it. Throws InputError
+// naming the entry.
 std::vector<partition::DeviceInfo> parse_devices(std::string_view text);
 
 // A sentence about imagined devices of which some have a speed and others do not; empty for any others.
 std::string missing_speeds(std::span<const partition::DeviceInfo> devices);
+
+// A sentence about those of imagined devices that weights stream through at an unknown speed, with how to
+// give it; empty where there are none, or the plan does not fit.
+std::string missing_streaming_speeds(std::span<const partition::DeviceInfo> devices,
+                                     const partition::Plan& plan);
 
 }  // namespace layerpipe::launch

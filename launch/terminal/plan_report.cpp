@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "common/units.h"
@@ -123,6 +124,71 @@ Row totals(const partition::Plan& plan) {
           .spare = gib(spare)};
 }
 
+// "52 of 60 blocks, 4 of 28 text layers"
+std::string passing_text(const StagePlan& stage) {
+  std::string text;
+  if (stage.streamed_blocks > 0)
+    text = fmt::format("{} of {} blocks", stage.streamed_blocks, stage.blocks.size());
+  if (stage.streamed_text_layers > 0) {
+    text += fmt::format("{}{} of {} text layers", text.empty() ? "" : ", ", stage.streamed_text_layers,
+                        stage.text_layers.size());
+  }
+  return text;
+}
+
+// What passes through the devices, by rank; empty where nothing does.
+std::string stream_table(const partition::Plan& plan) {
+  if (!plan.streams()) return {};
+  constexpr double kGiga = 1e9;
+  constexpr const char* kLine = "{:>4}  {:<38}  {:>10}  {:>11}  {:>8}\n";
+  const auto number = [](const std::optional<double>& value) {
+    return value ? fmt::format("{:.2f}", *value) : std::string("?");
+  };
+  std::string text = "\n";
+  text += fmt::format(kLine, "rank", "streams", "GiB a step", "GB/s needed", "slowdown");
+  for (const StagePlan& stage : plan.stages) {
+    if (!stage.streams()) continue;
+    const auto& needed = stage.bus_bytes_per_second_needed;
+    text +=
+        fmt::format(kLine, stage.rank, passing_text(stage), gib(stage.bytes_per_step),
+                    number(needed ? std::optional(*needed / kGiga) : std::nullopt), number(stage.slowdown));
+  }
+  text +=
+      "GB/s needed: so that weights come while it computes; slowdown: against weights that stay; ?: not "
+      "known\n";
+  return text;
+}
+
+// What a host has to hold in its own memory.
+std::string host_lines(const partition::HostPlan& host) {
+  const std::string of = host.host.empty() ? "" : " of " + common::visible(host.host);
+  std::string text;
+  if (host.predicted_bytes > 0) {
+    text += fmt::format("host memory{}: {}", of, common::format_bytes(host.predicted_bytes));
+    if (host.budget_bytes) text += fmt::format(" of {} free", common::format_bytes(*host.budget_bytes));
+    text += '\n';
+  }
+  if (host.cache_bytes > 0) {
+    text += fmt::format("page cache{}: {} beside it, so that no weight is read from the disk again\n", of,
+                        common::format_bytes(host.cache_bytes));
+  }
+  return text;
+}
+
+std::string time_line(const partition::Plan& plan, const PlanSubject& subject) {
+  if (!plan.predicted_step_seconds || !plan.predicted_seconds) return {};
+  const auto duration = [](double seconds) {
+    return common::format_duration(std::chrono::duration<double>(seconds));
+  };
+  const std::string each =
+      subject.pictures > 1
+          ? fmt::format("{} for each picture, ",
+                        duration(*plan.predicted_seconds / static_cast<double>(subject.pictures)))
+          : "";
+  return fmt::format("a step of one picture takes {:.2f} s, {}all of it {}\n", *plan.predicted_step_seconds,
+                     each, duration(*plan.predicted_seconds));
+}
+
 std::string notes_of_memory(std::span<const partition::DeviceInfo> devices) {
   constexpr std::uint64_t kUsual = std::uint64_t{1} << 30;
   std::string notes;
@@ -161,10 +227,21 @@ std::string notes_of_speeds(std::span<const partition::DeviceInfo> devices) {
   return "speed, measured with a block: " + range + "\n" + unknown;
 }
 
+// The slowest: devices of one host share its memory, and it decides where stages wait for each other.
+std::string notes_of_loading(std::span<const partition::DeviceInfo> devices) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const partition::DeviceInfo& device : devices) {
+    if (device.load_bytes_per_second > 0) least = std::min(least, device.load_bytes_per_second);
+  }
+  if (std::isinf(least)) return {};  // measured nowhere
+  return "loading, measured from memory: " + common::format_rate(least) + "\n";
+}
+
 }  // namespace
 
 std::string device_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind) {
-  return (kind.is_cpu() ? "" : notes_of_memory(devices)) + notes_of_speeds(devices);
+  return (kind.is_cpu() ? "" : notes_of_memory(devices)) + notes_of_speeds(devices) +
+         notes_of_loading(devices);
 }
 
 std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) {
@@ -195,16 +272,9 @@ std::string plan_table(const partition::Plan& plan, const PlanSubject& subject) 
   text +=
       "\nGiB. encode, denoise, decode: the most that is taken in that phase; spare: what is left of what may "
       "be used\n";
-  for (const partition::HostPlan& one : plan.hosts) {
-    if (one.predicted_bytes == 0) continue;  // of ranks on CPUs, whose memory stands in the table
-    text += fmt::format("host memory{}: {}\n", one.host.empty() ? "" : " of " + common::visible(one.host),
-                        common::format_bytes(one.predicted_bytes));
-  }
-  if (plan.predicted_step_seconds && plan.predicted_seconds) {
-    using Seconds = std::chrono::duration<double>;
-    text += fmt::format("a step of one picture takes {:.2f} s, all of it {}\n", *plan.predicted_step_seconds,
-                        common::format_duration(Seconds(*plan.predicted_seconds)));
-  }
+  text += stream_table(plan);
+  for (const partition::HostPlan& host : plan.hosts) text += host_lines(host);
+  text += time_line(plan, subject);
   text += subject.notes;
   if (!plan.remarks.empty()) text += '\n';
   for (const std::string& remark : plan.remarks) text += common::visible(remark) + '\n';

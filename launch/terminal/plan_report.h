@@ -15,15 +15,18 @@ namespace layerpipe::launch {
 // What a plan is for, as its table says.
 struct PlanSubject {
   std::string model;
-  std::string work;   // "4 layers at 640 px, guidance on, bf16"
-  std::string notes;  // further lines under the table; may be empty
+  std::string work;  // "4 layers at 640 px, guidance on, bf16"
+  std::int64_t pictures = 1;
+  std::string notes{};  // further lines under the table; may be empty
 };
 
 // What else is to be known of devices that are there, in lines: GPUs of which others hold more than 1 GiB
-// (less is a display's, or the driver's own), and their speeds where they were measured.
+// (less is a display's, or the driver's own), and their speeds where they were measured,
+// also how fast weights come to the slowest.
 std::string device_notes(std::span<const partition::DeviceInfo> devices, const at::Device& kind);
 
-// A line for each rank, at most 110 columns wide, then totals, hosts and remarks.
+// A line for each rank, at most 110 columns wide; where weights stream, another one each with what that asks
+// for; then totals, hosts and remarks.
 std::string plan_table(const partition::Plan& plan, const PlanSubject& subject);
 
 // What is to be made, in numbers.

@@ -26,6 +26,7 @@ void RunDisplay::planned(const session::PlannedRun& run) {
                           .branches = run.input.work.branches,
                           .pictures = run.input.work.requests,
                           .dtype = session::word_of(run.input.workload.dtype, run.input.workload.linears)}),
+       .pictures = run.input.work.requests,
        .notes = device_notes(run.input.devices, run.device.device)}));
 }
 

@@ -11,12 +11,6 @@
 #include "common/errors.h"
 
 namespace layerpipe::model {
-namespace {
-
-// Enough for a system call to cost nothing, and few enough for a cache.
-constexpr std::int64_t kReadElements = 1 << 18;
-
-}  // namespace
 
 std::optional<QuantisedForm> Fp8Source::quantised_form(const std::string& name, at::IntArrayRef shape) const {
   if (inner_->is_quantised()) return inner_->quantised_form(name, shape);

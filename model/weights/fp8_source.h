@@ -16,6 +16,10 @@ namespace layerpipe::model {
 // nothing beside them is quantised: who made the file chose. Products may be of e4m3 matrices.
 class Fp8Source : public TensorSource {
  public:
+  // That a thread quantises at a time, for which it has them as they are stored and in fp32: enough for a
+  // system call to cost nothing, and few enough for a cache. A longer row is read as a whole.
+  static constexpr std::int64_t kReadElements = 1 << 18;
+
   using Choice = std::function<bool(const std::string& tensor)>;
 
   Fp8Source(std::shared_ptr<const TensorSource> inner, Choice is_chosen)

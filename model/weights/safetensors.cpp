@@ -171,7 +171,9 @@ SafetensorsHeader read_header(const common::InputFile& file) {
 }  // namespace
 
 void check_unchanged(const common::InputFile& file) {
-  constexpr const char* kLeaveAlone = "Leave the file alone while it is in use, and start again.";
+  constexpr const char* kLeaveAlone =
+      "Leave the file alone while it is in use, and start again; copy or download it first if it was cut "
+      "short.";
   if (file.was_written_to()) {
     throw common::InputError(file.path().string() + " has changed since its header was read", kLeaveAlone);
   }

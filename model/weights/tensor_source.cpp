@@ -12,16 +12,15 @@ namespace layerpipe::model {
 
 void read_in_parts(std::span<std::byte> to,
                    const std::function<void(std::int64_t begin, std::span<std::byte> part)>& read) {
-  // Large enough that a system call costs nothing, small enough for the cache.
-  constexpr std::int64_t kPartBytes = 1 << 20;
   const auto bytes = static_cast<std::int64_t>(to.size());
-  at::parallel_for(0, (bytes + kPartBytes - 1) / kPartBytes, 1, [&](std::int64_t first, std::int64_t end) {
-    for (std::int64_t part = first; part < end; ++part) {
-      const std::int64_t begin = part * kPartBytes;
-      const std::int64_t count = std::min(kPartBytes, bytes - begin);
-      read(begin, to.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
-    }
-  });
+  at::parallel_for(
+      0, (bytes + kReadPartBytes - 1) / kReadPartBytes, 1, [&](std::int64_t first, std::int64_t end) {
+        for (std::int64_t part = first; part < end; ++part) {
+          const std::int64_t begin = part * kReadPartBytes;
+          const std::int64_t count = std::min(kReadPartBytes, bytes - begin);
+          read(begin, to.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+        }
+      });
 }
 
 void refuse_values(const std::string& where, const std::string& name) {

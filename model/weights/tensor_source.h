@@ -85,8 +85,12 @@ class TensorSource {
 // Throws the InputError of a tensor that holds what is no finite number.
 [[noreturn]] void refuse_values(const std::string& where, const std::string& name);
 
-// Calls `read` with all parts of `to`, each with the number of its first byte, by several threads at once:
-// each part is read into a processor's cache of its own. Ends of parts are those of elements of any dtype.
+// Large enough that a system call costs nothing, small enough for the cache.
+inline constexpr std::int64_t kReadPartBytes = 1 << 20;
+
+// Calls `read` with all parts of `to`, of that size, each with the number of its first byte, by several
+// threads at once: each part is read into a processor's cache of its own. Ends of parts are those of elements
+// of any dtype.
 void read_in_parts(std::span<std::byte> to,
                    const std::function<void(std::int64_t begin, std::span<std::byte> part)>& read);
 

@@ -102,6 +102,13 @@ void WeightStore::check() const {
   if (arrivals_) arrivals_->check();
 }
 
+WeightStore WeightStore::weighing(std::shared_ptr<const TensorSource> source, at::Device device,
+                                  at::ScalarType compute_dtype, WeighListener listener) {
+  WeightStore store = dry_run(std::move(source), device, compute_dtype);
+  store.weigh_listener_ = std::move(listener);
+  return store;
+}
+
 WeightStore WeightStore::scope(const std::string& part) const {
   WeightStore inner = *this;
   inner.prefix_ += part + ".";
@@ -172,14 +179,30 @@ at::Tensor WeightStore::upload(const std::string& full_name, at::IntArrayRef sha
   return tensor;
 }
 
+void WeightStore::tell_weight(const TensorWeight& tensor) const {
+  if (listener_) listener_(tensor.device_bytes);
+  if (weigh_listener_) weigh_listener_(tensor);
+}
+
+std::uint64_t WeightStore::stored_bytes(const std::string& full_name, at::IntArrayRef shape) const {
+  return static_cast<std::uint64_t>(c10::multiply_integers(shape)) *
+         c10::elementSize(source_->storage_dtype(full_name, shape));
+}
+
 at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) const {
   const std::string full_name = prefix_ + name;
   at::Tensor tensor;
   if (is_dry_run_) {
-    require(name, shape);
-    source_->quantised_form(full_name, shape);  // checks it
     tensor = at::empty(shape, at::TensorOptions().dtype(compute_dtype_).device(at::kMeta));
-  } else if (const auto form = source_->quantised_form(full_name, shape)) {
+    const std::uint64_t bytes = stored_bytes(full_name, shape);
+    source_->quantised_form(full_name, shape);  // checks it
+    tell_weight({.device_bytes = tensor.nbytes(),
+                 .moved_bytes = bytes,
+                 .file_bytes = bytes,
+                 .is_converted = source_->storage_dtype(full_name, shape) != compute_dtype_});
+    return tensor;
+  }
+  if (const auto form = source_->quantised_form(full_name, shape)) {
     const ops::QuantisedWeight weight = read_quantised(full_name, shape, *form);
     tensor = ops::dequantised(weight, {0, shape[0]}, compute_dtype_);
     if (weight.rotation.defined()) tensor = turned_back(tensor, weight.rotation);
@@ -222,18 +245,26 @@ std::optional<ops::QuantisedWeight> WeightStore::get_quantised(const std::string
   const std::string full_name = prefix_ + name;
   const auto form = source_->quantised_form(full_name, shape);
   if (!form) return std::nullopt;
-  ops::QuantisedWeight weight;
   if (is_dry_run_) {
     const auto on_meta = at::TensorOptions().device(at::kMeta);
-    weight = {.values = at::empty(shape, on_meta.dtype(form->values_dtype)),
-              .scale = at::empty({shape[0]}, on_meta.dtype(at::kFloat)),
-              .rotation = rotation(form->rotated_group)};
-  } else {
-    weight = read_quantised(full_name, shape, *form);
-    if (source_->product() == ops::Product::kFp8 && form->fastest == ops::Product::kFp8 &&
-        ops::has_fp8_products(device_))
-      weight.product = ops::Product::kFp8;
+    ops::QuantisedWeight weight{.values = at::empty(shape, on_meta.dtype(form->values_dtype)),
+                                .scale = at::empty({shape[0]}, on_meta.dtype(at::kFloat)),
+                                .rotation = rotation(form->rotated_group)};
+    const std::uint64_t stored = stored_bytes(full_name, shape);
+    const bool comes_wide = form->comes_wide && !device_.is_cpu();
+    tell_weight({.device_bytes = weight.values.nbytes(),
+                 .moved_bytes = comes_wide ? stored : weight.values.nbytes(),
+                 .file_bytes = stored,
+                 .is_converted = comes_wide});
+    tell_weight({.device_bytes = weight.scale.nbytes(),
+                 .moved_bytes = weight.scale.nbytes(),
+                 .file_bytes = weight.scale.nbytes()});
+    return weight;
   }
+  ops::QuantisedWeight weight = read_quantised(full_name, shape, *form);
+  if (source_->product() == ops::Product::kFp8 && form->fastest == ops::Product::kFp8 &&
+      ops::has_fp8_products(device_))
+    weight.product = ops::Product::kFp8;
   if (listener_) {
     listener_(weight.values.nbytes());
     listener_(weight.scale.nbytes());

@@ -26,6 +26,15 @@ namespace layerpipe::model {
 // it. What it throws ends the loading.
 using LoadListener = std::function<void(std::uint64_t bytes)>;
 
+// What a tensor takes on its way to the device, in bytes.
+struct TensorWeight {
+  std::uint64_t device_bytes = 0;  // of the device's memory, once it is there
+  std::uint64_t moved_bytes = 0;   // that come to the device for it
+  std::uint64_t file_bytes = 0;    // that are read for it
+  bool is_converted = false;       // on the device, from the dtype that it comes in
+};
+using WeighListener = std::function<void(const TensorWeight& tensor)>;
+
 // A view of a TensorSource below a prefix. Cheap to copy. Reading converts from the storage dtype to the
 // compute dtype, piece by piece, so that on a CPU it takes no more than the result and a MiB for each thread.
 // Used by one thread, which has the work done by several.
@@ -39,6 +48,9 @@ class WeightStore {
   // build a network from it is to ask whether the files hold the network, and how large it is.
   static WeightStore dry_run(std::shared_ptr<const TensorSource> source, at::Device device,
                              at::ScalarType compute_dtype, LoadListener listener = {});
+  // The same, whose listener is told what each tensor takes on its way too.
+  static WeightStore weighing(std::shared_ptr<const TensorSource> source, at::Device device,
+                              at::ScalarType compute_dtype, WeighListener listener);
 
   // The same store, on a GPU taking what lies in files out of `pages`, as far as they can be registered.
   WeightStore out_of(std::shared_ptr<RegisteredPages> pages) const;
@@ -93,6 +105,9 @@ class WeightStore {
   ops::QuantisedWeight read_quantised(const std::string& full_name, at::IntArrayRef shape,
                                       const QuantisedForm& form) const;
   at::Tensor rotation(std::int64_t group) const;  // undefined for 0
+  // Tells the listeners of a dry run.
+  void tell_weight(const TensorWeight& tensor) const;
+  std::uint64_t stored_bytes(const std::string& full_name, at::IntArrayRef shape) const;
   // Whether its values are to be looked at, since they may be anything, and are not finite numbers.
   bool is_damaged(const at::Tensor& tensor) const;
 
@@ -100,6 +115,7 @@ class WeightStore {
   at::Device device_;
   at::ScalarType compute_dtype_;
   LoadListener listener_;
+  WeighListener weigh_listener_;        // of a dry run
   std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
   std::shared_ptr<RegisteredPages> pages_;
   std::shared_ptr<Arrivals> arrivals_;  // none in a store that looks at once

@@ -22,13 +22,17 @@ partition::DeviceInfo survey(const DeviceFacts& device, int rank) {
   // Asking made a context. A prediction counts one, so that what is added here is what is taken off there,
   // however large a context really is.
   const std::uint64_t free = std::min(memory.free + context_bytes(device.device), memory.total);
+  const common::MemoryPool host = common::memory_left();
   return {.rank = rank,
           .host = host_name(),
           .name = device.name,
           .total_bytes = memory.total,
           .free_bytes = free,
           .memory_limit =
-              common::limit_text({.id = {}, .cgroup = memory.cgroup, .total = memory.total, .free = free})};
+              common::limit_text({.id = {}, .cgroup = memory.cgroup, .total = memory.total, .free = free}),
+          .is_cpu = device.device.is_cpu(),
+          .host_free_bytes = host.free,
+          .host_memory_limit = common::limit_text(host)};
 }
 
 Survey survey_machine() {

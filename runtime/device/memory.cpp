@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
+#include <malloc.h>
 
 #include <fstream>
 #include <string>
@@ -68,7 +69,11 @@ void reset_peak(const at::Device& device) {
 }
 
 void release_unused(const at::Device& device) {
-  if (!device.is_cpu()) at::accelerator::emptyCache();
+  if (device.is_cpu()) {
+    ::malloc_trim(/*pad=*/0);
+  } else {
+    at::accelerator::emptyCache();
+  }
 }
 
 }  // namespace layerpipe::runtime

@@ -24,7 +24,7 @@ MemoryUse memory_use(const at::Device& device);
 // Begins a new peak. A kernel that does not let a process do so for the CPU keeps the old one.
 void reset_peak(const at::Device& device);
 
-// Gives memory of a GPU that no tensor holds any more back to the driver.
+// Gives memory that nothing holds any more back: a GPU's to the driver, the host's to the system.
 void release_unused(const at::Device& device);
 
 }  // namespace layerpipe::runtime

@@ -12,6 +12,7 @@
 #include "model/vae/vae.h"
 #include "model/vae/vae_cost.h"
 #include "model/vae/vae_strips.h"
+#include "model/weights/fp8_source.h"
 #include "runtime/device/overhead.h"
 
 namespace layerpipe::runtime {
@@ -24,28 +25,58 @@ constexpr std::uint64_t kNcclOpen = 536 * kMiB;
 // Pinned buffers that weights go through on their way to a GPU (model/weights/uploader.h).
 constexpr std::uint64_t kUploadBuffers = 64 * kMiB;
 
+// What there is beside a tensor on the device while it comes there in another dtype, or is quantised.
+std::uint64_t conversion_bytes_of(const model::TensorWeight& tensor, const CostWorkload& workload) {
+  const std::uint64_t moved = tensor.moved_bytes;
+  if (!workload.device.is_cpu()) {
+    // The memory of one that was converted before is cut up by the results of smaller ones, so that the
+    // largest needs its own again.
+    constexpr std::uint64_t kTimes = 2;
+    return tensor.is_converted ? kTimes * reserved_bytes(moved, workload.device) : 0;
+  }
+  const auto threads = static_cast<std::uint64_t>(workload.threads);
+  if (tensor.is_converted) {  // each thread's part of the result is of a size
+    const std::uint64_t part =
+        model::kReadPartBytes * moved / std::max<std::uint64_t>(tensor.device_bytes, 1);
+    return std::min(moved, threads * part);
+  }
+  if (tensor.file_bytes == moved) return 0;
+  // Codes of one byte: a part as it is in the file, and in fp32.
+  const std::uint64_t codes = std::min<std::uint64_t>(moved, threads * model::Fp8Source::kReadElements);
+  return codes * (tensor.file_bytes / moved + sizeof(float));
+}
+
 // Adds up what parts of a network take.
 class Scales {
  public:
   Scales(const ModelFolder& model, partition::Network network, const CostWorkload& workload)
-      : store_(model::WeightStore::dry_run(model.source(network, workload.linears), workload.device,
-                                           workload.dtype,
-                                           [this, device = workload.device](std::uint64_t bytes) {
-                                             bytes_ += reserved_bytes(bytes, device);
-                                           })) {}
+      : store_(model::WeightStore::weighing(
+            model.source(network, workload.linears), workload.device, workload.dtype,
+            [this, workload](const model::TensorWeight& tensor) { add(tensor, workload); })) {}
   Scales(const Scales&) = delete;
   Scales& operator=(const Scales&) = delete;
 
   const model::WeightStore& store() const { return store_; }
-  // The weights that `load` asks the store for.
-  std::uint64_t weigh(const std::function<void()>& load) {
-    bytes_ = 0;
+  // A unit of the weights that `load` asks the store for.
+  partition::UnitCost weigh(const std::function<void()>& load, double operations = 0) {
+    unit_ = {};
     load();
-    return bytes_;
+    unit_.operations = operations;
+    return unit_;
   }
+  // Of the tensor of all that have been weighed that takes most beside it while it comes.
+  std::uint64_t conversion_bytes() const { return conversion_bytes_; }
 
  private:
-  std::uint64_t bytes_ = 0;
+  void add(const model::TensorWeight& tensor, const CostWorkload& workload) {
+    unit_.weight_bytes += reserved_bytes(tensor.device_bytes, workload.device);
+    unit_.moved_bytes += tensor.moved_bytes;
+    unit_.file_bytes += tensor.file_bytes;
+    conversion_bytes_ = std::max(conversion_bytes_, conversion_bytes_of(tensor, workload));
+  }
+
+  partition::UnitCost unit_;
+  std::uint64_t conversion_bytes_ = 0;
   model::WeightStore store_;
 };
 
@@ -64,10 +95,10 @@ partition::TableCost table_cost(const ModelFolder& model, const CostWorkload& wo
   constexpr std::uint64_t kGpuSegment = 2 * kMiB;  // reserved_bytes() of a tensor is a multiple of that
   const model::TransformerConfig& config = model.config().transformer;
   const std::int64_t dim = config.inner_dim();
-  std::uint64_t largest = scales.weigh([&] { model::TimestepEmbedder(scales.store(), config); });
+  std::uint64_t largest = scales.weigh([&] { model::TimestepEmbedder(scales.store(), config); }).weight_bytes;
   for (const model::ModulationLayer& layer : modulation_layers(config, {0, config.num_layers})) {
     const std::uint64_t bytes =
-        scales.weigh([&] { load_linear(scales.store(), layer.name, dim, layer.outputs); });
+        scales.weigh([&] { load_linear(scales.store(), layer.name, dim, layer.outputs); }).weight_bytes;
     largest = std::max(
         largest, bytes + unconverted_bytes(model, layer.name + ".weight", layer.outputs, dim, workload));
   }
@@ -86,13 +117,13 @@ partition::ChainCost transformer_cost(const ModelFolder& model, const CostWorklo
   const model::WeightStore& store = scales.store();
   partition::ChainCost cost;
   for (std::int64_t block = 0; block < config.num_layers; ++block) {
-    cost.units.push_back({scales.weigh([&] { load_transformer_block(store, config, block); }),
-                          block_operations(config, tokens, block)});
+    cost.units.push_back(scales.weigh([&] { load_transformer_block(store, config, block); },
+                                      block_operations(config, tokens, block)));
   }
-  cost.first = {scales.weigh([&] { model::StreamEmbedder(store, config); }),
-                stream_embedder_operations(config, tokens)};
-  cost.last = {scales.weigh([&] { model::OutputHead(store, config); }),
-               output_head_operations(config, tokens)};
+  cost.first =
+      scales.weigh([&] { model::StreamEmbedder(store, config); }, stream_embedder_operations(config, tokens));
+  cost.last = scales.weigh([&] { model::OutputHead(store, config); }, output_head_operations(config, tokens));
+  cost.conversion_bytes = scales.conversion_bytes();
   cost.workspace_bytes = block_workspace_bytes(config, tokens, target);
   const bool may_multiply_fp8 = workload.linears == Linears::kFp8 && !workload.device.is_cpu();
   if (model.source(partition::Network::kTransformer, workload.linears)->is_quantised()) {
@@ -123,10 +154,11 @@ partition::ChainCost text_encoder_cost(const ModelFolder& model, const CostWorkl
   const model::WeightStore store = language_model_scope(scales.store());
   partition::ChainCost cost;
   for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    cost.units.push_back({scales.weigh([&] { load_text_layer(store, config, layer); }),
-                          text_layer_operations(config, tokens)});
+    cost.units.push_back(
+        scales.weigh([&] { load_text_layer(store, config, layer); }, text_layer_operations(config, tokens)));
   }
-  cost.last.weight_bytes = scales.weigh([&] { store.get("norm.weight", {config.hidden_size}); });
+  cost.last = scales.weigh([&] { store.get("norm.weight", {config.hidden_size}); });
+  cost.conversion_bytes = scales.conversion_bytes();
   cost.workspace_bytes = text_layer_workspace_bytes(config, tokens, target);
   if (model.source(partition::Network::kTextEncoder)->is_quantised())
     cost.workspace_bytes += quantised_text_layer_workspace_bytes(config, tokens, target);
@@ -148,8 +180,8 @@ partition::VaeCost vae_cost(const ModelFolder& model, const CostWorkload& worklo
   const model::VaeWork strips = largest_encoder_strips(config, picture, target);
   const model::VaeWork middle = middle_work(config, picture, target);
   partition::VaeCost cost;
-  cost.encoder_weight_bytes = encoder.weigh([&] { model::VaeEncoder(encoder.store(), config); });
-  cost.decoder_weight_bytes = decoder.weigh([&] { model::VaeDecoder(decoder.store(), config); });
+  cost.encoder_weight_bytes = encoder.weigh([&] { model::VaeEncoder(encoder.store(), config); }).weight_bytes;
+  cost.decoder_weight_bytes = decoder.weigh([&] { model::VaeDecoder(decoder.store(), config); }).weight_bytes;
   cost.encode_bytes =
       picture_bytes(config, picture, target) + strips.bytes + 2 * middle_bytes(config, picture, target);
   cost.encode_whole_bytes = middle.bytes;

@@ -44,14 +44,22 @@ std::string plan_json(const partition::Plan& plan) {
                        {{"encode", stage.predicted_peak_bytes.encode},
                         {"denoise", stage.predicted_peak_bytes.denoise},
                         {"decode", stage.predicted_peak_bytes.decode}}},
-                      {"missing_bytes", stage.missing_bytes}});
+                      {"missing_bytes", stage.missing_bytes},
+                      {"bytes_per_step", stage.bytes_per_step},
+                      {"bus_bytes_per_second_needed", json_or_null(stage.bus_bytes_per_second_needed)},
+                      {"slowdown", json_or_null(stage.slowdown)}});
   }
   Json hosts = Json::object();
-  for (const partition::HostPlan& host : plan.hosts) hosts[host.host] = host.predicted_bytes;
+  Json caches = Json::object();
+  for (const partition::HostPlan& host : plan.hosts) {
+    hosts[host.host] = host.predicted_bytes;
+    caches[host.host] = host.cache_bytes;
+  }
   return Json{{"fits", plan.fits},
               {"strategy", to_string(plan.strategy)},
               {"stages", stages},
               {"host_bytes", hosts},
+              {"page_cache_bytes", caches},
               {"predicted_step_seconds", json_or_null(plan.predicted_step_seconds)},
               {"predicted_seconds", json_or_null(plan.predicted_seconds)}}
              .dump(2, ' ', false, Json::error_handler_t::replace) +  // a host's name may be anything

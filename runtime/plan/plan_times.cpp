@@ -4,8 +4,8 @@
 #include <map>
 #include <vector>
 
-#include "common/errors.h"
-#include "common/spread.h"
+#include "runtime/plan/stage_work.h"
+#include "runtime/plan/streaming.h"
 #include "runtime/plan/windows.h"
 #include "runtime/schedule/exchange_schedule.h"
 #include "runtime/schedule/shares.h"
@@ -14,49 +14,20 @@
 namespace layerpipe::runtime {
 namespace {
 
-using partition::ChainCost;
 using partition::DeviceInfo;
 using partition::StagePlan;
 
-const DeviceInfo& device_of(const StagePlan& stage, std::span<const DeviceInfo> devices) {
-  const auto found = std::find_if(devices.begin(), devices.end(),
-                                  [&](const DeviceInfo& device) { return device.rank == stage.rank; });
-  common::ensure(found != devices.end(), "a plan has a rank without a device");
-  return *found;
-}
-
-// One pass of one microbatch through a stage's units.
-double operations(const ChainCost& chain, const common::Range& range) {
-  if (range.size() == 0) return 0;
-  double sum = 0;
-  for (std::int64_t unit = range.begin; unit < range.end; ++unit)
-    sum += chain.units[static_cast<std::size_t>(unit)].operations;
-  if (range.begin == 0) sum += chain.first.operations;
-  if (range.end == static_cast<std::int64_t>(chain.units.size())) sum += chain.last.operations;
-  return sum;
-}
-
-// What comes to the device in a pass.
-std::uint64_t streamed_bytes(const partition::ModelCost& cost, const StagePlan& stage) {
-  const std::vector<bool> passes = common::spread(stage.streamed_blocks, stage.blocks.size());
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < passes.size(); ++i) {
-    if (passes[i])
-      bytes += cost.transformer.units[static_cast<std::size_t>(stage.blocks.begin) + i].weight_bytes;
-  }
-  return bytes;
-}
-
 // The seconds of denoising alone.
 std::vector<StageSeconds> stage_seconds(const partition::Plan& plan, const partition::ModelCost& cost,
-                                        std::span<const DeviceInfo> devices) {
+                                        std::span<const DeviceInfo> devices,
+                                        const std::vector<StreamSeconds>& streams) {
   std::vector<StageSeconds> seconds;
-  for (const StagePlan& stage : plan.stages) {
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const StagePlan& stage = plan.stages[i];
     const DeviceInfo& device = device_of(stage, devices);
     const double link = device.link_bytes_per_second;
-    const double load = device.load_bytes_per_second;
     seconds.push_back({.forward = operations(cost.transformer, stage.blocks) / device.operations_per_second,
-                       .stream = load > 0 ? static_cast<double>(streamed_bytes(cost, stage)) / load : 0,
+                       .stream = *streams[i].blocks,
                        .send = link > 0 ? static_cast<double>(cost.transformer.boundary_bytes) / link : 0});
   }
   return seconds;
@@ -107,6 +78,7 @@ struct DealtVae {
 
 ExchangeTimes exchange_times(const partition::Plan& plan, const partition::ModelCost& cost,
                              std::span<const DeviceInfo> devices, const DealtVae& dealt) {
+  const std::vector<StreamSeconds> streams = stream_seconds(plan, cost, devices);
   const partition::VaeCost& vae = cost.vae;
   const auto part = [](const common::Range& range, std::int64_t all) {
     return static_cast<double>(range.size()) / static_cast<double>(all);
@@ -114,7 +86,8 @@ ExchangeTimes exchange_times(const partition::Plan& plan, const partition::Model
   ExchangeTimes times;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const double speed = device_of(plan.stages[i], devices).operations_per_second;
-    times.prompt.push_back(operations(cost.text_encoder, plan.stages[i].text_layers) / speed);
+    times.prompt.push_back(
+        std::max(operations(cost.text_encoder, plan.stages[i].text_layers) / speed, *streams[i].text_layers));
     times.picture.push_back(vae.encode_operations * part(dealt.strips[i], vae.strips) / speed);
     double layers = 0;
     if (dealt.tasks[i].size() > 0) {
@@ -166,12 +139,13 @@ double other_phases(const partition::Plan& plan, const partition::ModelCost& cos
 
 void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
                    std::span<const DeviceInfo> devices, const partition::Workload& workload) {
-  for (const StagePlan& stage : plan.stages) {
-    const DeviceInfo& device = device_of(stage, devices);
-    if (device.operations_per_second <= 0) return;
-    if (stage.streamed_blocks > 0 && device.load_bytes_per_second <= 0) return;
+  predict_streaming(plan, cost, devices, workload);
+  const std::vector<StreamSeconds> streams = stream_seconds(plan, cost, devices);
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    if (device_of(plan.stages[i], devices).operations_per_second <= 0) return;
+    if (!streams[i].blocks || !streams[i].text_layers) return;
   }
-  const std::vector<StageSeconds> seconds = stage_seconds(plan, cost, devices);
+  const std::vector<StageSeconds> seconds = stage_seconds(plan, cost, devices, streams);
   const double alone = simulate_requests(seconds, workload, 1, 1, plan.most_in_pass).seconds;
   plan.predicted_step_seconds = alone / static_cast<double>(workload.steps);
   double denoising = 0;

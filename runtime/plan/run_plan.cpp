@@ -11,7 +11,9 @@
 #include "model/transformer/modulation_table.h"
 #include "runtime/device/calibration.h"
 #include "runtime/device/device_survey.h"
+#include "runtime/device/disk_speed.h"
 #include "runtime/device/host_share.h"
+#include "runtime/device/memory.h"
 #include "runtime/request/prompt_list.h"
 #include "runtime/request/request_state.h"
 
@@ -26,7 +28,8 @@ std::vector<std::byte> write(const partition::DeviceInfo& device) {
   writer.number(device.free_bytes);
   writer.text(device.memory_limit);
   writer.number(device.operations_per_second);
-  writer.number(device.load_bytes_per_second);
+  writer.number(device.host_free_bytes);
+  writer.text(device.host_memory_limit);
   return writer.take();
 }
 
@@ -38,7 +41,8 @@ partition::DeviceInfo read(std::span<const std::byte> bytes) {
   device.free_bytes = reader.number<std::uint64_t>();
   device.memory_limit = reader.text();
   device.operations_per_second = reader.number<double>();
-  device.load_bytes_per_second = reader.number<double>();
+  device.host_free_bytes = reader.number<std::uint64_t>();
+  device.host_memory_limit = reader.text();
   reader.end();
   return device;
 }
@@ -50,6 +54,45 @@ void share_memory(comm::Communicator& communicator, partition::DeviceInfo& mine)
   mine.free_bytes = part.free;
   mine.memory_limit = common::limit_text(part);
 }
+
+// How fast weights come, in bytes per second; 0: unknown.
+struct StreamingSpeeds {
+  double load = 0;  // from the host's memory
+  double disk = 0;  // to it
+};
+
+std::vector<std::byte> write(const StreamingSpeeds& speeds) {
+  comm::WireWriter writer;
+  writer.number(speeds.load);
+  writer.number(speeds.disk);
+  return writer.take();
+}
+
+StreamingSpeeds read_speeds(std::span<const std::byte> bytes) {
+  comm::WireReader reader(bytes);
+  StreamingSpeeds speeds;
+  speeds.load = reader.number<double>();
+  speeds.disk = reader.number<double>();
+  reader.end();
+  return speeds;
+}
+
+const partition::HostPlan& host_of(const partition::Plan& plan, std::size_t rank) {
+  const auto found = std::ranges::find_if(plan.hosts, [&](const partition::HostPlan& host) {
+    return std::ranges::find(host.ranks, static_cast<int>(rank)) != host.ranks.end();
+  });
+  common::ensure(found != plan.hosts.end(), "a plan has a rank without a host");
+  return *found;
+}
+
+// What this rank may have of its device at the moment: of a CPU's memory its part.
+std::uint64_t free_now(const at::Device& device, const partition::Plan& plan, std::size_t rank) {
+  const std::uint64_t free = memory_use(device).free;
+  return device.is_cpu() ? free / host_of(plan, rank).ranks.size() : free;
+}
+
+// A tensor that lies in the transformer's largest file, or in one of the largest.
+constexpr const char* kLargeWeight = "transformer_blocks.0.attn.to_q.weight";
 
 std::int64_t most_branches(std::span<const Request> requests) {
   std::int64_t branches = 1;
@@ -110,14 +153,38 @@ std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicat
       measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
                                     {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
                                     mine.free_bytes, [&] { communicator.report_progress(); });
-  mine.load_bytes_per_second = measure_load_bytes_per_second(device.device, mine.free_bytes);
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));
     told.rank = static_cast<int>(devices.size()) - 1;
     told.host = communicator.host(told.rank);
+    told.is_cpu = mine.is_cpu;
   }
   return devices;
+}
+
+void measure_streaming(comm::Communicator& communicator, const DeviceFacts& device, const ModelFolder& model,
+                       const partition::Plan& plan, std::vector<partition::DeviceInfo>& devices) {
+  const auto rank = static_cast<std::size_t>(communicator.rank());
+  StreamingSpeeds mine{devices.at(rank).load_bytes_per_second, devices[rank].disk_bytes_per_second};
+  communicator.now_doing("measuring how fast weights come");
+  communicator.barrier("measuring how fast weights come");  // at the same time, as they will
+  if (mine.load == 0)
+    mine.load = measure_load_bytes_per_second(device.device, free_now(device.device, plan, rank));
+  communicator.barrier("measuring the disks' speeds");
+  const model::TensorSource& source = *model.source(partition::Network::kTransformer);
+  const partition::HostPlan& host = host_of(plan, rank);
+  const bool is_first_of_host = *std::ranges::min_element(host.ranks) == communicator.rank();
+  if (mine.disk == 0 && is_first_of_host && !host.cache_fits() && source.reads_files())
+    mine.disk = measure_disk_bytes_per_second(source.where(kLargeWeight));
+  const auto told = communicator.all_gather(write(mine), "gathering how fast weights come");
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    devices[i].load_bytes_per_second = read_speeds(told[i]).load;
+  for (const partition::HostPlan& one : plan.hosts) {
+    const auto first = static_cast<std::size_t>(*std::ranges::min_element(one.ranks));
+    for (const int of_host : one.ranks)
+      devices[static_cast<std::size_t>(of_host)].disk_bytes_per_second = read_speeds(told[first]).disk;
+  }
 }
 
 }  // namespace layerpipe::runtime

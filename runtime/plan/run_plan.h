@@ -1,4 +1,4 @@
-// The plan of a run: what it costs, what devices the ranks have, how it is split.
+// The plan of a run: what it costs, and what devices the ranks have.
 #pragma once
 
 #include <span>
@@ -7,6 +7,7 @@
 #include "comm/communicator.h"
 #include "partition/cost.h"
 #include "partition/device_info.h"
+#include "partition/plan.h"
 #include "runtime/device/device.h"
 #include "runtime/networks/model_folder.h"
 #include "runtime/plan/cost.h"
@@ -28,10 +29,17 @@ std::int64_t most_threads(comm::Communicator& communicator);
 partition::Workload workload_of(std::span<const Request> requests, const model::ModelConfig& model,
                                 at::ScalarType dtype);
 
-// What every rank says of its device (device_survey.h), by rank, and measures of it (calibration.h). Of a
-// CPU's memory a rank has its part (host_share.h). Called by all ranks, whose devices are of one kind.
+// What every rank says of its device (device_survey.h), by rank, and how fast it computes (calibration.h). Of
+// a CPU's memory a rank has its part (host_share.h). Called by all ranks, whose devices are of one kind.
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
                                                   const model::ModelConfig& config,
                                                   const CostWorkload& workload);
+
+// Adds what only plans need whose units stream, and which decides nothing but the time that they foretell:
+// how fast weights come to each device (calibration.h), and of a host whose memory does not hold copies of
+// their files how fast its disk is (disk_speed.h). What is known already is not measured again. `devices` are
+// those of gather_devices(). Called by all ranks, for the same plan.
+void measure_streaming(comm::Communicator& communicator, const DeviceFacts& device, const ModelFolder& model,
+                       const partition::Plan& plan, std::vector<partition::DeviceInfo>& devices);
 
 }  // namespace layerpipe::runtime

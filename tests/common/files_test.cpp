@@ -179,5 +179,28 @@ TEST_F(FilesTest, RemovesTheNamelessPartsOfKilledWriters) {
   EXPECT_NO_THROW(remove_parts(folder_ / "none"));
 }
 
+TEST_F(FilesTest, CopiesPieceByPieceAndTellsHowFarItIs) {
+  std::string content((std::size_t{65} << 20) + 7, '\0');
+  for (std::size_t i = 0; i < content.size(); i += 4093) content[i] = static_cast<char>(i % 251);
+  write_file_atomically(folder_ / "a", content);
+  std::vector<std::uint64_t> done;
+  copy_file(folder_ / "a", folder_ / "b", [&](std::uint64_t bytes) { done.push_back(bytes); });
+  EXPECT_EQ(done, (std::vector<std::uint64_t>{std::uint64_t{64} << 20, content.size()}));
+  EXPECT_TRUE(read_text_file(folder_ / "b") == content);
+}
+
+TEST_F(FilesTest, LeavesNothingWhenItIsEndedOrCannotRead) {
+  write_file_atomically(folder_ / "a", "content");
+  const auto stop = [](std::uint64_t) { throw InterruptedError(); };
+  std::filesystem::resize_file(folder_ / "a", std::uintmax_t{65} << 20);
+  EXPECT_THROW(copy_file(folder_ / "a", folder_ / "b", stop), InterruptedError);
+  EXPECT_THROW(copy_file(folder_ / "absent", folder_ / "b", stop), InputError);
+  EXPECT_THROW(copy_file(folder_ / "a", folder_ / "absent" / "b", stop), OutputError);
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_))
+    left.push_back(entry.path().filename());
+  EXPECT_EQ(left, std::vector<std::string>{"a"});
+}
+
 }  // namespace
 }  // namespace layerpipe::common

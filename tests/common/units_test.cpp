@@ -102,5 +102,33 @@ TEST(Units, ParsesSpeeds) {
   }
 }
 
+TEST(Units, ParsesRatesAndPrintsThemAlike) {
+  EXPECT_EQ(parse_rate("25GB/s"), 25e9);
+  EXPECT_EQ(parse_rate("0.5GB/s"), 5e8);
+  for (const char* text : {"", "25", "GB/s", "25 GB/s", "25GiB/s", "25GB", "25gb/s", "-1GB/s", "25MB/s"})
+    EXPECT_EQ(parse_rate(text), std::nullopt) << text;
+  for (const char* text : {"0.085GB/s", "0.50GB/s", "3.14GB/s", "24.5GB/s", "102GB/s", "4020GB/s"})
+    EXPECT_EQ(format_rate(parse_rate(text).value()), text);
+}
+
+// What is printed suffices, and a hundredth less of its unit does not.
+TEST(Units, RoundsSizesUp) {
+  EXPECT_EQ(format_bytes_up(0), "0.00 KiB");
+  EXPECT_EQ(format_bytes_up(1), "0.01 KiB");
+  EXPECT_EQ(format_bytes_up(std::uint64_t{3} << 20), "3.00 MiB");
+  EXPECT_EQ(format_bytes_up((std::uint64_t{1} << 30) - 1), "1024.00 MiB");
+  EXPECT_EQ(format_bytes_up((std::uint64_t{5} << 30) + 1), "5.01 GiB");
+  for (std::uint64_t bytes = 3; bytes < std::uint64_t{1} << 50; bytes = bytes * 5 / 3) {
+    std::string text = format_bytes_up(bytes);
+    const std::uint64_t unit = text.ends_with("KiB")   ? std::uint64_t{1} << 10
+                               : text.ends_with("MiB") ? std::uint64_t{1} << 20
+                                                       : std::uint64_t{1} << 30;
+    std::erase(text, ' ');
+    const std::uint64_t printed = parse_bytes(text).value();
+    EXPECT_GE(printed, bytes);
+    EXPECT_LT(printed - bytes, unit / 100 + 1);
+  }
+}
+
 }  // namespace
 }  // namespace layerpipe::common

@@ -6,8 +6,10 @@ A plan names the limit, and what does not fit is refused before it is begun, whe
 Skipped (77) where this user may not make control groups with the memory controller. Standard library only.
 """
 
+import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -19,7 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "data" / "parity" / "plain" / "model"
-PICTURE = ROOT / "demo" / "pictures" / "weather.png"
+DEMO = ROOT / "demo"
+PICTURE = DEMO / "pictures" / "weather.png"
 SKIPPED = 77
 MIB = 1 << 20
 GROUPS = Path("/sys/fs/cgroup")
@@ -67,6 +70,38 @@ def write_large_picture(path, width, height):
     rows = bytes((1 + (width + 7) // 8) * height)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)) +
                      chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def copy_with_blocks(to, count):
+    """A copy of the demo's model with so many transformer blocks, all of them its second one but the last."""
+    shutil.copytree(DEMO / "model", to)
+    folder = to / "transformer"
+    header, content = {}, b""
+    for file in sorted(folder.glob("*.safetensors")):
+        data = file.read_bytes()
+        size = struct.unpack("<Q", data[:8])[0]
+        for name, entry in json.loads(data[8:8 + size]).items():
+            if name != "__metadata__":
+                header[name] = {**entry, "data_offsets": [offset + len(content) for offset in entry["data_offsets"]]}
+        content += data[8 + size:]
+        file.unlink()
+    (folder / "diffusion_pytorch_model.safetensors.index.json").unlink()
+    last = max(int(name.split(".")[1]) for name in header if name.startswith("transformer_blocks."))
+    named = [(name, name) for name in header if not name.startswith("transformer_blocks.")]
+    for block in range(count):
+        prefix = f"transformer_blocks.{last if block == count - 1 else 1}."
+        named += [(f"transformer_blocks.{block}.{name.removeprefix(prefix)}", name) for name in header if name.startswith(prefix)]
+    entries, parts, end = {}, [], 0
+    for name, source in named:
+        begin, stop = header[source]["data_offsets"]
+        entries[name] = {**header[source], "data_offsets": [end, end + stop - begin]}
+        parts.append(content[begin:stop])
+        end += stop - begin
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
+    (folder / "diffusion_pytorch_model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_layers": count}))
 
 
 class LimitedMemory(unittest.TestCase):
@@ -169,6 +204,23 @@ class LimitedMemory(unittest.TestCase):
         self.assertEqual(followed.returncode, 0, followed.stderr)
         group.limit_file.write_text(str(1500 * MIB))
         self.assertEqual(run(group, *export, "psd,pptx", "--overwrite").returncode, 0)
+
+    def test_files_that_stream_and_do_not_stay_in_memory_are_read_from_the_disk(self):
+        model = self.out.parent / "model"
+        copy_with_blocks(model, 240)
+        config = self.out.parent / "p.yaml"
+        config.write_text("partition: {reserve: 0MiB}")
+        group = self.limited(400)
+        options = ("--model", model, "--partition", config, "--resolution", "64", "--any-resolution", "--steps", "1")
+        refused = run(group, PROGRAM, "plan", *options, "--memory-limit", "1MiB")
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        limit = re.search(r"--memory-limit (\S+iB)", refused.stderr)[1]
+        made = run(group, PROGRAM, "decompose", *options, "--memory-limit", limit, "--image", PICTURE, "--prompt", "x", "--out", self.out)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertRegex(made.stderr, rf"Host \S+ has [\d.]+ MiB of memory free \(a cgroup limits the memory to 400.00 MiB \(/{NAME}\)\), of "
+                                      r"which the program takes [\d.]+ MiB: the [\d.]+ MiB of files whose weights stream do not stay there "
+                                      r"beside it. The speed of the disk decides")
+        self.assertTrue((self.out / "run.json").exists())
 
     def test_ranks_share_a_group(self):
         group = self.limited(6000)

@@ -1,4 +1,6 @@
 // `layerpipe plan` from outside: no GPU, no weights beyond their headers.
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
@@ -17,6 +19,7 @@ using layerpipe::testing::run_program;
 using layerpipe::testing::small_model;
 using layerpipe::testing::TemporaryFolder;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 Outcome plan(const std::vector<std::string>& more) {
@@ -49,6 +52,8 @@ TEST(Plan, TableGoesToStdout) {
               HasSubstr("\n   1  localhost  imagined   12.00        1       1   31 %  resident "));
   EXPECT_THAT(outcome.out, HasSubstr("\n all                        36.00        2       2  100 % "));
   EXPECT_THAT(outcome.out, HasSubstr("\nhost memory of localhost: 128.00 MiB\n"));
+  for (const char* of_streams : {"GiB a step", "slowdown", "page cache"})
+    EXPECT_THAT(outcome.out, Not(HasSubstr(of_streams)));
 }
 
 TEST(Plan, JsonHasTheKeysOfTheContract) {
@@ -63,15 +68,22 @@ TEST(Plan, JsonHasTheKeysOfTheContract) {
     for (const auto& [key, value] : object.items()) names.push_back(key);
     return names;
   };
-  EXPECT_THAT(keys(json), ::testing::UnorderedElementsAre("fits", "strategy", "stages", "host_bytes",
-                                                          "predicted_step_seconds", "predicted_seconds"));
+  EXPECT_THAT(keys(json),
+              ::testing::UnorderedElementsAre("fits", "strategy", "stages", "host_bytes", "page_cache_bytes",
+                                              "predicted_step_seconds", "predicted_seconds"));
   EXPECT_EQ(json.at("fits"), true);
   EXPECT_EQ(json.at("strategy"), "balanced");
   ASSERT_EQ(json.at("stages").size(), 2U);
   const auto& stage = json.at("stages")[1];
-  EXPECT_THAT(keys(stage), ::testing::UnorderedElementsAre("group", "stage", "rank", "host", "blocks",
-                                                           "text_layers", "vae_percent", "residency",
-                                                           "predicted_peak_bytes", "missing_bytes"));
+  EXPECT_THAT(keys(stage), ::testing::UnorderedElementsAre(
+                               "group", "stage", "rank", "host", "blocks", "text_layers", "vae_percent",
+                               "residency", "predicted_peak_bytes", "missing_bytes", "bytes_per_step",
+                               "bus_bytes_per_second_needed", "slowdown"));
+  EXPECT_EQ(stage.at("bytes_per_step"), 0);
+  EXPECT_EQ(stage.at("bus_bytes_per_second_needed"), 0);
+  EXPECT_EQ(stage.at("slowdown"), 1);
+  EXPECT_EQ(json.at("host_bytes"), nlohmann::json({{"localhost", 128 << 20}}));
+  EXPECT_EQ(json.at("page_cache_bytes"), nlohmann::json({{"localhost", 0}}));
   EXPECT_EQ(stage.at("blocks"), nlohmann::json({1, 2}));
   EXPECT_EQ(stage.at("rank"), 1);
   EXPECT_EQ(stage.at("residency"), "resident");
@@ -111,7 +123,89 @@ TEST(Plan, ProposesTheFirstChangeThatHelps) {
   // Of the small model hardly anything but the context of a GPU takes memory, and that no change makes less.
   const Outcome limited = plan({"--devices", "24GiB", "--memory-limit", "600MiB"});
   EXPECT_EQ(limited.exit_code, 3);
-  EXPECT_THAT(limited.err, HasSubstr("It would fit with no --memory-limit, or as it is with "));
+  std::smatch limit;
+  ASSERT_TRUE(std::regex_search(limited.err, limit,
+                                std::regex(R"(\n  It would fit with --memory-limit ([\d.]+)GiB\.\n$)")))
+      << limited.err;
+  const auto with = [](double gib) {
+    return plan({"--devices", "24GiB", "--memory-limit", fmt::format("{:.2f}GiB", gib)}).exit_code;
+  };
+  EXPECT_EQ(with(std::stod(limit[1])), 0) << limit[1];
+  EXPECT_EQ(with(std::stod(limit[1]) - 0.01), 3) << limit[1];
+}
+
+// The published model on cards that do not hold its transformer.
+class StreamedPlan : public ::testing::Test {
+ protected:
+  Outcome planned(const std::string& devices, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments{"plan",      "--model", model_,         "--random-weights",
+                                       "--devices", devices,   "--resolution", "1024"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+  const TemporaryFolder folder_;
+  const std::filesystem::path model_ = layerpipe::testing::make_full_size_model(folder_.path() / "model");
+};
+
+TEST_F(StreamedPlan, SaysWhatItAsksOfTheBusAndOfMemory) {
+  const Outcome outcome = planned("20GiB@165TFLOPS@25GB/s", {"--json"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  const auto json = nlohmann::json::parse(outcome.out);
+  const auto& stage = json.at("stages")[0];
+  const auto bytes = stage.at("bytes_per_step").get<std::uint64_t>();
+  EXPECT_GT(bytes, std::uint64_t{4} << 30);
+  EXPECT_LT(bytes, std::uint64_t{26} << 30);
+  EXPECT_EQ(json.at("page_cache_bytes").at("localhost"), bytes);  // both branches share a pass
+  EXPECT_EQ(json.at("host_bytes").at("localhost"), 128 << 20);
+  EXPECT_EQ(stage.at("slowdown"), 1);
+  const double needed = stage.at("bus_bytes_per_second_needed");
+  EXPECT_GT(needed, 1e8);
+  EXPECT_LT(needed, 25e9);
+  const double step = json.at("predicted_step_seconds");
+  EXPECT_NEAR(static_cast<double>(bytes) / needed, step, step * 0.01);
+  // A bus with half of that makes it twice as long.
+  const Outcome slow = planned(fmt::format("20GiB@165TFLOPS@{:.3f}GB/s", needed / 2e9), {"--json"});
+  const auto slower = nlohmann::json::parse(slow.out);
+  EXPECT_NEAR(slower.at("stages")[0].at("slowdown"), 2, 0.01);
+  EXPECT_NEAR(slower.at("predicted_step_seconds"), 2 * step, 0.02 * step);
+}
+
+TEST_F(StreamedPlan, HasATableOfItsOwnForWhatStreams) {
+  const Outcome outcome = planned("20GiB@25GB/s@165TFLOPS,40GiB@165TFLOPS");
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, Not(HasSubstr("page cache")));  // all of it fits on two
+  const Outcome streamed = planned("20GiB@25GB/s@165TFLOPS", {"--num-images", "2"});
+  EXPECT_EQ(streamed.err, "");
+  EXPECT_TRUE(std::regex_search(
+      streamed.out,
+      std::regex(
+          R"(\nrank  streams +GiB a step  GB/s needed  slowdown\n   0  \d\d of 60 blocks +\d+\.\d\d +\d+\.\d\d +1\.00\n)")))
+      << streamed.out;
+  EXPECT_TRUE(
+      std::regex_search(streamed.out, std::regex(R"(\npage cache of localhost: [\d.]+ GiB beside it, )")))
+      << streamed.out;
+  EXPECT_TRUE(std::regex_search(
+      streamed.out,
+      std::regex(R"(\na step of one picture takes [\d.]+ s, [^,]+ for each picture, all of it [^,]+\n)")))
+      << streamed.out;
+  const std::size_t table = streamed.out.find("rank  streams");
+  EXPECT_LE(widest_line(streamed.out.substr(table, streamed.out.find("\n\n", table) - table)), 110U);
+}
+
+TEST_F(StreamedPlan, SaysHowToNameTheSpeedsThatItDoesNotKnow) {
+  for (const char* devices : {"12GiB", "12GiB@165TFLOPS", "12GiB@25GB/s"}) {
+    const Outcome outcome = planned(devices, {"--json"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(outcome.err,
+              "weights stream through device 0, and how long that takes is not known: name how fast a device "
+              "computes and how fast weights come to it behind its size, such as 24GiB@165TFLOPS@25GB/s\n");
+    const auto json = nlohmann::json::parse(outcome.out);
+    EXPECT_EQ(json.at("stages")[0].at("slowdown"), nullptr);
+    EXPECT_EQ(json.at("predicted_step_seconds"), nullptr);
+  }
+  EXPECT_EQ(planned("24GiB@165TFLOPS@25GB/s").err, "");
+  EXPECT_THAT(planned("12GiB").out, HasSubstr(" ?         ?\n"));
 }
 
 // The reserve takes most of a small memory, or all of it; with the one that is proposed, the plan fits.
@@ -164,7 +258,10 @@ TEST(Plan, ReadsAPartitionFile) {
 TEST(Plan, TakesTheDevicesOfTheMachineWithoutAList) {
   const Outcome outcome = plan({"--resolution", "64", "--any-resolution", "--json"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_GE(nlohmann::json::parse(outcome.out).at("stages").size(), 1U);
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_GE(json.at("stages").size(), 1U);
+  ASSERT_EQ(json.at("host_bytes").size(), 1U);
+  EXPECT_GT(json.at("host_bytes").front(), 0);  // on a CPU as well
 }
 
 struct Cards {
@@ -212,6 +309,23 @@ TEST(DeviceNotes, SayWhereOthersHoldMemory) {
   EXPECT_EQ(device_notes(devices, at::kCUDA),
             "rank 1: 15.00 GiB of the 24.00 GiB of its GPU are held by other programs\n");
   EXPECT_EQ(device_notes(devices, at::kCPU), "");
+}
+
+TEST(DeviceNotes, SayHowFastWeightsComeWhereThatWasMeasured) {
+  const std::vector<partition::DeviceInfo> devices = {{.rank = 0, .load_bytes_per_second = 24.46e9},
+                                                      {.rank = 1, .load_bytes_per_second = 22.1e9}};
+  EXPECT_EQ(device_notes(devices, at::kCUDA), "loading, measured from memory: 22.1GB/s\n");
+}
+
+TEST(PlanTable, ComparesHostMemoryWithWhatIsFree) {
+  partition::Plan plan{.fits = true};
+  plan.hosts = {{.host = "node1", .ranks = {0}, .predicted_bytes = 3 << 20, .budget_bytes = 9 << 20},
+                {.host = "node2", .ranks = {1}, .predicted_bytes = 1 << 20, .cache_bytes = 5 << 20}};
+  EXPECT_THAT(
+      plan_table(plan, {.model = "m", .work = "w"}),
+      HasSubstr("\nhost memory of node1: 3.00 MiB of 9.00 MiB free\n"
+                "host memory of node2: 1.00 MiB\n"
+                "page cache of node2: 5.00 MiB beside it, so that no weight is read from the disk again\n"));
 }
 
 TEST(DeviceNotes, SayHowFastTheDevicesAre) {

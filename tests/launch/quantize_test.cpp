@@ -1,5 +1,6 @@
 // `layerpipe quantize` from outside, and what stands beside it: --dtype fp8, --transformer, --text-encoder.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -100,6 +101,42 @@ TEST_F(Quantize, LeavesNothingBehindOfADamagedModel) {
   std::vector<std::string> left;
   for (const auto& entry : fs::directory_iterator(folder_.path())) left.push_back(entry.path().filename());
   EXPECT_THAT(left, ::testing::ElementsAre("damaged"));
+}
+
+// What would not load is found before anything is written.
+TEST_F(Quantize, AsksForAllThatARunWould) {
+  const auto refused = [&](const std::vector<std::string>& more) {
+    const Outcome outcome = quantize(demo_model(), path("fp8"), more);
+    EXPECT_EQ(outcome.exit_code, 2);
+    return outcome.err;
+  };
+  const std::string other = (small_model() / "transformer/diffusion_pytorch_model.safetensors").string();
+  EXPECT_THAT(refused({"--transformer", other}), HasSubstr("diffusion_pytorch_model.safetensors: tensor \""));
+  EXPECT_THAT(refused({"--text-encoder", other}), HasSubstr("is missing"));
+  const std::string text = (small_model() / "text_encoder/model.safetensors").string();
+  EXPECT_THAT(refused({"--text-encoder", text}), HasSubstr("; the config needs ["));
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+}
+
+TEST_F(Quantize, MakesTheFoldersAboveAndRemovesThemWhenItFails) {
+  const fs::path out = path("a/b/fp8");
+  fs::copy(demo_model(), path("model"), fs::copy_options::recursive);
+  fs::permissions(path("model/tokenizer/vocab.json"), fs::perms::none);
+  if (::geteuid() != 0) {
+    const Outcome unreadable = quantize(path("model"), out);
+    EXPECT_EQ(unreadable.exit_code, 2);
+    EXPECT_THAT(unreadable.err, HasSubstr("vocab.json: Permission denied"));
+  }
+  const Outcome full =
+      run_program({"quantize", "--model", demo_model(), "--out", out},
+                  {"LD_PRELOAD=" LAYERPIPE_SMALL_MACHINE, "LAYERPIPE_TEST_WRITABLE_BYTES=100000"});
+  EXPECT_EQ(full.exit_code, 6);
+  EXPECT_FALSE(fs::exists(path("a")));
+  EXPECT_EQ(quantize(demo_model(), out.string() + "/").exit_code, 0) << "with a slash at its end";
+  EXPECT_TRUE(fs::exists(out / "transformer/config.json"));
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(path("a/b"))) left.push_back(entry.path().filename());
+  EXPECT_THAT(left, ::testing::ElementsAre("fp8"));
 }
 
 TEST_F(Quantize, FindsADiskThatIsTooSmallBeforeOrWhileItWrites) {

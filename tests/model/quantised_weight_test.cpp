@@ -21,7 +21,7 @@
 
 #include "model/ops/linear.h"
 #include "model/transformer/fp8_layers.h"
-#include "model/weights/fp8_component.h"
+#include "model/weights/component_writer.h"
 #include "model/weights/fp8_source.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weights.h"
@@ -242,13 +242,14 @@ TEST_F(Fp8SourceTest, AComponentWrittenInFp8IsReadAsItIsQuantised) {
   write_safetensors(file_, tensors);
   const auto original = std::make_shared<const SafetensorsSource>(folder_.path(), "model");
   const auto is_chosen = [](const std::string& name) { return name.starts_with("a"); };
+  const ComponentToWrite component = component_of(original, is_chosen);
   for (const std::uint64_t most_bytes : {kUsualShardBytes, std::uint64_t{1500}}) {
     const layerpipe::testing::TemporaryFolder written;
-    const Fp8Component measured = measure_fp8_component(*original, is_chosen);
+    const ComponentSize measured = measure_component(component);
     EXPECT_EQ(measured.quantised, 5U);
     std::uint64_t told = 0;
-    write_fp8_component(
-        original, is_chosen, written.path(), "m", [&](std::uint64_t bytes) { told = bytes; }, most_bytes);
+    write_component(
+        component, written.path(), "m", [&](std::uint64_t bytes) { told = bytes; }, most_bytes);
     EXPECT_EQ(told, measured.bytes);
     EXPECT_EQ(measured.bytes, 5U * (32 * 16 + 32 * 4) + 4 * (32 * 16 + 32));
     const SafetensorsSource again(written.path(), "m");

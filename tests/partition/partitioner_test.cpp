@@ -290,6 +290,89 @@ TEST(Partitioner, SaysHowMuchWouldDo) {
   EXPECT_EQ(free_bytes_that_fit(plain_model(1, kMost), devices_with({1}), {}, {}), std::nullopt);
 }
 
+TEST(Partitioner, SaysWhichLimitWouldDo) {
+  ModelCost cost = plain_model(4, 2 * kGiB);
+  cost.overhead.context_bytes = kGiB / 2;
+  PartitionConfig config{.memory_limit_bytes = kGiB};
+  config.residency = for_all(Residency::kPhased);
+  EXPECT_EQ(limit_that_fits(cost, devices_with({24 * kGiB}), {}, config), 9 * kGiB);
+  EXPECT_EQ(limit_that_fits(cost, devices_with({24 * kGiB, 4 * kGiB}), {}, config), 7 * kGiB);
+  EXPECT_EQ(limit_that_fits(cost, devices_with({9 * kGiB}), {}, config), 9 * kGiB);
+  EXPECT_EQ(limit_that_fits(cost, devices_with({9 * kGiB - 1}), {}, config), std::nullopt);
+  EXPECT_EQ(limit_that_fits(cost, devices_with({0}), {}, config), std::nullopt);
+  config.residency = {};  // two blocks at a time
+  EXPECT_EQ(limit_that_fits(cost, devices_with({24 * kGiB}), {}, config), 5 * kGiB);
+}
+
+// Only as many as there are can be there at a time.
+TEST(Partitioner, CountsNoMoreInFlightThanThereAre) {
+  ModelCost cost = plain_model(4, 100);
+  cost.transformer.state_bytes = 10;
+  PartitionConfig config = kNoReserve;
+  config.in_flight = 8;
+  const auto with = [&](std::uint64_t free, std::int64_t requests) {
+    return make_plan(cost, devices_with({free}), {.requests = requests}, config);
+  };
+  EXPECT_TRUE(with(430, 3).fits);
+  EXPECT_EQ(with(430, 3).in_flight, 3);
+  EXPECT_EQ(with(430, 3).stages[0].predicted_peak_bytes.denoise, 430u);
+  EXPECT_EQ(with(9'999, 20).in_flight, 8);
+  EXPECT_EQ(with(9'999, 0).in_flight, 1);
+}
+
+// Two groups of two stages on one host, and one more host: what passes is read once for each host.
+TEST(Partitioner, CountsFilesThatStreamOncePerHost) {
+  ModelCost cost = plain_model(12, 100, 6, 100);
+  for (UnitCost& unit : cost.transformer.units) unit.file_bytes = 7;
+  for (UnitCost& unit : cost.text_encoder.units) unit.file_bytes = 1'000;
+  PartitionConfig config = kNoReserve;
+  config.residency = for_all(Residency::kStreamed);
+  const Plan resident = make_plan(cost, devices_with({9'999}), {}, config);
+  EXPECT_EQ(resident.hosts[0].cache_bytes, 0u);
+  EXPECT_FALSE(resident.streams());
+  const Plan alone = make_plan(cost, devices_with({300}), {}, config);
+  EXPECT_EQ(alone.stages[0].streamed_blocks, 11);
+  EXPECT_EQ(alone.stages[0].streamed_text_layers, 5);
+  EXPECT_TRUE(alone.streams());
+  EXPECT_EQ(alone.hosts[0].cache_bytes, 11u * 7 + 5 * 1'000);
+  config.groups = 2;
+  std::vector<DeviceInfo> devices = devices_with({200, 200, 200, 200});
+  const Plan groups = make_plan(cost, devices, {}, config);
+  ASSERT_TRUE(groups.fits);
+  EXPECT_EQ(groups.hosts[0].cache_bytes, 12u * 7);
+  devices[2].host = devices[3].host = "node2";
+  const Plan hosts = make_plan(cost, devices, {}, config);
+  ASSERT_EQ(hosts.hosts.size(), 2u);
+  EXPECT_EQ(hosts.hosts[0].cache_bytes, 12u * 7);
+  EXPECT_EQ(hosts.hosts[1].cache_bytes, 12u * 7);
+}
+
+TEST(Partitioner, ComparesWhatAHostHoldsWithWhatItHas) {
+  ModelCost cost = plain_model(12, 100);
+  for (UnitCost& unit : cost.transformer.units) unit.file_bytes = 100;
+  cost.overhead.host_bytes = 10;
+  PartitionConfig config = kNoReserve;
+  config.residency = for_all(Residency::kStreamed);
+  std::vector<DeviceInfo> devices = devices_with({300, 300});
+  const auto host = [&] { return make_plan(cost, devices, {}, config).hosts[0]; };
+  EXPECT_EQ(host().budget_bytes, std::nullopt);
+  EXPECT_TRUE(host().cache_fits());  // as far as it is known
+  devices[0].host_free_bytes = 5'000;
+  devices[1].host_free_bytes = 1'040;  // 2 · 2 · 10 for the program, 2 · 5 blocks
+  devices[1].host_memory_limit = "a limit";
+  EXPECT_EQ(host().predicted_bytes, 40u);
+  EXPECT_EQ(host().cache_bytes, 1'000u);
+  EXPECT_EQ(host().budget_bytes, 1'040u);
+  EXPECT_EQ(host().memory_limit, "a limit");
+  EXPECT_TRUE(host().cache_fits());
+  devices[1].host_free_bytes = 1'039;
+  EXPECT_FALSE(host().cache_fits());
+  devices[1].host_free_bytes = 10;  // less than the program takes
+  EXPECT_FALSE(host().cache_fits());
+  for (DeviceInfo& device : devices) device.is_cpu = true;
+  EXPECT_EQ(host().predicted_bytes, 40u + 2 * 300);
+}
+
 TEST(Partitioner, CountsHostMemoryPerRank) {
   ModelCost cost = plain_model(4, 1);
   cost.overhead.host_bytes = 10;

@@ -76,6 +76,28 @@ TEST(Predict, CountsWhatStaysAndTheLargestPlacesWhereBlocksStream) {
   EXPECT_EQ(denoise(6, 4), 2'000u + 4);  // a boundary for each microbatch of a pass
 }
 
+// A tensor that comes in another dtype is there in both for a moment: while a network is loaded, and all
+// along where its blocks stream.
+TEST(Predict, CountsWhatAWeightThatComesIsConvertedFrom) {
+  ModelCost cost = testing::plain_model(6, 10, 2, 1'000);
+  cost.transformer.conversion_bytes = 5;
+  cost.text_encoder.conversion_bytes = 200;
+  cost.transformer.workspace_bytes = 3;
+  const auto peaks = [&](const PerComponent<Residency>& residency, std::int64_t streamed) {
+    return predict_peaks(cost, {.blocks = {0, 6}, .text_layers = {0, 2}, .streamed_blocks = streamed}, 1,
+                         {residency, 1});
+  };
+  EXPECT_EQ(peaks(kAllPhased, 0).encode, 2'200u);
+  EXPECT_EQ(peaks(kAllPhased, 0).denoise, 65u);
+  EXPECT_EQ(peaks(kAllResident, 0).encode, 2'200u);  // the text encoder is loaded first
+  EXPECT_EQ(peaks(kAllResident, 0).denoise, 2'063u);
+  EXPECT_EQ(peaks(for_streamed(), 4).denoise, 20u + 2 * 10 + 5 + 5);  // the head, while blocks come
+  cost.transformer.workspace_bytes = 100;
+  EXPECT_EQ(peaks(for_streamed(), 4).denoise, 20u + 2 * 10 + 5 + 100);
+  // A rank without text layers converts none.
+  EXPECT_EQ(predict_peaks(cost, {.blocks = {0, 6}}, 1, {kAllPhased, 1}).encode, 0u);
+}
+
 TEST(Predict, GivesStageZeroTheMiddleBlockAfterTheStrips) {
   ModelCost cost = testing::plain_model(2, 0);
   cost.vae = {.encoder_weight_bytes = 1,

@@ -139,6 +139,70 @@ TEST(Properties, FindsASplitThatFitsWheneverThereIsOne) {
   EXPECT_GT(refused, 500);
 }
 
+// Costs in MiB in place of bytes, as they are in earnest.
+ModelCost in_mib(ModelCost cost) {
+  const auto scale = [](std::uint64_t& bytes) { bytes *= testing::kMiB; };
+  for (ChainCost* chain : {&cost.transformer, &cost.text_encoder}) {
+    for (UnitCost& unit : chain->units) scale(unit.weight_bytes);
+    for (std::uint64_t* bytes : {&chain->first.weight_bytes, &chain->last.weight_bytes,
+                                 &chain->conversion_bytes, &chain->workspace_bytes, &chain->boundary_bytes,
+                                 &chain->state_bytes, &chain->first_state_bytes, &chain->last_state_bytes})
+      scale(*bytes);
+  }
+  TableCost& table = cost.transformer.table;
+  for (std::uint64_t* bytes :
+       {&table.unit_row_bytes, &table.last_row_bytes, &table.rounding_bytes, &table.making_bytes,
+        &table.making_row_bytes, &cost.vae.encoder_weight_bytes, &cost.vae.decoder_weight_bytes,
+        &cost.vae.encode_bytes, &cost.vae.encode_whole_bytes, &cost.vae.decode_bytes,
+        &cost.overhead.context_bytes, &cost.overhead.channel_bytes})
+    scale(*bytes);
+  return cost;
+}
+
+// What is said to be enough is, and a byte less is not: for equal devices, and as a limit of unequal ones.
+TEST(Properties, TheLeastThatFitsFitsAndAByteLessDoesNot) {
+  Draw draw(7);
+  int streamed = 0;
+  int without_limit = 0;
+  for (int i = 0; i < 250; ++i) {
+    const std::int64_t stages = draw.count(1, 4);
+    const ModelCost cost = in_mib(testing::random_model(draw, draw.count(stages, 24), draw.count(0, 8)));
+    const Workload workload{.requests = draw.count(1, 6),
+                            .steps = draw.count(1, 5),
+                            .branches = draw.count(1, 2),
+                            .schedules = draw.count(1, 3)};
+    PartitionConfig config{.reserve_bytes = draw.number(0, 50) * testing::kMiB};
+    constexpr std::optional<Residency> kResidencies[] = {std::nullopt, Residency::kResident,
+                                                         Residency::kPhased, Residency::kStreamed};
+    config.residency = for_all(kResidencies[i % 4]);
+    if (draw.one_in(3)) config.strategy = Strategy::kFastest;
+    if (draw.one_in(3)) config.in_flight = draw.count(1, 8);
+    std::vector<DeviceInfo> devices =
+        testing::random_devices(draw, stages, testing::weights_of(cost) * draw.number(20, 200) / 100);
+    const auto free = free_bytes_that_fit(cost, devices, workload, config);
+    ASSERT_TRUE(free);
+    const auto fits_with = [&](std::uint64_t bytes) {
+      std::vector<DeviceInfo> equal = devices;
+      for (DeviceInfo& device : equal) device.free_bytes = bytes;
+      const Plan plan = make_plan(cost, equal, workload, config);
+      streamed += plan.fits && plan.streams();
+      return plan.fits;
+    };
+    ASSERT_TRUE(fits_with(*free)) << "case " << i;
+    ASSERT_FALSE(fits_with(*free - 1)) << "case " << i;
+    const auto limit = limit_that_fits(cost, devices, workload, config);
+    ASSERT_EQ(limit.has_value(), make_plan(cost, devices, workload, config).fits) << "case " << i;
+    without_limit += !limit;
+    if (!limit) continue;
+    config.memory_limit_bytes = *limit;
+    ASSERT_TRUE(make_plan(cost, devices, workload, config).fits) << "case " << i;
+    config.memory_limit_bytes = *limit - 1;
+    ASSERT_FALSE(make_plan(cost, devices, workload, config).fits) << "case " << i;
+  }
+  EXPECT_GT(streamed, 50);
+  EXPECT_GT(without_limit, 50);
+}
+
 TEST(Properties, MoreMemoryNeverHurts) {
   Draw draw(6);
   for (int i = 0; i < 300; ++i) {

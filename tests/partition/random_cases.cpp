@@ -37,6 +37,7 @@ ModelCost random_model(Draw& draw, std::int64_t blocks, std::int64_t text_layers
   for (ChainCost* chain : {&cost.transformer, &cost.text_encoder}) {
     chain->first.weight_bytes = draw.number(0, 200);
     chain->last.weight_bytes = draw.number(0, 200);
+    chain->conversion_bytes = draw.one_in(3) ? draw.number(0, 200) : 0;
     chain->workspace_bytes = draw.number(0, 300);
     chain->boundary_bytes = draw.number(0, 60);
     chain->state_bytes = draw.number(0, 60);

@@ -1,5 +1,6 @@
 // The same pipeline on a GPU: the same models, the same limits as diffusers' results on the CPU set.
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -7,6 +8,9 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "common/errors.h"
 #include "runtime/device/memory.h"
@@ -15,6 +19,7 @@
 #include "tests/support/model_copy.h"
 #include "tests/support/parity_case.h"
 #include "tests/support/run_engine.h"
+#include "tests/support/split_plan.h"
 #include "tests/support/temporary_folder.h"
 
 namespace layerpipe::runtime {
@@ -91,6 +96,97 @@ TEST_F(FullSizeOnGpu, SaysWhatItHeldWhenMemoryRunsOut) {
                                   "the weights alone take 25\\.16 GiB"));
   }
 }
+
+// As wide as the published model, with fewer blocks and text layers, so that a window takes seconds.
+class LevelMemoryOnGpu : public FullSizeOnGpu, public ::testing::WithParamInterface<partition::Residency> {
+ protected:
+  static constexpr int kBlocks = 6;
+  static constexpr int kTextLayers = 3;
+  static constexpr at::DeviceIndex kGpu = 0;
+
+  void SetUp() override {
+    FullSizeOnGpu::SetUp();
+    if (IsSkipped()) return;
+    set(model_ / "transformer" / "config.json", "num_layers", kBlocks);
+    set(model_ / "text_encoder" / "config.json", "num_hidden_layers", kTextLayers);
+  }
+
+  // Another size, other layers, steps and prompts each time. The last window is the third one again, since an
+  // engine holds what it has encoded last; between them lie larger and smaller ones.
+  static Request window(int number) {
+    struct Shape {
+      std::int64_t height;
+      std::int64_t width;
+      std::int64_t layers;
+      std::int64_t steps;
+    };
+    constexpr Shape kShapes[] = {{256, 256, 2, 1}, {512, 384, 1, 2}, {384, 384, 3, 2}, {640, 640, 4, 3},
+                                 {128, 256, 6, 1}, {512, 768, 2, 1}, {64, 64, 1, 4},   {1024, 1024, 1, 1},
+                                 {384, 640, 5, 2}, {320, 320, 1, 1}};
+    if (number + 1 == kWindows) number = kSettled - 1;
+    const Shape& shape = kShapes[static_cast<std::size_t>(number) % std::size(kShapes)];
+    Request request;
+    request.picture = at::zeros({shape.height, shape.width, 4}, at::kByte);
+    request.prompt = "a poster";
+    for (int word = 0; word < number; ++word) request.prompt += " of the sea";
+    request.layers = shape.layers;
+    request.steps = shape.steps;
+    return request;
+  }
+
+  // What the driver has given away of the GPU's memory, to whomever.
+  static std::uint64_t taken() {
+    const auto [free, total] = at::accelerator::getMemoryInfo(kGpu);
+    return total - free;
+  }
+
+  static constexpr int kWindows = 20;
+  static constexpr int kSettled = 3;
+
+ private:
+  static void set(const std::filesystem::path& file, const std::string& key, int value) {
+    nlohmann::json config = nlohmann::json::parse(std::ifstream(file));
+    config.at(key) = value;
+    std::ofstream(file) << config;
+  }
+};
+
+TEST_P(LevelMemoryOnGpu, FromTheThirdWindowToTheTwentieth) {
+  const at::Device device(at::kCUDA, kGpu);
+  Engine engine(
+      {.model_folder = model_, .device = device, .dtype = at::kBFloat16, .weights = WeightOrigin::kRandom});
+  const partition::Plan plan = layerpipe::testing::split_plan({.blocks = {kBlocks},
+                                                               .text_layers = {kTextLayers},
+                                                               .vae_percent = {100},
+                                                               .residency = GetParam(),
+                                                               .kept = 1,
+                                                               .most_in_pass = 2});
+  const std::atomic<bool> stop{false};
+  MemoryUse settled;
+  std::uint64_t settled_taken = 0;
+  int results = 0;
+  for (int number = 0; number < kWindows; ++number) {
+    const Request request = window(number);
+    engine.run({&request, 1}, plan,
+               {.progress = {}, .result = [&](std::size_t, const Result&) { ++results; }, .failed = {}},
+               stop);
+    if (number + 1 != kSettled) continue;
+    settled = memory_use(device);
+    settled_taken = taken();
+  }
+  EXPECT_EQ(results, kWindows);
+  // LibTorch shares a segment of that size between tensors of less than 10 MiB, and CUDA loads the code of a
+  // kernel that is called for the first time.
+  constexpr double kSegment = 20 << 20;
+  const auto level = [](std::uint64_t bytes) { return 1.01 * static_cast<double>(bytes) + kSegment; };
+  EXPECT_LE(static_cast<double>(memory_use(device).in_use), level(settled.in_use));
+  EXPECT_LE(static_cast<double>(taken()), level(settled_taken));
+}
+
+INSTANTIATE_TEST_SUITE_P(Residencies, LevelMemoryOnGpu,
+                         ::testing::Values(partition::Residency::kResident, partition::Residency::kPhased,
+                                           partition::Residency::kStreamed),
+                         [](const auto& info) { return std::string(to_string(info.param)); });
 
 INSTANTIATE_TEST_SUITE_P(Cases, EngineOnGpu, ::testing::ValuesIn(layerpipe::testing::parity_case_names()),
                          [](const auto& info) { return info.param; });

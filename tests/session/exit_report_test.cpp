@@ -6,8 +6,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <new>
+#include <system_error>
 
 namespace layerpipe::session {
 namespace {
@@ -53,6 +55,19 @@ TEST(Failure, AnyAllocationThatFailed) {
   EXPECT_EQ(failure.code, ExitCode::kDoesNotFit);
   EXPECT_EQ(failure.what, "the machine has not enough memory");
   EXPECT_EQ(failure.remedy, kCloseOthers);
+}
+
+TEST(Failure, AThreadThatCannotBeStarted) {
+  const auto fail = [] { throw std::system_error(EAGAIN, std::generic_category()); };
+  const Failure failure = failure_of(fail, "denoising");
+  EXPECT_EQ(failure.code, ExitCode::kDoesNotFit);
+  EXPECT_EQ(failure.what, "the machine gives this process no more threads for denoising");
+  EXPECT_EQ(failure.remedy,
+            "Close other programs, or raise the limits on processes and memory (ulimit -u, ulimit -v, a "
+            "container's).");
+  EXPECT_EQ(failure_of(fail).what, "the machine gives this process no more threads");
+  const Failure other = failure_of([] { throw std::system_error(EDEADLK, std::generic_category()); });
+  EXPECT_EQ(other.code, ExitCode::kInternal);
 }
 
 TEST(Failure, OtherMistakesOfLibTorchsAreInternal) {

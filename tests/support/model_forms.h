@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -78,6 +79,65 @@ inline nlohmann::json split_weights(const std::filesystem::path& file, const std
   write_weights(first, parts[0]);
   write_weights(second, parts[1]);
   return {{"metadata", {{"total_size", whole.data.size()}}}, {"weight_map", map}};
+}
+
+// The tensors of a folder's safetensors files, each by its name and as a file of its own would have it.
+inline std::map<std::string, WeightParts> read_tensors(const std::filesystem::path& folder) {
+  std::map<std::string, WeightParts> tensors;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() != ".safetensors") continue;
+    const WeightParts whole = read_weights(file.path());
+    for (const auto& [name, entry] : whole.header.items()) {
+      if (name == "__metadata__") continue;
+      const auto begin = entry.at("data_offsets").at(0).get<std::size_t>();
+      const auto end = entry.at("data_offsets").at(1).get<std::size_t>();
+      tensors[name] = {entry, whole.data.substr(begin, end - begin)};
+    }
+  }
+  return tensors;
+}
+
+// The file of a block in a folder that copy_with_repeated_blocks() has made, from the model folder on.
+inline std::filesystem::path file_of_block(std::int64_t block) {
+  return std::filesystem::path("transformer") / ("block_" + std::to_string(block) + ".safetensors");
+}
+
+// A copy of a model folder whose transformer has so many blocks with weights: those of the original, again
+// and again. Every block lies in a file of its own. Gives `to` back.
+inline std::filesystem::path copy_with_repeated_blocks(const std::filesystem::path& from,
+                                                       const std::filesystem::path& to, std::int64_t blocks) {
+  namespace fs = std::filesystem;
+  using Json = nlohmann::json;
+  fs::copy(from, to, fs::copy_options::recursive);
+  const fs::path folder = to / "transformer";
+  Json config = Json::parse(common::read_text_file(folder / "config.json"));
+  const auto original = config.at("num_layers").get<std::int64_t>();
+  std::map<fs::path, WeightParts> files;
+  Json map = Json::object();
+  const auto put = [&](const fs::path& file, const std::string& name, const WeightParts& tensor) {
+    WeightParts& parts = files[file];
+    parts.header[name] = tensor.header;
+    parts.header[name]["data_offsets"] = {parts.data.size(), parts.data.size() + tensor.data.size()};
+    parts.data += tensor.data;
+    map[name] = file.filename().string();
+  };
+  const std::string prefix = "transformer_blocks.";
+  for (const auto& [name, tensor] : read_tensors(folder)) {
+    if (!name.starts_with(prefix)) {
+      put(folder / "others.safetensors", name, tensor);
+      continue;
+    }
+    const std::size_t dot = name.find('.', prefix.size());
+    for (std::int64_t block = std::stoll(name.substr(prefix.size())); block < blocks; block += original)
+      put(to / file_of_block(block), prefix + std::to_string(block) + name.substr(dot), tensor);
+  }
+  for (const auto& entry : fs::directory_iterator(folder)) fs::remove(entry.path());
+  for (const auto& [file, parts] : files) write_weights(file, parts);
+  config["num_layers"] = blocks;
+  common::write_file_atomically(folder / "config.json", config.dump(2));
+  common::write_file_atomically(folder / "diffusion_pytorch_model.safetensors.index.json",
+                                Json{{"metadata", Json::object()}, {"weight_map", map}}.dump());
+  return to;
 }
 
 }  // namespace layerpipe::testing

@@ -112,10 +112,13 @@ RefusalCase of_plan(const std::string& name, const std::string& deed, const std:
 }
 
 std::vector<RefusalCase> planning() {
-  const std::string speed = "a number and TFLOPS, such as 165TFLOPS.";
+  const std::string operations = "a number and TFLOPS, such as 165TFLOPS";
+  const std::string bytes = "a number and GB/s, such as 25GB/s.";
+  const std::string speed = operations + ", or " + bytes;
   const std::string size =
-      "Give a number and KiB, MiB or GiB, such as 12GiB, 15.5GiB or 512MiB; behind an @, if it is known, " +
-      speed;
+      "Give a number and KiB, MiB or GiB, such as 12GiB, 15.5GiB or 512MiB; behind an @ each, if they are "
+      "known, " +
+      operations + ", and " + bytes;
   return {
       {"PlanWithoutAModel", "Planning", "`layerpipe plan` alone", [](Workplace& w) { w.use({"plan"}); },
        "--model is missing", "See layerpipe plan --help."},
@@ -133,6 +136,16 @@ std::vector<RefusalCase> planning() {
       of_plan("DeviceFasterThanAll", "a device faster than any", {"--devices", "24GiB@100001TFLOPS"},
               "--devices: 100001TFLOPS is out of range: up to 100000TFLOPS",
               "Give what each device does in a second."),
+      of_plan("BusWithoutItsUnit", "a speed of loading without its unit", {"--devices", "24GiB@165TFLOPS@25"},
+              "--devices: \"25\" is not a speed", "Give " + speed),
+      of_plan("BusInBinaryUnits", "a speed of loading in binary units", {"--devices", "24GiB@25GiB/s"},
+              "--devices: \"25GiB/s\" is not a speed", "Give " + speed),
+      of_plan("BusFasterThanAll", "a bus faster than any", {"--devices", "24GiB@100001GB/s"},
+              "--devices: 100001GB/s is out of range: up to 100000GB/s",
+              "Give what comes to each device in a second."),
+      of_plan("TwoSpeedsOfOneKind", "two speeds of one kind", {"--devices", "24GiB@25GB/s@30GB/s"},
+              "--devices: 30GB/s is the second speed of its kind for one device",
+              "Give one in TFLOPS and one in GB/s at most, such as 24GiB@165TFLOPS@25GB/s."),
       of_plan("DevicesLeftOut", "an empty list of devices", {"--devices", ""},
               "--devices: \"\" is not a size", size),
       of_plan("MoreDevicesThanBlocks", "more devices than the model has blocks",

@@ -230,7 +230,12 @@ std::string give_a_value(Workplace& w, const Said& said, const std::smatch& word
 }
 
 std::string give_a_speed(Workplace& w, const Said&, const std::smatch& words) {
-  return set_option(w, "--devices", "24GiB@" + words[1].str());
+  const std::string problem = set_option(w, "--devices", "24GiB@" + words[1].str());
+  return problem.empty() ? set_option(w, "--devices", "24GiB@" + words[2].str()) : problem;
+}
+
+std::string give_devices(Workplace& w, const Said&, const std::smatch& words) {
+  return set_option(w, "--devices", words[1]);
 }
 
 std::string describe(Workplace& w, const Said&, const std::smatch& words) {
@@ -344,6 +349,7 @@ std::string put_variant_into_names(Workplace& w, const Said&, const std::smatch&
 std::string decompose_with(Workplace& w, const Said&, const std::smatch& words) {
   w.use({"decompose", "--model", words[1], "--image", w.picture(), "--prompt", "a", "--any-resolution",
          "--resolution", "64", "--layers", "1", "--steps", "1", "--out", w.out()});
+  if (words[2].matched) w.add({"--transformer", words[2]});
   return problem_of(w);
 }
 
@@ -374,7 +380,9 @@ std::vector<CureRule> rules_of_options() {
        R"(Leave it out, or add a document: (--format [a-z,]+)\.)"},
       take_options);
   add(rules, {R"(Give a number and [^;]*such as (\w+), [^;]* or (\w+)(?:\.|; .*))"}, give_a_value);
-  add(rules, {R"(Give a number and TFLOPS, such as (\w+)\.)"}, give_a_speed);
+  add(rules, {R"(Give a number and TFLOPS, such as (\w+), or a number and GB/s, such as (\S+)\.)"},
+      give_a_speed);
+  add(rules, {R"(Give one in TFLOPS and one in GB/s at most, such as (\S+)\.)"}, give_devices);
   add(rules, {R"(Leave one of the two out\.)"}, leave_one_out);
   add(rules, {R"(.* or leave out (--[a-z-]+)\.)"}, leave_out_flag);
   add(rules, {R"(Take a smaller --seed\.)"}, take_a_smaller_seed);
@@ -413,7 +421,8 @@ std::vector<CureRule> rules_of_models() {
        R"(A byte-level vocabulary has one for each of the 256; is this the tokenizer of a Qwen model\?)"},
       use_the_original);
   add(rules, {R"(Give (/\S+) to --model\.)"}, give_the_folder);
-  add(rules, {R"(Use (?:it as it is|them as they are): --model (/\S+))"}, decompose_with);
+  add(rules, {R"(Use (?:it as it is|them as they are): --model (/\S+)(?: --transformer (/\S+))?)"},
+      decompose_with);
   add(rules,
       {R"(Give the folder of a (?:model in diffusers layout|Qwen-Image-Layered model) to --model\.)",
        R"(To take a picture apart, give a QwenImageLayeredPipeline to --model\.)"},
@@ -518,6 +527,7 @@ const std::vector<UnfollowedCure>& unfollowed_cures() {
       {R"(Start as many ranks as the partition has stages, numbered from 0\.)", kHandWritten},
       {R"(Give what is free on each device\.)", "only the user knows the devices"},
       {R"(Give what each device does in a second\.)", "only the user knows the devices"},
+      {R"(Give what comes to each device in a second\.)", "only the user knows the devices"},
       {R"(Try again when nothing else writes to it\.)", kOthers},
       {R"(Leave the file alone while it is in use, .*)", kOthers},
       {R"(An earlier layerpipe wrote it: .*)", "there is no other layerpipe here"},

@@ -177,6 +177,16 @@ std::vector<RefusalCase> memory() {
        Found::kWhileWorking,
        {},
        "session/exit_report_test.cpp: TEST(Failure, AnyAllocationThatFailed)"},
+      {.name = "NoMoreThreads",
+       .section = kSection,
+       .deed = "a limit on processes or on memory that leaves no room for a thread",
+       .prepare = {},
+       .message = "the machine gives this process no more threads for denoising",
+       .cure = "Close other programs, or raise the limits on processes and memory (ulimit -u, ulimit -v, a "
+               "container's).",
+       .exit_code = 3,
+       .found = Found::kWhileWorking,
+       .tested_by = "session/exit_report_test.cpp: TEST(Failure, AThreadThatCannotBeStarted)"},
   };
 }
 

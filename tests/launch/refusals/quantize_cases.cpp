@@ -40,6 +40,14 @@ std::vector<RefusalCase> quantize_cases() {
           "MODEL: the transformer's weights are quantised already (e4m3 with scales)",
           "Use them as they are: --model MODEL"),
       of_quantize(
+          "QuantizeAQuantisedFile", "`--transformer` with a file that is quantised already",
+          [](Workplace& w) {
+            w.copy_here("t.safetensors", "quantised/scale_for_rows.safetensors");
+            w.add({"--transformer", w.folder() / "t.safetensors"});
+          },
+          "FOLDER/t.safetensors: the transformer's weights are quantised already (e4m3 with scales)",
+          "Use them as they are: --model MODEL --transformer FOLDER/t.safetensors"),
+      of_quantize(
           "QuantizeTwoBlocks", "a transformer with nothing between its first and its last block",
           [](Workplace&) {},
           "MODEL: a transformer of 2 blocks has none that fp8 is for: the first and the last one stay as "

@@ -13,12 +13,18 @@
 // LAYERPIPE_TEST_NO_LOCKS=1: flock() finds a file system without locks.
 //
 // LAYERPIPE_TEST_READ_FILE=PATH: once something behind the beginning of this file is read, it has become
-// shorter (LAYERPIPE_TEST_DEED=cut), somebody writes to it (touch), or its disk fails (fail).
+// shorter (LAYERPIPE_TEST_DEED=cut), somebody writes to it (touch), or its disk fails (fail). Or it becomes
+// so indeed: it is cut in half (truncate), its last bytes are turned round (rewrite), the file beside it
+// whose name has ".other" behind takes its place (replace), or it is removed (remove).
+//
+// LAYERPIPE_TEST_READS_BEFORE=N: only behind so many reads of this process.
 //
 // LAYERPIPE_TEST_NOT_MAPPED=PATH: a mount without shared maps: mmap() refuses what lies below this folder.
 //
 // LAYERPIPE_TEST_LARGEST_TENSOR=N: the most bytes that posix_memalign() gives, from which LibTorch takes the
 // memory of tensors.
+//
+// LAYERPIPE_TEST_TENSORS_BEFORE=N: only behind so many larger ones of this process.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -67,6 +73,44 @@ bool is_below(const char* name, int descriptor) {
 constexpr const char* kOtherDisk = "LAYERPIPE_TEST_OTHER_DISK";
 
 std::atomic<long long> written{0};
+std::atomic<long long> reads{0};
+std::atomic<long long> large_tensors{0};
+
+// Turns the last bytes of a file round where they lie, so that its size stays.
+void rewrite(const char* path) {
+  const int file = ::open(path, O_RDWR | O_CLOEXEC);
+  struct stat status {};
+  char bytes[16];
+  if (file < 0 || ::fstat(file, &status) != 0 || status.st_size < static_cast<off_t>(sizeof bytes))
+    std::abort();
+  const off_t at = status.st_size - static_cast<off_t>(sizeof bytes);
+  if (::lseek(file, at, SEEK_SET) < 0 || ::read(file, bytes, sizeof bytes) != sizeof bytes) std::abort();
+  std::reverse(std::begin(bytes), std::end(bytes));
+  if (::pwrite(file, bytes, sizeof bytes, at) != sizeof bytes) std::abort();
+  ::close(file);
+}
+
+void replace(const char* path) {
+  char other[PATH_MAX];
+  std::snprintf(other, sizeof other, "%s.other", path);
+  if (::rename(other, path) != 0) std::abort();
+}
+
+void cut_in_half(const char* path) {
+  struct stat status {};
+  if (::lstat(path, &status) != 0 || ::truncate(path, status.st_size / 2) != 0) std::abort();
+}
+
+// What LAYERPIPE_TEST_DEED says becomes of the file that is read, where it becomes so indeed; once.
+void change_file() {
+  static std::atomic<bool> is_done{false};
+  if (is_done.exchange(true)) return;
+  const char* const path = std::getenv("LAYERPIPE_TEST_READ_FILE");
+  if (is_named_by("LAYERPIPE_TEST_DEED", "truncate")) cut_in_half(path);
+  if (is_named_by("LAYERPIPE_TEST_DEED", "rewrite")) rewrite(path);
+  if (is_named_by("LAYERPIPE_TEST_DEED", "replace")) replace(path);
+  if (is_named_by("LAYERPIPE_TEST_DEED", "remove")) ::unlink(path);
+}
 
 // Calls `real` with as many of `count` bytes as a small disk has room for.
 template <typename Real>
@@ -122,13 +166,16 @@ ssize_t pwrite64(int descriptor, const void* bytes, size_t count, off_t offset) 
 }
 
 ssize_t pread(int descriptor, void* to, size_t count, off_t offset) {
-  if (offset > 0 && is_below("LAYERPIPE_TEST_READ_FILE", descriptor)) {
+  const bool is_watched = offset > 0 && is_below("LAYERPIPE_TEST_READ_FILE", descriptor);
+  if (is_watched && reads.fetch_add(1) >= number_in("LAYERPIPE_TEST_READS_BEFORE")) {
     if (is_named_by("LAYERPIPE_TEST_DEED", "cut")) return 0;
     if (is_named_by("LAYERPIPE_TEST_DEED", "fail")) {
       errno = EIO;
       return -1;
     }
-    ::utimensat(AT_FDCWD, std::getenv("LAYERPIPE_TEST_READ_FILE"), nullptr, 0);
+    if (is_named_by("LAYERPIPE_TEST_DEED", "touch"))
+      ::utimensat(AT_FDCWD, std::getenv("LAYERPIPE_TEST_READ_FILE"), nullptr, 0);
+    change_file();
   }
   return next<ssize_t (*)(int, void*, size_t, off_t)>("pread")(descriptor, to, count, offset);
 }
@@ -154,7 +201,8 @@ void* mmap64(void* address, size_t length, int protection, int flags, int descri
 
 int posix_memalign(void** memory, size_t alignment, size_t bytes) {
   const long long largest = number_in("LAYERPIPE_TEST_LARGEST_TENSOR");
-  if (largest >= 0 && bytes > static_cast<size_t>(largest)) return ENOMEM;
+  const bool is_large = largest >= 0 && bytes > static_cast<size_t>(largest);
+  if (is_large && large_tensors.fetch_add(1) >= number_in("LAYERPIPE_TEST_TENSORS_BEFORE")) return ENOMEM;
   return next<int (*)(void**, size_t, size_t)>("posix_memalign")(memory, alignment, bytes);
 }
 

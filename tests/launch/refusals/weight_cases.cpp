@@ -186,13 +186,15 @@ std::vector<RefusalCase> changes() {
                "Try again when nothing else writes to it."),
       changing("FileWrittenToWhileItRuns", "a file that is written to during the run", "touch",
                file + " has changed since its header was read",
-               "Leave the file alone while it is in use, and start again."),
+               "Leave the file alone while it is in use, and start again; copy or download it first if it "
+               "was cut short."),
       {.name = "FileReplacedWhileItRuns",
        .section = kSection,
        .deed = "a file that is replaced during the run",
        .prepare = {},
        .message = "FILE has been replaced by another file since its header was read",
-       .cure = "Leave the file alone while it is in use, and start again.",
+       .cure = "Leave the file alone while it is in use, and start again; copy or download it first if it "
+               "was cut short.",
        .found = Found::kWhileWorking,
        .tested_by = "model/safetensors_test.cpp: TEST_F(SafetensorsTest, "
                     "RefusesAFileThatChangedSinceItsHeaderWasRead)"},

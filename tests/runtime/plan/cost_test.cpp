@@ -123,6 +123,44 @@ TEST(Cost, CountsAMatrixOfTheModulationAsItIsStoredToo) {
   EXPECT_NEAR(making(at::kFloat, at::kCPU), 4, 0.05);
 }
 
+// What streams: a matrix comes over the bus as it is stored, and is converted there; quantised ones come as
+// codes, but their files hold bf16.
+TEST(Cost, CountsWhatComesForABlockAndWhatItIsConvertedFrom) {
+  const layerpipe::testing::TemporaryFolder folder;
+  const ModelFolder model(layerpipe::testing::make_full_size_model(folder.path() / "model"),
+                          WeightOrigin::kRandom);
+  const auto dim = static_cast<std::uint64_t>(model.config().transformer.inner_dim());
+  const auto cost_in = [&](at::ScalarType dtype, at::Device device, Linears linears = Linears::kAsStored) {
+    const CostWorkload workload{
+        .picture = {640, 640}, .device = device, .dtype = dtype, .linears = linears, .threads = 2};
+    return model_cost(model, workload);
+  };
+  const at::Device gpu(at::kCUDA, 0);
+  const partition::ModelCost bf16 = cost_in(at::kBFloat16, gpu);
+  const partition::UnitCost& stored = bf16.transformer.units[1];
+  EXPECT_EQ(stored.moved_bytes, stored.file_bytes);
+  EXPECT_LE(stored.moved_bytes, stored.weight_bytes);  // which are rounded up
+  EXPECT_GT(stored.moved_bytes, stored.weight_bytes * 99 / 100);
+  EXPECT_EQ(bf16.transformer.conversion_bytes, 0u);
+  EXPECT_EQ(bf16.text_encoder.conversion_bytes, 0u);
+  const partition::ModelCost fp32 = cost_in(at::kFloat, gpu);
+  EXPECT_EQ(fp32.transformer.units[1].moved_bytes, stored.moved_bytes);
+  EXPECT_GT(fp32.transformer.units[1].weight_bytes, 2 * stored.moved_bytes - 1);
+  EXPECT_EQ(fp32.transformer.conversion_bytes, 2 * (2 * 4 * dim * dim));  // the largest, twice
+  EXPECT_EQ(fp32.text_encoder.conversion_bytes,
+            2 * reserved_bytes(2 * static_cast<std::uint64_t>(model.config().text_encoder.intermediate_size *
+                                                              model.config().text_encoder.hidden_size),
+                               gpu));
+  const partition::ModelCost on_cpu = cost_in(at::kFloat, at::kCPU);
+  EXPECT_EQ(on_cpu.transformer.conversion_bytes, 2 * kMiB / 2);  // a part for each thread
+  const partition::ModelCost fp8 = cost_in(at::kBFloat16, gpu, Linears::kFp8);
+  EXPECT_EQ(fp8.transformer.conversion_bytes, 2 * (2 * 4 * dim * dim));  // it is quantised where it stays
+  EXPECT_EQ(fp8.transformer.units[1].file_bytes - stored.file_bytes, 17 * dim * 4);  // counts the scales
+  EXPECT_EQ(fp8.transformer.units[1].moved_bytes, fp8.transformer.units[1].file_bytes);
+  EXPECT_EQ(cost_in(at::kBFloat16, at::kCPU, Linears::kFp8).transformer.conversion_bytes,
+            2 * (kMiB / 4) * (2 + 4));
+}
+
 TEST(Cost, GpusHaveAContextAndBuffersAndCpusHaveNot) {
   const ModelFolder model = small_model(WeightOrigin::kRandom);
   CostWorkload workload{.picture = {64, 64}};

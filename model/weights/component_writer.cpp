@@ -1,4 +1,4 @@
-#include "model/weights/fp8_component.h"
+#include "model/weights/component_writer.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "common/files.h"
-#include "model/weights/safetensors_writer.h"
 
 namespace layerpipe::model {
 namespace {
@@ -35,11 +34,11 @@ std::string scale_of(const std::string& weight) {
 }
 
 // By name, so that a block's tensors lie together.
-std::vector<Source> list(const SafetensorsSource& source, const Fp8Source::Choice& is_chosen) {
+std::vector<Source> list(const ComponentToWrite& component) {
   std::vector<Source> all;
-  for (const auto& [name, info] : source.tensors()) {
-    Source& tensor = all.emplace_back(Source{name, info.shape, {{name, {info.storage_dtype, info.shape}}}});
-    if (info.shape.size() != 2 || !is_chosen(name)) continue;
+  for (const auto& [name, info] : component.tensors) {
+    Source& tensor = all.emplace_back(Source{name, info.shape, {{name, info}}});
+    if (info.shape.size() != 2 || !component.is_chosen(name)) continue;
     tensor.written[name].dtype = at::kFloat8_e4m3fn;
     tensor.written[scale_of(name)] = {at::kFloat, {info.shape.front()}};
   }
@@ -71,21 +70,28 @@ std::string shard_name(const std::string& stem, std::size_t index, std::size_t c
 
 }  // namespace
 
-Fp8Component measure_fp8_component(const SafetensorsSource& source, const Fp8Source::Choice& is_chosen) {
-  Fp8Component measured;
-  for (const Source& tensor : list(source, is_chosen)) {
+ComponentToWrite component_of(const std::shared_ptr<const SafetensorsSource>& source,
+                              const Fp8Source::Choice& is_chosen) {
+  ComponentToWrite component{source, {}, is_chosen};
+  for (const auto& [name, info] : source->tensors())
+    component.tensors[name] = {info.storage_dtype, info.shape};
+  return component;
+}
+
+ComponentSize measure_component(const ComponentToWrite& component) {
+  ComponentSize measured;
+  for (const Source& tensor : list(component)) {
     measured.bytes += bytes_of(tensor.written);
     if (is_quantised(tensor)) ++measured.quantised;
   }
   return measured;
 }
 
-void write_fp8_component(const std::shared_ptr<const SafetensorsSource>& source,
-                         const Fp8Source::Choice& is_chosen, const std::filesystem::path& folder,
-                         const std::string& stem, const std::function<void(std::uint64_t bytes)>& after_each,
-                         std::uint64_t most_shard_bytes) {
-  const Fp8Source quantised(source, is_chosen);
-  const auto shards = shards_of(list(*source, is_chosen), most_shard_bytes);
+void write_component(const ComponentToWrite& component, const std::filesystem::path& folder,
+                     const std::string& stem, const std::function<void(std::uint64_t bytes)>& after_each,
+                     std::uint64_t most_shard_bytes) {
+  const Fp8Source quantised(component.source, component.is_chosen);
+  const auto shards = shards_of(list(component), most_shard_bytes);
   nlohmann::json weight_map = nlohmann::json::object();
   std::uint64_t done = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
@@ -99,7 +105,7 @@ void write_fp8_component(const std::shared_ptr<const SafetensorsSource>& source,
         writer.put(tensor.name, read.values);
         writer.put(scale_of(tensor.name), read.scale);
       } else {
-        writer.put(tensor.name, source->read(tensor.name, tensor.shape));
+        writer.put(tensor.name, component.source->read(tensor.name, tensor.shape));
       }
       done += bytes_of(tensor.written);
       after_each(done);
