@@ -64,15 +64,17 @@ bool is_scaled_fp8(JsonFields& quantisation, const std::string& method) {
   return method == "modelopt" && word_in(quantisation, "quant_algo") == "FP8";
 }
 
+constexpr const char* kQuantisation = "quantization_config";
+
 // Refuses the config of weights that another program has quantised in a form that is not read.
 void refuse_quantised(JsonFields& fields) {
-  for (const char* key : {"quantization_config", "compression_config"}) {
+  for (const char* key : {kQuantisation, "compression_config"}) {
     fields.without_effect({key});  // when it is null
     if (!fields.has(key)) continue;
     JsonFields quantisation = fields.get_object(key);
     std::string method = word_in(quantisation, "quant_method");
-    // Configs of early bitsandbytes do not name it.
     if (is_scaled_fp8(quantisation, method)) continue;
+    // Configs of early bitsandbytes do not name it.
     if (method.empty()) method = quantisation.has("load_in_8bit") ? "bitsandbytes" : "an unnamed program";
     throw common::InputError(fields.where() + ": the weights are quantised in the form of " +
                                  quantisation_form(method, details_of(quantisation)) +
@@ -361,6 +363,13 @@ SchedulerConfig load_scheduler_config(const std::filesystem::path& file) {
 
 SchedulerConfig parse_scheduler_config(std::string_view text, const std::string& name) {
   return read_scheduler_config(JsonFields::from_text(text, name));
+}
+
+bool says_scaled_fp8(const std::filesystem::path& config) {
+  JsonFields fields = JsonFields::from_file(config);
+  if (!fields.has(kQuantisation)) return false;
+  JsonFields quantisation = fields.get_object(kQuantisation);
+  return is_scaled_fp8(quantisation, word_in(quantisation, "quant_method"));
 }
 
 }  // namespace layerpipe::model

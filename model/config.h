@@ -106,4 +106,7 @@ PipelineClass parse_model_index(std::string_view text, const std::string& name);
 // Throws InputError naming the file and the field.
 ModelConfig load_model_config(const std::filesystem::path& folder);
 
+// Whether a component's config.json says that its weights are e4m3 with scales. Throws InputError.
+bool says_scaled_fp8(const std::filesystem::path& config);
+
 }  // namespace layerpipe::model

@@ -249,6 +249,7 @@ std::vector<std::string> paths_of(const std::map<std::string, fs::path>& files) 
 session::Settings settings_of(const results::RunRecord& record, const RerunOptions& options,
                               const session::Job& job) {
   check_dtype(record.dtype);
+  check_no_files_beside_random_weights(options.model, job.random_weights);
   session::Settings settings;
   settings.model = options.model.folder.empty() ? fs::path(record.model_folder) : options.model.folder;
   settings.variant = options.model.variant.empty() ? variant_of(record) : options.model.variant;

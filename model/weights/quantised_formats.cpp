@@ -90,6 +90,7 @@ class Finder {
     for (const auto& [name, tensor] : headers_.tensors) take_unmarked(name, tensor);
     check_scales();
     take_plain();
+    check_that_all_is_known();
     return found_;
   }
 
@@ -121,6 +122,9 @@ class Finder {
     const auto json = parse_json(text, file + ": " + place);
     if (!json.is_object() || !json.contains("layers") || !json.at("layers").is_object())
       refuse(file, place + " has no \"layers\"");
+    if (json.contains("format_version") && json.at("format_version") != "1.0")
+      refuse(file, place + " is of version " + shown(json.at("format_version")) +
+                       "; layerpipe knows version \"1.0\"");
     for (const auto& [layer, says] : json.at("layers").items()) {
       const std::string stem =
           layer.starts_with(headers_.prefix) ? layer.substr(headers_.prefix.size()) : layer;
@@ -130,6 +134,10 @@ class Finder {
 
   // Its dtype tells that of the weights, and two elements in place of none or one that the products are full.
   void read_old_mark() {
+    for (const auto& [name, info] : headers_.tensors) {
+      if (name.ends_with(kOldMarkBelow))
+        refuse(info.file, "the mark " + shown(name) + " does not lie where the weights lie");
+    }
     const HeaderTensor* mark = tensor(std::string(kOldMark));
     if (mark == nullptr) return;
     has_old_mark_ = true;
@@ -163,6 +171,10 @@ class Finder {
   }
 
   static std::int64_t group_of(const std::string& name, const HeaderTensor& weight, const Mark& mark) {
+    if (mark.group == 0) {
+      refuse(mark.file, mark.place + " says that " + shown(name) +
+                            " is rotated, and no \"convrot_groupsize\" says in which groups");
+    }
     constexpr std::int64_t kMostGroup = 4096;
     std::int64_t power = 4;
     while (power < mark.group && power < kMostGroup) power *= 4;
@@ -219,6 +231,11 @@ class Finder {
       add(name, weight,
           {.format = QuantisedFormat::kOldComfyFp8, .scale = old_scale, .fastest = old_product_});
     } else if (tensor(scale) != nullptr) {
+      if (!marks_.empty()) {
+        refuse(weight.file, "tensor " + shown(name) + " is quantised and has no mark " +
+                                shown(*stem + std::string(kMark)) + ", while others have one, such as " +
+                                marks_.begin()->second.place);
+      }
       add(name, weight,
           {.format = QuantisedFormat::kScaledFp8, .scale = scale, .fastest = ops::Product::kFp8});
     }
@@ -263,6 +280,43 @@ class Finder {
                      QuantisedTensor{.format = QuantisedFormat::kPlainFp8, .fastest = ops::Product::kFp8});
     }
     found_.merge(plain_);
+  }
+
+  // A scale under a name that is not known would be left out, and the picture would be wrong without a word.
+  // Whatever lies beside a quantised matrix changes what it stands for.
+  void check_that_all_is_known() const {
+    if (found_.empty()) return;
+    for (const auto& [name, info] : headers_.tensors) {
+      const std::string layer = layer_beside(name);
+      if (!layer.empty() && !is_known_beside(name, layer)) {
+        refuse(info.file, "tensor " + shown(name) + " lies beside the quantised " +
+                              shown(layer + std::string(kWeight)) +
+                              ", and layerpipe does not know what it does there");
+      }
+      if (layer.empty() && !is_of_quantisation(name) && name.find("scale") != std::string::npos)
+        refuse(info.file, "tensor " + shown(name) +
+                              " may be a scale of quantised weights, of a kind that "
+                              "layerpipe does not know");
+    }
+  }
+
+  // The layer of a quantised matrix that a tensor lies below; empty: none.
+  std::string layer_beside(const std::string& name) const {
+    for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+      const std::string layer = name.substr(0, dot);
+      const auto found = found_.find(layer + std::string(kWeight));
+      if (found != found_.end()) return layer;
+    }
+    return {};
+  }
+
+  bool is_known_beside(const std::string& name, const std::string& layer) const {
+    const std::string end = name.substr(layer.size());
+    if (end == kWeight || end == ".bias" || end == kMark) return true;
+    const QuantisedTensor& entry = found_.at(layer + std::string(kWeight));
+    if (name == entry.scale) return true;
+    // Scales of activations go with one of the weight.
+    return !entry.scale.empty() && std::ranges::find(kInputScales, end) != kInputScales.end();
   }
 
   const ComponentHeaders& headers_;

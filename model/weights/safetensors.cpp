@@ -14,6 +14,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -354,6 +355,18 @@ void SafetensorsSource::read_bytes(const std::string& name, at::IntArrayRef shap
   open_checked(name, shape).read_bytes(place_of(name).name, static_cast<std::uint64_t>(begin), to);
 }
 
+// An index that leaves out scales would make the weights plain ones.
+void SafetensorsSource::refuse_unlisted_scales() const {
+  std::map<const LazyFile*, std::set<std::string>> listed;
+  for (const auto& [name, place] : places_) listed[place.file.get()].insert(place.name);
+  for (const auto& [file, names] : listed) {
+    for (const auto& [stored, info] : file->file->tensors()) {
+      if (is_of_quantisation(stored) && !names.contains(stored))
+        refuse(file->path.string(), "tensor " + shown(stored) + " is not in the index, " + chosen_.index);
+    }
+  }
+}
+
 const std::map<std::string, QuantisedTensor>& SafetensorsSource::quantised() const {
   std::call_once(quantised_found_, [this] {
     ComponentHeaders headers{.prefix = names_.prefix, .read_text = [this](const std::string& name) {
@@ -374,6 +387,7 @@ const std::map<std::string, QuantisedTensor>& SafetensorsSource::quantised() con
       const auto found = file.metadata().find(kQuantisationMetadata);
       if (found != file.metadata().end()) metadata.emplace(file.path().string(), found->second);
     }
+    refuse_unlisted_scales();
     headers.metadata.assign(metadata.begin(), metadata.end());
     quantised_ = find_quantised_tensors(headers);
   });

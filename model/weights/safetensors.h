@@ -133,6 +133,7 @@ class SafetensorsSource : public TensorSource {
   std::map<std::string, std::shared_ptr<LazyFile>> locate(const std::filesystem::path& folder);
   const Place& place_of(const std::string& name) const;
   const SafetensorsFile& open(const Place& place) const;
+  void refuse_unlisted_scales() const;
   // The file of a tensor that can be used as a weight of that shape.
   const SafetensorsFile& open_checked(const std::string& name, at::IntArrayRef shape) const;
 

@@ -71,6 +71,16 @@ TEST_F(Rerun, QuietStillGivesTheAnswer) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST_F(Rerun, OfRandomWeightsTakesNoFileInTheirPlace) {
+  decompose({"--random-weights"});
+  const Outcome outcome = rerun({"--transformer", folder_.path() / "absent.safetensors"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(
+      outcome.err,
+      "layerpipe: --random-weights stands for the weights that --transformer gives\n  Leave one of the two "
+      "out.\n");
+}
+
 // Options that decide the bits are those of the run, though they are not the defaults.
 TEST_F(Rerun, TakesEveryOptionThatDecidesTheBits) {
   const std::vector<std::vector<std::string>> runs{

@@ -60,6 +60,59 @@ TEST_F(QuantisedFormats, ComfyUiMarksInTwoWaysInOneFile) {
   EXPECT_EQ(found.at("b.weight").fastest, ops::Product::kFp8);
 }
 
+TEST_F(QuantisedFormats, AScaleUnderAnotherNameIsRefusedNotLeftOut) {
+  for (const char* name : {"a.scale", "a.weight.scale", "a.weight_scale_rows", "a.weight_scale_2",
+                           "a.pre_quant_scale", "a.input_scale", "a.zero_point"}) {
+    for (const bool has_scale : {true, false}) {
+      if (has_scale && name == std::string("a.input_scale")) continue;
+      headers_.tensors.clear();
+      add("a.weight", kE4m3, {32, 16});
+      add("a.bias", at::kBFloat16, {32});
+      if (has_scale) add("a.weight_scale", at::kFloat, {});
+      add(name, at::kFloat, {});
+      EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: tensor \"" + std::string(name) +
+                                                   "\" lies beside the quantised \"a.weight\""));
+    }
+  }
+  headers_.tensors.erase("a.zero_point");
+  EXPECT_EQ(find().size(), 1U);
+  add("a_scale", at::kFloat, {32});
+  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: tensor \"a_scale\" may be a scale of quantised"));
+}
+
+TEST_F(QuantisedFormats, WhereSomeAreMarkedAllAre) {
+  add_comfy();
+  add("c.weight", kE4m3, {32, 16});
+  add("c.weight_scale", at::kFloat, {});
+  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: tensor \"c.weight\" is quantised and has no mark "
+                                               "\"c.comfy_quant\", while others have one"));
+  mark("c", R"({"format": "float8_e4m3fn"})");
+  EXPECT_EQ(find().size(), 3U);
+}
+
+TEST_F(QuantisedFormats, TheOldMarkLiesWhereTheWeightsLie) {
+  add("a.weight", kE4m3, {32, 16});
+  add("model.diffusion_model.scaled_fp8", at::kFloat, {});
+  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: the mark \"model.diffusion_model.scaled_fp8\" does "
+                                               "not lie where the weights lie"));
+}
+
+TEST_F(QuantisedFormats, MetadataOfAnotherVersionIsNotGuessedAt) {
+  add_comfy();
+  headers_.metadata.front().second =
+      R"({"format_version": "9.0", "layers": {"b": {"format": "float8_e4m3fn"}}})";
+  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: \"_quantization_metadata\" of its header is of version "
+                                               "\"9.0\"; layerpipe knows version \"1.0\""));
+}
+
+TEST_F(QuantisedFormats, ARotationNeedsTheSizeOfItsGroups) {
+  add("a.weight", at::kChar, {32, 16});
+  add("a.weight_scale", at::kFloat, {32});
+  mark("a", R"({"format": "int8_tensorwise", "convrot": true})");
+  EXPECT_THAT(refusal(),
+              ::testing::HasSubstr("is rotated, and no \"convrot_groupsize\" says in which groups"));
+}
+
 TEST_F(QuantisedFormats, LayersOfTheMetadataMayHaveThePrefixOfTheFile) {
   add_comfy();
   headers_.prefix = "diffusion_model.";

@@ -50,6 +50,17 @@ TEST_F(SafetensorsSourceTest, ReadsShards) {
   EXPECT_EQ(tensors.at("b").shape, std::vector<std::int64_t>{4});
 }
 
+TEST_F(SafetensorsSourceTest, RefusesAnIndexThatLeavesOutScales) {
+  const at::Tensor codes = at::zeros({2, 3}, at::kFloat).to(at::kFloat8_e4m3fn);
+  write_safetensors(path("m-1.safetensors"),
+                    {{"a.weight", codes}, {"a.weight_scale", at::ones({2}, at::kFloat)}});
+  write_index(R"({"a.weight": "m-1.safetensors", "a.weight_scale": "m-1.safetensors"})");
+  EXPECT_EQ(open().quantised().size(), 1U);
+  write_index(R"({"a.weight": "m-1.safetensors"})");
+  EXPECT_EQ(refusal([&] { open().quantised(); }),
+            "FILE/m-1.safetensors: tensor \"a.weight_scale\" is not in the index, m.safetensors.index.json");
+}
+
 // Larger than what one thread reads at a time, and not of whole such parts.
 TEST_F(SafetensorsSourceTest, ReadsLargeTensorsInParts) {
   const at::Tensor large = at::arange(3 * (1 << 18) + 5, at::kFloat);
