@@ -128,7 +128,7 @@ Session::Planning Session::plan(const Job& job, const Work& work) {
   workload.linears = machinery_.linears;
   workload.over_nccl = machinery_.channel == comm::ChannelKind::kNccl;
   if (!devices_) {
-    devices_ = runtime::gather_devices(communicator_, machinery_.device, model.config(), workload);
+    devices_ = runtime::gather_devices(communicator_, machinery_.device, model, workload);
   }
   Planning planning{
       .input = {

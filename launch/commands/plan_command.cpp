@@ -60,7 +60,7 @@ PlannedDevices devices_for(const PlanOptions& options, const runtime::ModelFolde
     session::stay_near(mine);
   });
   comm::check_agreement(communicator, {{"kind of device", mine.device.is_cpu() ? "CPU" : "GPU"}});
-  return {.survey = {.devices = runtime::gather_devices(communicator, mine, model.config(),
+  return {.survey = {.devices = runtime::gather_devices(communicator, mine, model,
                                                         workload_for(options, mine.device, threads)),
                      .kind = mine.device,
                      .remark = mine.remark},

@@ -45,13 +45,24 @@ double most_operations(const model::ComputeTarget& target) {
 class SampleBlock {
  public:
   SampleBlock(const model::TransformerConfig& config, const TransformerTokens& tokens,
-              const model::ComputeTarget& target)
+              const model::ComputeTarget& target, const BlockProduct& product)
       : block_(config), options_(at::TensorOptions().device(target.device).dtype(target.compute_dtype)) {
     const std::int64_t dim = config.inner_dim();
     const at::Tensor numbers =
         at::randn({kMatrixRows * dim, dim}, options_).mul_(1 / std::sqrt(static_cast<double>(dim)));
-    const auto linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) {
+    const auto wide_linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) {
       return model::ops::Linear(numbers.narrow(0, first_row, out * in / dim).view({out, in}),
+                                at::zeros({out}, options_));
+    };
+    model::ops::QuantisedRows quantised;
+    if (product) quantised = model::ops::quantise_rows(numbers);
+    const auto linear = [&](std::int64_t out, std::int64_t in, std::int64_t first_row) {
+      if (!product) return wide_linear(out, in, first_row);
+      const at::Tensor codes = quantised.values.narrow(0, first_row, out * in / dim).view({out, in});
+      return model::ops::Linear(model::ops::QuantisedWeight{.values = codes,
+                                                            .scale = quantised.scale.narrow(0, 0, out),
+                                                            .rotation = {},
+                                                            .product = *product},
                                 at::zeros({out}, options_));
     };
     const at::Tensor head_norm = at::ones({config.attention_head_dim}, options_);
@@ -63,7 +74,9 @@ class SampleBlock {
                                       .to_out = linear(dim, dim, 3 * dim),
                                       .mlp_in = linear(4 * dim, dim, 0),
                                       .mlp_out = linear(dim, 4 * dim, 2 * dim)};
-    weights_ = {.image = stream, .text = stream, .text_result_is_read = kBlock + 1 < config.num_layers};
+    model::StreamWeights image = stream;
+    image.mlp_out = wide_linear(dim, 4 * dim, 2 * dim);  // stays as it is in fp8 as well
+    weights_ = {.image = image, .text = stream, .text_result_is_read = kBlock + 1 < config.num_layers};
     streams_ = {at::randn({tokens.image, dim}, options_), at::randn({tokens.text, dim}, options_)};
     const auto modulation = [&]() -> model::Modulation {
       return {at::randn({dim}, options_), at::randn({dim}, options_), at::randn({dim}, options_)};
@@ -74,10 +87,15 @@ class SampleBlock {
 
   // Of what the constructor and run() take at most.
   static std::uint64_t bytes(const model::TransformerConfig& config, const TransformerTokens& tokens,
-                             const model::ComputeTarget& target) {
-    return target.bytes(kMatrixRows * config.inner_dim() * config.inner_dim()) +
-           stream_bytes(config, tokens, target) + block_modulation_bytes(config, target) +
-           block_workspace_bytes(config, tokens, target) + 2 * rotary_bytes(config, tokens.joint());
+                             const model::ComputeTarget& target, const BlockProduct& product) {
+    const std::int64_t numbers = kMatrixRows * config.inner_dim() * config.inner_dim();
+    const std::uint64_t quantised =
+        product ? static_cast<std::uint64_t>(numbers) +
+                      quantised_block_workspace_bytes(config, tokens, target, *product)
+                : 0;
+    return target.bytes(numbers) + quantised + stream_bytes(config, tokens, target) +
+           block_modulation_bytes(config, target) + block_workspace_bytes(config, tokens, target) +
+           2 * rotary_bytes(config, tokens.joint());
   }
 
   BlockSeconds run() {
@@ -182,14 +200,15 @@ double operations_per_second(const model::TransformerConfig& config, const Trans
 }
 
 double measure_operations_per_second(const model::TransformerConfig& config, const TransformerTokens& tokens,
-                                     const model::ComputeTarget& target, std::uint64_t free_bytes,
-                                     const std::function<void()>& report_progress) {
+                                     const model::ComputeTarget& target, const BlockProduct& product,
+                                     std::uint64_t free_bytes, const std::function<void()>& report_progress) {
   const TransformerTokens sample = sample_tokens(config, tokens, target);
   // Whether the model fits is for the plan to say.
-  if (first_use_bytes(target.device) + SampleBlock::bytes(config, sample, target) > free_bytes) return 0;
+  if (first_use_bytes(target.device) + SampleBlock::bytes(config, sample, target, product) > free_bytes)
+    return 0;
   double speed = 0;
   try {
-    SampleBlock block(config, sample, target);
+    SampleBlock block(config, sample, target, product);
     if (report_progress) report_progress();
     speed = operations_per_second(config, tokens, sample, measure(block, target.device, report_progress));
   } catch (const c10::OutOfMemoryError&) {

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "model/compute_target.h"
 #include "model/config.h"
+#include "model/ops/quantised_weight.h"
 #include "model/transformer/transformer_cost.h"
 
 namespace layerpipe::runtime {
@@ -28,6 +30,10 @@ struct BlockSeconds {
 double operations_per_second(const model::TransformerConfig& config, const model::TransformerTokens& tokens,
                              const model::TransformerTokens& sample, const BlockSeconds& seconds);
 
+// How a block's matrices are multiplied: in the compute dtype where there is none, else as quantised ones,
+// those of model/transformer/fp8_layers.h.
+using BlockProduct = std::optional<model::ops::Product>;
+
 // The same, measured with a block of random weights, after a run that does not count: on a CPU by the
 // quickest of three runs (what disturbs a run only makes it longer), or of fewer when they take long; on a
 // GPU by the second half of a second of runs, since it slows down as it warms up. What the block does beside
@@ -35,7 +41,8 @@ double operations_per_second(const model::TransformerConfig& config, const model
 // for it is not free; `free_bytes` is what is free of the device.
 double measure_operations_per_second(const model::TransformerConfig& config,
                                      const model::TransformerTokens& tokens,
-                                     const model::ComputeTarget& target, std::uint64_t free_bytes,
+                                     const model::ComputeTarget& target, const BlockProduct& product,
+                                     std::uint64_t free_bytes,
                                      const std::function<void()>& report_progress = {});
 
 // How fast weights come to the device from memory of the host, the way that they are loaded

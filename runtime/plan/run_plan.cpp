@@ -100,6 +100,15 @@ std::int64_t most_branches(std::span<const Request> requests) {
   return branches;
 }
 
+// As WeightStore chooses it.
+BlockProduct product_of_blocks(const ModelFolder& model, const CostWorkload& workload) {
+  const auto source = model.source(partition::Network::kTransformer, workload.linears);
+  if (!source->is_quantised()) return std::nullopt;
+  const bool in_fp8 =
+      source->product() == model::ops::Product::kFp8 && model::ops::has_fp8_products(workload.device);
+  return in_fp8 ? model::ops::Product::kFp8 : model::ops::Product::kWeightOnly;
+}
+
 }  // namespace
 
 std::int64_t most_threads(comm::Communicator& communicator) {
@@ -142,17 +151,16 @@ partition::Workload workload_of(std::span<const Request> requests, const model::
 }
 
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
-                                                  const model::ModelConfig& config,
-                                                  const CostWorkload& workload) {
+                                                  const ModelFolder& model, const CostWorkload& workload) {
   partition::DeviceInfo mine = survey(device, communicator.rank());
   if (device.device.is_cpu()) share_memory(communicator, mine);
   communicator.now_doing("measuring the devices' speeds");
   communicator.barrier("measuring speeds");  // at the same time, as they will work
   // By the threads that this rank has; `workload` counts those of the rank with most.
-  mine.operations_per_second =
-      measure_operations_per_second(config.transformer, transformer_tokens(config, workload),
-                                    {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
-                                    mine.free_bytes, [&] { communicator.report_progress(); });
+  mine.operations_per_second = measure_operations_per_second(
+      model.config().transformer, transformer_tokens(model.config(), workload),
+      {device.device, workload.dtype, std::int64_t{at::get_num_threads()}},
+      product_of_blocks(model, workload), mine.free_bytes, [&] { communicator.report_progress(); });
   std::vector<partition::DeviceInfo> devices;
   for (const auto& bytes : communicator.all_gather(write(mine), "gathering the devices")) {
     partition::DeviceInfo& told = devices.emplace_back(read(bytes));

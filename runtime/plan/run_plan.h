@@ -32,8 +32,7 @@ partition::Workload workload_of(std::span<const Request> requests, const model::
 // What every rank says of its device (device_survey.h), by rank, and how fast it computes (calibration.h). Of
 // a CPU's memory a rank has its part (host_share.h). Called by all ranks, whose devices are of one kind.
 std::vector<partition::DeviceInfo> gather_devices(comm::Communicator& communicator, const DeviceFacts& device,
-                                                  const model::ModelConfig& config,
-                                                  const CostWorkload& workload);
+                                                  const ModelFolder& model, const CostWorkload& workload);
 
 // Adds what only plans need whose units stream, and which decides nothing but the time that they foretell:
 // how fast weights come to each device (calibration.h), and of a host whose memory does not hold copies of
