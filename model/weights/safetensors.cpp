@@ -456,6 +456,15 @@ std::vector<std::string> SafetensorsSource::remarks() const {
   return remarks;
 }
 
+std::shared_ptr<const SafetensorsSource> open_component(const std::filesystem::path& model,
+                                                        const std::string& component,
+                                                        const std::string& variant,
+                                                        const ComponentFiles& files) {
+  const auto file = files.find(component);
+  if (file != files.end()) return std::make_shared<SafetensorsSource>(file->second);
+  return std::make_shared<SafetensorsSource>(model / component, weight_file_stem(component), variant);
+}
+
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::map<std::string, TensorToWrite> entries;

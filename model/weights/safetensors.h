@@ -137,6 +137,13 @@ class SafetensorsSource : public TensorSource {
   mutable std::map<std::string, QuantisedTensor> quantised_;
 };
 
+// The weights of one component of a model folder: those of its file in `files`, or of its own folder. Throws
+// as SafetensorsSource does.
+std::shared_ptr<const SafetensorsSource> open_component(const std::filesystem::path& model,
+                                                        const std::string& component,
+                                                        const std::string& variant,
+                                                        const ComponentFiles& files);
+
 // Writes tensors to a file, wide dtypes first and then in the order of their names, beside it and then
 // renamed. Tensors are made contiguous host memory first. Throws OutputError.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,

@@ -8,7 +8,7 @@
 namespace layerpipe::runtime {
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant,
-                         const ComponentFiles& files)
+                         const model::ComponentFiles& files)
     : path_(folder),
       config_(model::load_model_config(folder)),
       tokenizer_(model::Tokenizer::load(folder / "tokenizer")) {
@@ -25,11 +25,7 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origi
   }
   model::check_variant(folder, variant);
   for (const char* component : model::kComponents) {
-    const auto file = files.find(component);
-    const auto source = file == files.end()
-                            ? std::make_shared<model::SafetensorsSource>(
-                                  folder / component, model::weight_file_stem(component), variant)
-                            : std::make_shared<model::SafetensorsSource>(file->second);
+    const auto source = model::open_component(folder, component, variant, files);
     for (const std::string& remark : source->remarks()) remarks_.push_back(remark);
     sources_[component] = source;
   }
