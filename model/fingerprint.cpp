@@ -28,8 +28,8 @@ bool is_weights(const std::filesystem::path& path) {
 
 // What else lies in the folder, results for example, is not the model's. Links are followed: shared
 // components are often linked from one model folder to another.
-std::vector<std::filesystem::path> files_that_count(
-    const std::filesystem::path& folder, const std::map<std::string, std::filesystem::path>& others) {
+std::vector<std::filesystem::path> files_that_count(const std::filesystem::path& folder,
+                                                    const ComponentFiles& others) {
   std::vector<std::filesystem::path> files{folder / "model_index.json"};
   for (const char* component :
        {"processor", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"}) {
@@ -90,8 +90,7 @@ std::uint64_t header_bytes(const common::InputFile& file) {
 
 }  // namespace
 
-std::string fingerprint(const std::filesystem::path& folder,
-                        const std::map<std::string, std::filesystem::path>& files) {
+std::string fingerprint(const std::filesystem::path& folder, const ComponentFiles& files) {
   Hash hash;
   const auto add = [&](const std::string& name, const std::filesystem::path& path, bool has_weights) {
     hash.add(name.data(), name.size());

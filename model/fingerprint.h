@@ -3,9 +3,10 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
+
+#include "model/weights/weight_files.h"
 
 namespace layerpipe::model {
 
@@ -17,8 +18,7 @@ namespace layerpipe::model {
 //
 // `files` are those that hold a component in place of the weights in its folder, by component: their sizes
 // and headers count, and not their names, nor the files that they stand for.
-std::string fingerprint(const std::filesystem::path& folder,
-                        const std::map<std::string, std::filesystem::path>& files = {});
+std::string fingerprint(const std::filesystem::path& folder, const ComponentFiles& files = {});
 
 // 32 hexadecimal digits (XXH3, 128 bits) of exactly these bytes.
 std::string hash_of(std::span<const std::byte> bytes);

@@ -32,7 +32,7 @@ struct EngineConfig {
   Linears linears = Linears::kAsStored;
   WeightOrigin weights = WeightOrigin::kFiles;
   std::string variant;                                   // of the weight files; empty: without --variant
-  ComponentFiles files;                                  // in place of the folder's
+  model::ComponentFiles files;                           // in place of the folder's
   comm::ChannelKind channel = comm::ChannelKind::kHost;  // between stages
   std::uint64_t most_pinned_bytes = 0;                   // of the page cache, while weights stream to a GPU
 };

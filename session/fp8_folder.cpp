@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "common/files.h"
 #include "common/part_folder.h"
 #include "common/units.h"
+#include "model/component.h"
 #include "model/transformer/fp8_layers.h"
 #include "model/weights/component_writer.h"
 #include "results/output_path.h"
@@ -122,23 +122,16 @@ std::vector<Copy> list_copies(const Fp8FolderOptions& options) {
       add_copy(copies, file->second, fs::path(component) / (stem + ".safetensors"));
       continue;
     }
-    const model::SafetensorsSource source(options.model / component, stem, options.variant);
-    std::vector<std::string> names = source.chosen().files;
-    if (!source.chosen().index.empty()) {
-      names = source.file_names();
-      names.push_back(source.chosen().index);
+    const auto source = model::open_component(options.model, component, options.variant, options.files);
+    std::vector<std::string> names = source->chosen().files;
+    if (!source->chosen().index.empty()) {
+      names = source->file_names();
+      names.push_back(source->chosen().index);
     }
     for (const std::string& name : names)
       add_copy(copies, options.model / component / name, fs::path(component) / name);
   }
   return copies;
-}
-
-std::shared_ptr<const model::SafetensorsSource> open_transformer(const Fp8FolderOptions& options) {
-  const auto file = options.files.find(kTransformer);
-  if (file != options.files.end()) return std::make_shared<model::SafetensorsSource>(file->second);
-  return std::make_shared<model::SafetensorsSource>(options.model / kTransformer,
-                                                    model::weight_file_stem(kTransformer), options.variant);
 }
 
 // Programs that do not know such weights refuse the folder by this, in place of making white pictures.
@@ -197,7 +190,7 @@ Fp8Folder write_fp8_folder(const Fp8FolderOptions& options,
   const runtime::ModelFolder model(options.model, runtime::WeightOrigin::kFiles, options.variant,
                                    options.files);
   const Named transformer_name = transformer_of(options);
-  const auto source = open_transformer(options);
+  const auto source = model::open_component(options.model, kTransformer, options.variant, options.files);
   if (source->is_quantised()) {
     throw InputError(transformer_name.what + ": the transformer's weights are quantised already (" +
                          to_string(source->quantised().begin()->second.format) + ")",

@@ -7,14 +7,14 @@
 #include <functional>
 #include <string>
 
-#include "runtime/networks/model_folder.h"
+#include "model/weights/weight_files.h"
 
 namespace layerpipe::session {
 
 struct Fp8FolderOptions {
   std::filesystem::path model;
   std::string variant;  // of the weight files; empty: plain ones, or the only ones
-  runtime::ComponentFiles files;
+  model::ComponentFiles files;
   std::filesystem::path out;  // not there yet, or an empty folder; folders above it are made
 };
 

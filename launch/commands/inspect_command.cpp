@@ -16,8 +16,8 @@
 #include "common/visible.h"
 #include "launch/options/model_options.h"
 #include "launch/options/option_values.h"
+#include "model/component.h"
 #include "model/config.h"
-#include "model/weights/safetensors.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -56,11 +56,7 @@ std::string part_of(const std::string& tensor, const std::string& numbered) {
 
 ComponentSummary summarise(const ModelOptions& model, const std::string& component,
                            const std::string& numbered) {
-  const auto file = model.files.find(component);
-  const auto opened = file == model.files.end()
-                          ? std::make_unique<model::SafetensorsSource>(
-                                model.folder / component, model::weight_file_stem(component), model.variant)
-                          : std::make_unique<model::SafetensorsSource>(file->second);
+  const auto opened = model::open_component(model.folder, component, model.variant, model.files);
   const model::SafetensorsSource& source = *opened;
   ComponentSummary summary{.name = component,
                            .files = source.file_count(),
@@ -76,7 +72,7 @@ ComponentSummary summarise(const ModelOptions& model, const std::string& compone
     summary.parts[part_of(name, numbered)] += info.bytes();
   }
   // Where the file was named, it is no news that it is none of diffusers' names.
-  if (file != model.files.end()) summary.chosen.has_own_name = false;
+  if (model.files.contains(component)) summary.chosen.has_own_name = false;
   for (const auto& [name, tensor] : source.quantised()) ++summary.formats[to_string(tensor.format)];
   return summary;
 }

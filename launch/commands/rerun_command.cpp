@@ -228,8 +228,8 @@ std::string variant_of(const results::RunRecord& record) {
 }
 
 // The files that held components in place of the folder; those that are given now go before.
-std::map<std::string, fs::path> files_of(const results::RunRecord& record, const RerunOptions& options) {
-  std::map<std::string, fs::path> files = options.model.files;
+model::ComponentFiles files_of(const results::RunRecord& record, const RerunOptions& options) {
+  model::ComponentFiles files = options.model.files;
   for (const auto& [name, component] : kComponentFileOptions) {
     const results::RecordedOption* option = record.option(name);
     if (option == nullptr || option->values.size() != 1 || option->values.front().empty()) continue;
@@ -238,7 +238,7 @@ std::map<std::string, fs::path> files_of(const results::RunRecord& record, const
   return files;
 }
 
-std::vector<std::string> paths_of(const std::map<std::string, fs::path>& files) {
+std::vector<std::string> paths_of(const model::ComponentFiles& files) {
   std::vector<std::string> paths;
   for (const auto& [component, file] : files) paths.push_back(file.string());
   return paths;

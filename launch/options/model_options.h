@@ -3,10 +3,11 @@
 
 #include <array>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "model/weights/weight_files.h"
 
 namespace layerpipe::launch {
 
@@ -17,7 +18,7 @@ struct ModelOptions {
   std::filesystem::path folder;
   std::string variant;  // of the weight files; empty when it was not given
   // --transformer and --text-encoder, by component.
-  std::map<std::string, std::filesystem::path> files;
+  model::ComponentFiles files;
 };
 
 // Adds --model, with a help of the command's own where it means something else there.

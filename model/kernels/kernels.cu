@@ -49,33 +49,32 @@ __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
   return __float2bfloat16_rn(x);
 }
 
-__device__ inline float warp_sum(float x) {
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(0xffffffffU, x, offset);
+struct Sum {
+  static constexpr float kOfNone = 0.0F;
+  __device__ static float of(float a, float b) { return a + b; }
+};
+// Of absolute values.
+struct Largest {
+  static constexpr float kOfNone = 0.0F;
+  __device__ static float of(float a, float b) { return fmaxf(a, b); }
+};
+
+template <typename Combine>
+__device__ inline float over_warp(float x) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2)
+    x = Combine::of(x, __shfl_xor_sync(0xffffffffU, x, offset));
   return x;
 }
 
-// The sum over all threads of a block, given to each of them. `partial` holds one float per warp.
-__device__ inline float block_sum(float x, float* partial) {
-  x = warp_sum(x);
+// What all threads of a block have, combined and given to each of them. `partial` holds one float per warp.
+template <typename Combine>
+__device__ inline float over_block(float x, float* partial) {
+  x = over_warp<Combine>(x);
   __syncthreads();  // the last call's readers are done with `partial`
   if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
   __syncthreads();
-  x = threadIdx.x % kWarp < blockDim.x / kWarp ? partial[threadIdx.x % kWarp] : 0.0F;
-  return warp_sum(x);
-}
-
-// The largest of what all threads of a block have, given to each of them. `partial` as in block_sum().
-__device__ inline float block_max(float x, float* partial) {
-  const auto warp_max = [](float y) {
-    for (int offset = kWarp / 2; offset > 0; offset /= 2)
-      y = fmaxf(y, __shfl_xor_sync(0xffffffffU, y, offset));
-    return y;
-  };
-  x = warp_max(x);
-  __syncthreads();
-  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
-  __syncthreads();
-  return warp_max(partial[threadIdx.x % (blockDim.x / kWarp)]);
+  x = threadIdx.x % kWarp < blockDim.x / kWarp ? partial[threadIdx.x % kWarp] : Combine::kOfNone;
+  return over_warp<Combine>(x);
 }
 
 // One thread's share of a row in registers: all of its loads are on their way before the first value is used.
@@ -148,10 +147,10 @@ __global__ void __launch_bounds__(kRowThreads)
   const BlockRow<T> row(x + blockIdx.x * x_stride, dim, threadIdx.x);
   float sum = 0;
   row.visit([&](int, float value) { sum += value; });
-  const float mean = block_sum(sum, partial) / dim;
+  const float mean = over_block<Sum>(sum, partial) / dim;
   float squares = 0;
   row.visit([&](int, float value) { squares += (value - mean) * (value - mean); });
-  const float factor = rsqrtf(block_sum(squares, partial) / dim + eps);
+  const float factor = rsqrtf(over_block<Sum>(squares, partial) / dim + eps);
   row.map(out + static_cast<std::int64_t>(blockIdx.x) * dim, [&](int i, float value) {
     return (value - mean) * factor * (1.0F + to_float(scale[i])) + to_float(shift[i]);
   });
@@ -164,7 +163,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const BlockRow<T> row(x + blockIdx.x * x_stride, dim, threadIdx.x);
   float squares = 0;
   row.visit([&](int, float value) { squares += value * value; });
-  const float factor = rsqrtf(block_sum(squares, partial) / dim + eps);
+  const float factor = rsqrtf(over_block<Sum>(squares, partial) / dim + eps);
   row.map(out + static_cast<std::int64_t>(blockIdx.x) * dim,
           [&](int i, float value) { return value * factor * to_float(weight[i]); });
 }
@@ -226,7 +225,7 @@ __global__ void l2_norm_kernel(T* out, const T* x, const T* gamma, std::int64_t 
   const WarpRow<T> share(x + row * dim, dim, threadIdx.x % kWarp);
   float squares = 0;
   share.visit([&](int, float value) { squares += value * value; });
-  const float length = fmaxf(sqrtf(warp_sum(squares)), kSmallestLength);
+  const float length = fmaxf(sqrtf(over_warp<Sum>(squares)), kSmallestLength);
   const float root = sqrtf(static_cast<float>(dim));
   share.map(out + row * dim, [&](int i, float value) {
     const float normalised = value / length * (to_float(gamma[i]) * root);
@@ -249,7 +248,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const BlockRow<T> row(x + blockIdx.x * x_stride, dim, threadIdx.x);
   float largest = 0;
   row.visit([&](int, float value) { largest = fmaxf(largest, fabsf(value)); });
-  largest = block_max(largest, partial);
+  largest = over_block<Largest>(largest, partial);
   // The quotient of a tiny number may be none that can be divided by.
   const float divisor = largest == 0 ? 1.0F : fmaxf(largest / kLargest, FLT_MIN);
   if (threadIdx.x == 0) scale[blockIdx.x] = divisor;
@@ -266,22 +265,15 @@ __global__ void __launch_bounds__(kRowThreads)
 
 // What values that are not finite look like: all bits of the exponent are set, in e4m3 those of the mantissa
 // too. A word holds one value, two or four.
-struct Fp32Bits {
-  static constexpr unsigned kMask = 0x7F800000U;
-  static constexpr int kWidth = 32;
+template <unsigned kBits, int kBitsOfValue>
+struct NotFinite {
+  static constexpr unsigned kMask = kBits;
+  static constexpr int kWidth = kBitsOfValue;
 };
-struct Bf16Bits {
-  static constexpr unsigned kMask = 0x7F80U;
-  static constexpr int kWidth = 16;
-};
-struct Fp16Bits {
-  static constexpr unsigned kMask = 0x7C00U;
-  static constexpr int kWidth = 16;
-};
-struct E4m3Bits {
-  static constexpr unsigned kMask = 0x7FU;
-  static constexpr int kWidth = 8;
-};
+using NotFiniteFp32 = NotFinite<0x7F800000U, 32>;
+using NotFiniteBf16 = NotFinite<0x7F80U, 16>;
+using NotFiniteFp16 = NotFinite<0x7C00U, 16>;
+using NotFiniteE4m3 = NotFinite<0x7FU, 8>;
 
 template <typename Bits>
 __device__ inline bool has_not_finite(unsigned word) {
@@ -457,16 +449,16 @@ void find_not_finite(const at::Tensor& found, const at::Tensor& x) {
   };
   switch (x.scalar_type()) {
     case at::kFloat:
-      launch(find_not_finite_kernel<Fp32Bits>);
+      launch(find_not_finite_kernel<NotFiniteFp32>);
       break;
     case at::kBFloat16:
-      launch(find_not_finite_kernel<Bf16Bits>);
+      launch(find_not_finite_kernel<NotFiniteBf16>);
       break;
     case at::kHalf:
-      launch(find_not_finite_kernel<Fp16Bits>);
+      launch(find_not_finite_kernel<NotFiniteFp16>);
       break;
     default:
-      launch(find_not_finite_kernel<E4m3Bits>);
+      launch(find_not_finite_kernel<NotFiniteE4m3>);
   }
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }

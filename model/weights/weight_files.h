@@ -3,6 +3,7 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@ inline constexpr std::array kComponents{"text_encoder", "transformer", "vae"};
 
 // Stem of the files that hold a component's weights, in the layout of diffusers.
 const char* weight_file_stem(std::string_view component);
+
+// Files that hold all of a component, in place of the weights in its folder; by component.
+using ComponentFiles = std::map<std::string, std::filesystem::path>;
 
 // What --variant calls the files without a variant in their names.
 inline constexpr const char* kPlainVariant = "plain";

@@ -1,32 +1,14 @@
 #include "runtime/networks/model_folder.h"
 
 #include "common/errors.h"
+#include "model/component.h"
 #include "model/transformer/fp8_layers.h"
-#include "model/weights/foreign_weights.h"
 #include "model/weights/fp8_source.h"
-#include "model/weights/safetensors.h"
 
 namespace layerpipe::runtime {
-namespace {
-
-// Without the scales that a config tells of, the weights stand for other numbers.
-void check_scales(const std::filesystem::path& component, const model::SafetensorsSource& source) {
-  if (!source.is_quantised() || !model::says_scaled_fp8(component / "config.json")) return;
-  for (const auto& [name, tensor] : source.quantised()) {
-    if (tensor.format != model::QuantisedFormat::kPlainFp8) continue;
-    throw common::InputError(
-        component.string() + ": tensor \"" + name +
-            "\" is F8_E4M3 and has no scale, while config.json says that such weights have",
-        std::string("Download the files again; if they are as they were published, layerpipe "
-                    "does not read their form. ") +
-            model::kDownloadOriginal);
-  }
-}
-
-}  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant,
-                         const ComponentFiles& files)
+                         const model::ComponentFiles& files)
     : path_(folder),
       config_(model::load_model_config(folder)),
       tokenizer_(model::Tokenizer::load(folder / "tokenizer")) {
@@ -43,12 +25,7 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origi
   }
   model::check_variant(folder, variant);
   for (const char* component : model::kComponents) {
-    const auto file = files.find(component);
-    const auto source = file == files.end()
-                            ? std::make_shared<model::SafetensorsSource>(
-                                  folder / component, model::weight_file_stem(component), variant)
-                            : std::make_shared<model::SafetensorsSource>(file->second);
-    if (file == files.end()) check_scales(folder / component, *source);
+    const auto source = model::open_component(folder, component, variant, files);
     for (const std::string& remark : source->remarks()) remarks_.push_back(remark);
     sources_[component] = source;
   }

@@ -10,6 +10,7 @@
 #include "model/config.h"
 #include "model/tokenizer/tokenizer.h"
 #include "model/weights/tensor_source.h"
+#include "model/weights/weight_files.h"
 #include "partition/network.h"
 
 namespace layerpipe::runtime {
@@ -22,16 +23,13 @@ enum class Linears {
   kFp8        // those of model/transformer/fp8_layers.h in e4m3, and multiplied so where the device can
 };
 
-// Files that hold all of a component, in place of what lies in its folder; by component.
-using ComponentFiles = std::map<std::string, std::filesystem::path>;
-
 // Immutable, and used by several threads at once.
 class ModelFolder {
  public:
   // Reads config files, tokenizer and the headers of all weight files; reads no weights. `variant` is that of
   // --variant; empty without one. Throws InputError, also when no component has weights of that variant.
   ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant = {},
-              const ComponentFiles& files = {});
+              const model::ComponentFiles& files = {});
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const model::ModelConfig& config() const noexcept { return config_; }

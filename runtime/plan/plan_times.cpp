@@ -77,8 +77,8 @@ struct DealtVae {
 };
 
 ExchangeTimes exchange_times(const partition::Plan& plan, const partition::ModelCost& cost,
-                             std::span<const DeviceInfo> devices, const DealtVae& dealt) {
-  const std::vector<StreamSeconds> streams = stream_seconds(plan, cost, devices);
+                             std::span<const DeviceInfo> devices, const std::vector<StreamSeconds>& streams,
+                             const DealtVae& dealt) {
   const partition::VaeCost& vae = cost.vae;
   const auto part = [](const common::Range& range, std::int64_t all) {
     return static_cast<double>(range.size()) / static_cast<double>(all);
@@ -106,8 +106,8 @@ enum class Prompts { kEncoded, kKnown };
 
 // Encoding and decoding of a window, each of whose requests has another picture.
 double other_phases(const partition::Plan& plan, const partition::ModelCost& cost,
-                    std::span<const DeviceInfo> devices, const partition::Workload& workload,
-                    Prompts encoded) {
+                    std::span<const DeviceInfo> devices, const std::vector<StreamSeconds>& streams,
+                    const partition::Workload& workload, Prompts encoded) {
   const auto stages = static_cast<std::int64_t>(plan.stages.size());
   const DealtVae dealt{.strips = deal_strips(cost.vae.strips, plan),
                        .tasks = deal_strips(cost.vae.decode_tasks, plan)};
@@ -126,7 +126,7 @@ double other_phases(const partition::Plan& plan, const partition::ModelCost& cos
   const std::vector<ExchangeList> behind = schedule_pictures(stages, pictures);
   for (std::size_t i = 0; i < encoding.size(); ++i)
     encoding[i].insert(encoding[i].end(), behind[i].begin(), behind[i].end());
-  const ExchangeTimes times = exchange_times(plan, cost, devices, dealt);
+  const ExchangeTimes times = exchange_times(plan, cost, devices, streams, dealt);
   const auto seconds = [&](std::int64_t stage, const ExchangeInstruction& instruction) {
     return times.of(stage, instruction);
   };
@@ -139,8 +139,7 @@ double other_phases(const partition::Plan& plan, const partition::ModelCost& cos
 
 void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
                    std::span<const DeviceInfo> devices, const partition::Workload& workload) {
-  predict_streaming(plan, cost, devices, workload);
-  const std::vector<StreamSeconds> streams = stream_seconds(plan, cost, devices);
+  const std::vector<StreamSeconds> streams = predict_streaming(plan, cost, devices, workload);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     if (device_of(plan.stages[i], devices).operations_per_second <= 0) return;
     if (!streams[i].blocks || !streams[i].text_layers) return;
@@ -161,10 +160,10 @@ void predict_times(partition::Plan& plan, const partition::ModelCost& cost,
     const auto times = static_cast<double>(windows);
     const Simulation window = simulate_requests(seconds, one, size, plan.in_flight, plan.most_in_pass);
     denoising += times * window.seconds;
-    others += times * other_phases(plan, cost, devices, one, Prompts::kKnown);
+    others += times * other_phases(plan, cost, devices, streams, one, Prompts::kKnown);
     if (size == all_windows.front().size()) {
-      others += other_phases(plan, cost, devices, one, Prompts::kEncoded) -
-                other_phases(plan, cost, devices, one, Prompts::kKnown);
+      others += other_phases(plan, cost, devices, streams, one, Prompts::kEncoded) -
+                other_phases(plan, cost, devices, streams, one, Prompts::kKnown);
     }
     for (std::size_t i = 0; i < busy.size(); ++i) busy[i] += times * window.busy_seconds[i];
   }

@@ -126,8 +126,6 @@ std::string remark_on_cache(const HostPlan& host, std::uint64_t bytes_per_step, 
          " at least.";
 }
 
-}  // namespace
-
 std::vector<StreamSeconds> stream_seconds(const Plan& plan, const ModelCost& cost,
                                           std::span<const DeviceInfo> devices) {
   std::vector<StreamSeconds> seconds;
@@ -139,10 +137,13 @@ std::vector<StreamSeconds> stream_seconds(const Plan& plan, const ModelCost& cos
   return seconds;
 }
 
-void predict_streaming(Plan& plan, const ModelCost& cost, std::span<const DeviceInfo> devices,
-                       const partition::Workload& workload) {
+}  // namespace
+
+std::vector<StreamSeconds> predict_streaming(Plan& plan, const ModelCost& cost,
+                                             std::span<const DeviceInfo> devices,
+                                             const partition::Workload& workload) {
   const Round round = round_of(plan, workload);
-  const std::vector<StreamSeconds> seconds = stream_seconds(plan, cost, devices);
+  std::vector<StreamSeconds> seconds = stream_seconds(plan, cost, devices);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     StagePlan& stage = plan.stages[i];
     const std::uint64_t moved = block_bytes(cost, stage, &UnitCost::moved_bytes);
@@ -170,6 +171,7 @@ void predict_streaming(Plan& plan, const ModelCost& cost, std::span<const Device
     }
     plan.remarks.push_back(remark_on_cache(host, read, disk));
   }
+  return seconds;
 }
 
 }  // namespace layerpipe::runtime

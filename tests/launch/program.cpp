@@ -11,7 +11,6 @@
 #include <fstream>
 #include <system_error>
 
-#include "common/files.h"
 #include "tests/support/test_data.h"
 
 namespace layerpipe::testing {
@@ -48,6 +47,13 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
+// What a file holds that a process may still write to; nothing where there is no such file. common::InputFile
+// refuses what changes while it is read.
+std::string written_so_far(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 int exit_code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -82,7 +88,7 @@ Program::~Program() {
 }
 
 std::string Program::err() const {
-  return std::filesystem::exists(err_) ? common::read_text_file(err_) : std::string();
+  return written_so_far(err_);
 }
 
 void Program::send(int signal_number) const {
@@ -99,7 +105,7 @@ Outcome Program::wait() {
   while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
-  return {exit_code_of(status_), common::read_text_file(out_), common::read_text_file(err_)};
+  return {exit_code_of(status_), written_so_far(out_), written_so_far(err_)};
 }
 
 std::string contents_of_process(const std::filesystem::path& file) {
