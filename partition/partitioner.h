@@ -72,8 +72,8 @@ std::optional<std::uint64_t> limit_that_fits(const ModelCost& cost, std::span<co
 // The predicted peaks of one stage among so many ranks in all groups. Exposed for tests and for what measures
 // predictions.
 //   in all phases: context + channels + weights that are there + the modulation table
-//   weights of a network that streams: units that stay + kStreamSlots times the largest of the others + what
-//     one that comes is converted from
+//   weights of a network that streams: units that stay + the largest of the others for each of stream_slots()
+//     + what one that comes is converted from
 //   while a network is loaded: its weights and what the last of them are converted from
 //   denoise: and workspace + boundaries (those of the pass at work, one received ahead when there is a
 //     predecessor, one being sent when there is a successor) + states of all requests in flight; or, if that

@@ -31,6 +31,11 @@ bool Plan::streams() const {
   return std::any_of(stages.begin(), stages.end(), [](const StagePlan& stage) { return stage.streams(); });
 }
 
+std::int64_t stream_slots(std::int64_t passing, std::int64_t count) {
+  constexpr std::int64_t kApart = 8;
+  return count / kApart >= passing ? 1 : 2;
+}
+
 std::vector<std::int64_t> passing_of(const common::Range& units, std::int64_t streamed) {
   const std::vector<bool> passes = common::spread(streamed, units.size());
   std::vector<std::int64_t> passing;

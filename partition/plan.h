@@ -19,8 +19,10 @@ struct PhaseBytes {
   std::uint64_t most() const;
 };
 
-// Places on a device for the units of a network that pass through it: one is worked on while the next comes.
-inline constexpr std::int64_t kStreamSlots = 2;
+// Places on a device for those of a stage's `count` units that pass through it. Two: one is worked on while
+// the next comes. One where seven others or more lie between any two that pass, for the next can come while
+// those are worked on; so one unit more stays.
+std::int64_t stream_slots(std::int64_t passing, std::int64_t count);
 
 struct StagePlan {
   int group = 0;

@@ -46,7 +46,7 @@ std::vector<Share> shares_of(const Split& split, std::int64_t stages) {
 
 std::int64_t passing_units(std::int64_t count, std::int64_t kept) {
   const std::int64_t passing = count - kept;
-  return passing > kStreamSlots ? passing : 0;
+  return passing > stream_slots(passing, count) ? passing : 0;
 }
 
 Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight, std::int64_t most_in_pass,
@@ -82,7 +82,7 @@ std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64
       bytes = sum(bytes, unit);
     }
   }
-  return sum(bytes, product(largest, kStreamSlots), cost_.conversion_bytes);
+  return sum(bytes, product(largest, stream_slots(passing, range.size())), cost_.conversion_bytes);
 }
 
 std::uint64_t Predictor::Chain::weights(common::Range range, std::int64_t kept) const {

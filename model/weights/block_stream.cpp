@@ -24,8 +24,8 @@ c10::Stream current_stream(c10::Device device) {
 }  // namespace
 
 BlockStream::BlockStream(BlockStreamOptions options) : options_(std::move(options)) {
-  common::ensure(!options_.ring.empty() && options_.slots >= 2,
-                 "a stream of blocks needs a block and two places");
+  common::ensure(!options_.ring.empty() && options_.slots >= 1,
+                 "a stream of blocks needs a block and a place");
   thread_ = std::thread([this] { run(); });
 }
 

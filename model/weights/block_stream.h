@@ -20,8 +20,8 @@ namespace layerpipe::model {
 struct BlockStreamOptions {
   // The blocks, in the order in which they are worked on, again and again: behind the last comes the first.
   std::vector<std::int64_t> ring;
-  // Blocks that are on the device at a time, at most: the one that is worked on among them. At least 2, so
-  // that one comes while another is worked on.
+  // Blocks that are on the device at a time, at most: the one that is worked on among them. With 2 one comes
+  // while another is worked on; with 1 the next comes while nobody holds one.
   std::int64_t slots = 2;
   c10::Device device = c10::kCPU;
   // Loads a block onto the device; called by the stream's own thread, which has a stream of the device of its

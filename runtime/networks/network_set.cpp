@@ -40,7 +40,7 @@ std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network 
   return std::make_unique<model::StreamedBlocks<Unit>>(
       range,
       model::StreamingOptions{.streamed = streamed,
-                              .slots = partition::kStreamSlots,
+                              .slots = partition::stream_slots(streamed, range.size()),
                               .device = device_,
                               .while_waiting = stream_listener_.while_waiting},
       load_one, [again, load](std::int64_t index) {

@@ -73,7 +73,7 @@ TEST(BlockStream, GivesTheBlocksOfItsRingAgainAndAgain) {
 }
 
 TEST(BlockStream, HasNoMoreBlocksThanPlaces) {
-  for (const std::int64_t slots : {2, 3}) {
+  for (const std::int64_t slots : {1, 2, 3}) {
     Loads loads;
     {
       BlockStream stream(loads.options({0, 1, 2, 3}, slots));
@@ -98,11 +98,24 @@ TEST(BlockStream, LoadsAheadWhileABlockIsHeld) {
   EXPECT_THAT(loads.up_to_now(), ElementsAre(0, 1, 2));
 }
 
+TEST(BlockStream, WithOnePlaceLoadsTheNextWhenTheBlockIsReleased) {
+  Loads loads;
+  BlockStream stream(loads.options({0, 1}, 1));
+  stream.acquire(0);
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_THAT(loads.up_to_now(), ElementsAre(0));
+  stream.release(0);
+  while (loads.up_to_now().size() < 2) std::this_thread::yield();
+  EXPECT_THAT(loads.up_to_now(), ElementsAre(0, 1));
+}
+
 // A cancelled window ends in the middle of the ring, and the next one begins at its beginning.
 TEST(BlockStream, BeginsAgainAnywhere) {
   Loads loads;
-  BlockStream stream(loads.options({0, 1, 2, 3}));
-  for (const std::int64_t index : {0, 1, 0, 3, 2, 2}) EXPECT_EQ(value_of(stream, index), 10 * index);
+  for (const std::int64_t slots : {1, 2}) {
+    BlockStream stream(loads.options({0, 1, 2, 3}, slots));
+    for (const std::int64_t index : {0, 1, 0, 3, 2, 2}) EXPECT_EQ(value_of(stream, index), 10 * index);
+  }
 }
 
 TEST(BlockStream, RefusesWhatItCannotGive) {
@@ -113,7 +126,7 @@ TEST(BlockStream, RefusesWhatItCannotGive) {
   stream.acquire(0);
   EXPECT_THAT([&] { stream.acquire(1); },
               ThrowsMessage<common::InternalError>("a second block was asked for while one was held"));
-  EXPECT_THROW(BlockStream({.ring = {0, 1}, .slots = 1}), common::InternalError);
+  EXPECT_THROW(BlockStream({.ring = {0, 1}, .slots = 0}), common::InternalError);
   EXPECT_THROW(BlockStream({.ring = {}, .slots = 2}), common::InternalError);
 }
 

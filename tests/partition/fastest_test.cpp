@@ -94,8 +94,8 @@ bool fits(const ModelCost& cost, const Plan& plan, const std::vector<std::int64_
     StagePlan stage = plan.stages[i];
     stage.blocks = {block, block + counts[i]};
     block = stage.blocks.end;
-    const bool streams = plan.residency.transformer == Residency::kStreamed && counts[i] > kStreamSlots;
-    stage.streamed_blocks = streams ? counts[i] : 0;
+    const bool streams = plan.residency.transformer == Residency::kStreamed;
+    stage.streamed_blocks = streams ? passing_units(counts[i], 0) : 0;
     const PhaseBytes peaks =
         predict_peaks(cost, stage, static_cast<std::int64_t>(counts.size()), held_by(plan));
     if (peaks.most() > stage.budget_bytes) return false;

@@ -76,6 +76,23 @@ TEST(Predict, CountsWhatStaysAndTheLargestPlacesWhereBlocksStream) {
   EXPECT_EQ(denoise(6, 4), 2'000u + 4);  // a boundary for each microbatch of a pass
 }
 
+TEST(Predict, CountsOnePlaceWhereThoseThatPassLieFarApart) {
+  const ModelCost cost = testing::plain_model(16, 10);
+  const auto denoise = [&](std::int64_t streamed) {
+    return predict_peaks(cost, {.blocks = {0, 16}, .streamed_blocks = streamed}, 1, {for_streamed(), 1})
+        .denoise;
+  };
+  EXPECT_EQ(denoise(2), 140u + 10);
+  EXPECT_EQ(denoise(3), 130u + 2 * 10);
+}
+
+TEST(Predict, LetsPassNoMoreUnitsThanHavePlaces) {
+  EXPECT_EQ(passing_units(16, 15), 0);
+  EXPECT_EQ(passing_units(16, 14), 2);  // through one place
+  EXPECT_EQ(passing_units(15, 13), 0);  // two places
+  EXPECT_EQ(passing_units(15, 12), 3);
+}
+
 // A tensor that comes in another dtype is there in both for a moment: while a network is loaded, and all
 // along where its blocks stream.
 TEST(Predict, CountsWhatAWeightThatComesIsConvertedFrom) {

@@ -96,7 +96,7 @@ bool any_split_fits(const ModelCost& cost, const Plan& plan, const PerComponent<
           stage.text_layers = {layer, layer + layers[i]};
           stage.vae_percent = static_cast<std::int64_t>(i) == vae ? 100 : 0;
           const auto streamed = [&](Residency of, std::int64_t units) {
-            return of == Residency::kStreamed && units > kStreamSlots ? units : 0;
+            return of == Residency::kStreamed ? passing_units(units, 0) : 0;
           };
           stage.streamed_blocks = streamed(residency.transformer, blocks[i]);
           stage.streamed_text_layers = streamed(residency.text_encoder, layers[i]);
