@@ -36,6 +36,11 @@ std::int64_t stream_slots(std::int64_t passing, std::int64_t count) {
   return count / kApart >= passing ? 1 : 2;
 }
 
+std::int64_t passing_units(std::int64_t count, std::int64_t kept) {
+  const std::int64_t passing = count - kept;
+  return passing > stream_slots(passing, count) ? passing : 0;
+}
+
 std::vector<std::int64_t> passing_of(const common::Range& units, std::int64_t streamed) {
   const std::vector<bool> passes = common::spread(streamed, units.size());
   std::vector<std::int64_t> passing;

@@ -23,6 +23,9 @@ struct PhaseBytes {
 // the next comes. One where seven others or more lie between any two that pass, for the next can come while
 // those are worked on; so one unit more stays.
 std::int64_t stream_slots(std::int64_t passing, std::int64_t count);
+// How many of `count` units pass through the device when `kept` are to stay: none where they would be no more
+// than the places for them.
+std::int64_t passing_units(std::int64_t count, std::int64_t kept);
 
 struct StagePlan {
   int group = 0;

@@ -44,11 +44,6 @@ std::vector<Share> shares_of(const Split& split, std::int64_t stages) {
   return shares;
 }
 
-std::int64_t passing_units(std::int64_t count, std::int64_t kept) {
-  const std::int64_t passing = count - kept;
-  return passing > stream_slots(passing, count) ? passing : 0;
-}
-
 Predictor::Chain::Chain(const ChainCost& cost, std::int64_t in_flight, std::int64_t most_in_pass,
                         Residency residency)
     : cost_(cost),

@@ -28,10 +28,6 @@ struct Share {
 // The share of each place under a split into groups of so many stages.
 std::vector<Share> shares_of(const Split& split, std::int64_t stages);
 
-// How many of `count` units pass through the device when `kept` are to stay: none where they would be no more
-// than the places for them.
-std::int64_t passing_units(std::int64_t count, std::int64_t kept);
-
 class Predictor {
  public:
   // Keeps a reference to `cost`. `ranks` are those of all groups.
