@@ -43,12 +43,13 @@ endfunction()
 set(LAYERPIPE_TEST_DATA "${PROJECT_SOURCE_DIR}/tests/data" CACHE PATH "The tests' data")
 mark_as_advanced(LAYERPIPE_TEST_DATA)
 
-# layerpipe_test(<name> SOURCES ... LIBS ... [LABELS unit|parity|...] [TIMEOUT seconds] [RUN_ALONE] [TENSORS])
+# layerpipe_test(<name> SOURCES ... LIBS ... [LABELS unit|parity|...] [TIMEOUT seconds] [RUN_ALONE] [TENSORS]
+#                [TOGETHER])
 #
 # A GoogleTest program; every TEST becomes a ctest entry "<name>.<Suite>.<Test>". TENSORS: its sources use those of LibTorch, so its
-# precompiled headers hold them too.
+# precompiled headers hold them too. TOGETHER: an entry is a suite, "<name>.<Suite>", whose tests one process runs.
 function(layerpipe_test name)
-  cmake_parse_arguments(ARG "RUN_ALONE;TENSORS" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_ALONE;TENSORS;TOGETHER" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   set(alone OFF)
   if(ARG_RUN_ALONE)
     set(alone ON)
@@ -68,8 +69,15 @@ function(layerpipe_test name)
   else()
     layerpipe_use_headers(${name} layerpipe_test_headers)
   endif()
+  # Threads that wait by spinning make a busy machine crawl: docs/decisions.md.
+  set(environment OMP_WAIT_POLICY=passive)
+  if(ARG_TOGETHER)
+    set(program "${PROJECT_BINARY_DIR}/tests/${name}")
+    set(properties "LABELS \"${ARG_LABELS}\" TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${alone} ENVIRONMENT ${environment}")
+    configure_file("${PROJECT_SOURCE_DIR}/cmake/suites_of.cmake.in" ${name}_suites.cmake @ONLY)
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${CMAKE_CURRENT_BINARY_DIR}/${name}_suites.cmake")
+    return()
+  endif()
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${alone}
-                       # Threads that wait by spinning make a busy machine crawl: docs/decisions.md.
-                       ENVIRONMENT OMP_WAIT_POLICY=passive)
+                       PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${alone} ENVIRONMENT ${environment})
 endfunction()

@@ -48,8 +48,8 @@ struct Mark {
   std::string format;
   bool has_full_precision = false;
   bool is_rotated = false;
-  std::int64_t group = 0;
-  std::string place;  // what messages call it
+  std::optional<std::int64_t> group;  // that inputs are rotated in
+  std::string place;                  // what messages call it
   std::string file;
 
   bool says_the_same(const Mark& other) const {
@@ -171,21 +171,21 @@ class Finder {
   }
 
   static std::int64_t group_of(const std::string& name, const HeaderTensor& weight, const Mark& mark) {
-    if (mark.group == 0) {
+    if (!mark.group) {
       refuse(mark.file, mark.place + " says that " + shown(name) +
                             " is rotated, and no \"convrot_groupsize\" says in which groups");
     }
     constexpr std::int64_t kMostGroup = 4096;
+    const std::int64_t group = *mark.group;
     std::int64_t power = 4;
-    while (power < mark.group && power < kMostGroup) power *= 4;
-    if (mark.format != "int8_tensorwise" || weight.shape.size() != 2 || mark.group != power ||
-        weight.shape[1] % mark.group != 0) {
+    while (power < group && power < kMostGroup) power *= 4;
+    if (mark.format != "int8_tensorwise" || weight.shape.size() != 2 || group != power ||
+        weight.shape[1] % group != 0) {
       refuse(mark.file,
-             mark.place + " says that " + shown(name) + " is rotated in groups of " +
-                 std::to_string(mark.group) +
+             mark.place + " says that " + shown(name) + " is rotated in groups of " + std::to_string(group) +
                  "; layerpipe reads int8 in groups of a power of 4, 4096 at most, that divides the inputs");
     }
-    return mark.group;
+    return group;
   }
 
   // Adds a tensor with the scale that its entry names, which has to be there and of the right shape.

@@ -77,6 +77,7 @@ TEST(BlockStream, HasNoMoreBlocksThanPlaces) {
     Loads loads;
     {
       BlockStream stream(loads.options({0, 1, 2, 3}, slots));
+      while (loads.up_to_now().size() < static_cast<std::size_t>(slots)) std::this_thread::yield();
       for (int round = 0; round < 20; ++round) {
         for (std::int64_t index = 0; index < 4; ++index) value_of(stream, index);
       }
