@@ -249,7 +249,6 @@ std::vector<std::string> paths_of(const model::ComponentFiles& files) {
 session::Settings settings_of(const results::RunRecord& record, const RerunOptions& options,
                               const session::Job& job) {
   check_dtype(record.dtype);
-  check_no_files_beside_random_weights(options.model, job.random_weights);
   session::Settings settings;
   settings.model = options.model.folder.empty() ? fs::path(record.model_folder) : options.model.folder;
   settings.variant = options.model.variant.empty() ? variant_of(record) : options.model.variant;
@@ -273,15 +272,18 @@ struct Rerun {
 
 Rerun rerun_of(const results::RunRecord& record, const RerunOptions& options) {
   check_record(record, options);
+  Rerun rerun;
   try {
-    const session::Job job = job_of(record, options);
-    return {job, settings_of(record, options, job)};
+    rerun.job = job_of(record, options);
+    rerun.settings = settings_of(record, options, rerun.job);
   } catch (const common::InputError& error) {
     const std::string name = options.run.string();
     const std::string what = error.what();
     if (what.starts_with(name + ": ")) throw;  // it names the file already
     throw common::InputError(fmt::format("{}: {}", name, what), kGiveARun);
   }
+  check_no_files_beside_random_weights(options.model, rerun.job.random_weights);
+  return rerun;
 }
 
 void check_picture(const fs::path& picture, const RerunOptions& options) {
