@@ -218,21 +218,24 @@ double measure_operations_per_second(const model::TransformerConfig& config, con
   return speed;
 }
 
-double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes) {
+double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes,
+                                     const std::function<void()>& report_progress) {
   constexpr std::int64_t kBytes = 64 << 20;
   double speed = 0;
   if (free_bytes < 4 * static_cast<std::uint64_t>(kBytes)) return speed;
   try {
     const at::Tensor host = at::zeros({kBytes}, at::kByte);
-    const auto copy = [from = static_cast<const std::byte*>(host.const_data_ptr())](std::int64_t begin,
-                                                                                    std::span<std::byte> to) {
+    const auto copy = [&, from = static_cast<const std::byte*>(host.const_data_ptr())](
+                          std::int64_t begin, std::span<std::byte> to) {
       std::memcpy(to.data(), from + begin, to.size());
+      if (report_progress) report_progress();
     };
     const at::Tensor on_cpu = device.is_cpu() ? at::zeros({kBytes}, at::kByte) : at::Tensor();
     std::optional<model::Uploader> uploader;
     if (!device.is_cpu()) uploader.emplace(device);
     double least = std::numeric_limits<double>::infinity();
-    for (int run = 0; run < kRuns; ++run) {
+    const double first = common::now();
+    for (int run = 0; run == 0 || (run < kRuns && common::now() - first < kLongSeconds); ++run) {
       const double begin = common::now();
       if (uploader) {
         const at::Tensor there = uploader->upload({kBytes}, at::kByte, copy);

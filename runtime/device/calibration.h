@@ -46,8 +46,10 @@ double measure_operations_per_second(const model::TransformerConfig& config,
                                      const std::function<void()>& report_progress = {});
 
 // How fast weights come to the device from memory of the host, the way that they are loaded
-// (model/weights/uploader.h); on a CPU they are copied there. The quickest of three times. 0, unknown, where
-// the memory for it is not free.
-double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes);
+// (model/weights/uploader.h); on a CPU they are copied there. The quickest of three times, or of fewer when
+// they take long. Calls `report_progress` from several threads, for each MiB. 0, unknown, where the memory
+// for it is not free.
+double measure_load_bytes_per_second(const at::Device& device, std::uint64_t free_bytes,
+                                     const std::function<void()>& report_progress = {});
 
 }  // namespace layerpipe::runtime

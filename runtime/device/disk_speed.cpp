@@ -29,7 +29,8 @@ struct Free {
 
 }  // namespace
 
-double measure_disk_bytes_per_second(const std::filesystem::path& file) {
+double measure_disk_bytes_per_second(const std::filesystem::path& file,
+                                     const std::function<void()>& report_progress) {
   std::error_code none;
   const auto size = std::filesystem::file_size(file, none);
   const common::Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT));
@@ -48,6 +49,7 @@ double measure_disk_bytes_per_second(const std::filesystem::path& file) {
         return;
       }
       read += count;
+      if (report_progress) report_progress();
     }
   });
   return failed ? 0 : static_cast<double>(read) / (common::now() - begin);

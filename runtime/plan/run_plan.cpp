@@ -177,14 +177,16 @@ void measure_streaming(comm::Communicator& communicator, const DeviceFacts& devi
   StreamingSpeeds mine{devices.at(rank).load_bytes_per_second, devices[rank].disk_bytes_per_second};
   communicator.now_doing("measuring how fast weights come");
   communicator.barrier("measuring how fast weights come");  // at the same time, as they will
+  const auto report_progress = [&] { communicator.report_progress(); };
   if (mine.load == 0)
-    mine.load = measure_load_bytes_per_second(device.device, free_now(device.device, plan, rank));
+    mine.load =
+        measure_load_bytes_per_second(device.device, free_now(device.device, plan, rank), report_progress);
   communicator.barrier("measuring the disks' speeds");
   const model::TensorSource& source = *model.source(partition::Network::kTransformer);
   const partition::HostPlan& host = host_of(plan, rank);
   const bool is_first_of_host = *std::ranges::min_element(host.ranks) == communicator.rank();
   if (mine.disk == 0 && is_first_of_host && !host.cache_fits() && source.reads_files())
-    mine.disk = measure_disk_bytes_per_second(source.where(kLargeWeight));
+    mine.disk = measure_disk_bytes_per_second(source.where(kLargeWeight), report_progress);
   const auto told = communicator.all_gather(write(mine), "gathering how fast weights come");
   for (std::size_t i = 0; i < devices.size(); ++i)
     devices[i].load_bytes_per_second = read_speeds(told[i]).load;
