@@ -1,7 +1,7 @@
 #include "model/component.h"
 
 #include "common/errors.h"
-#include "model/config.h"
+#include "model/quantisation_config.h"
 #include "model/weights/foreign_weights.h"
 
 namespace layerpipe::model {

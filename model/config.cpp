@@ -4,7 +4,6 @@
 
 #include "common/errors.h"
 #include "model/json_fields.h"
-#include "model/weights/foreign_weights.h"
 
 namespace layerpipe::model {
 namespace {
@@ -32,55 +31,7 @@ void skip_common(JsonFields& fields) {
                          "transformers_version", "torch_dtype", "dtype", "model_type", "output_hidden_states",
                          "output_attentions", "return_dict", "chunk_size_feed_forward", "is_encoder_decoder",
                          "id2label", "label2id", "problem_type"});
-}
-
-// A text or a number as a message shows it; empty for what is neither.
-std::string word_in(JsonFields& fields, const std::string& key) {
-  if (!fields.has(key)) return {};
-  const auto value = fields.get<nlohmann::json>(key);
-  const std::string text = shown(value);
-  if (value.is_string()) return text.size() < 2 ? text : text.substr(1, text.size() - 2);
-  return value.is_number() ? text : std::string();
-}
-
-// What tells the sorts of one method of quantisation from each other.
-std::vector<std::string> details_of(JsonFields& quantisation) {
-  if (quantisation.has("load_in_8bit") && quantisation.get<nlohmann::json>("load_in_8bit") == true)
-    return {"8 bits"};
-  std::vector<std::string> details;
-  const std::string bits = word_in(quantisation, "bits");
-  if (!bits.empty()) details.push_back(bits + " bits");
-  for (const char* key : {"bnb_4bit_quant_type", "quant_type", "weights_dtype", "format"}) {
-    const std::string word = word_in(quantisation, key);
-    if (!word.empty()) details.push_back(word);
-  }
-  return details;
-}
-
-// Whether the config tells of e4m3 with a scale for a layer or for a row, which the tensors show as well
-// (model/weights/quantised_formats.h). "fp8" is also what Transformers calls weights with scales of blocks.
-bool is_scaled_fp8(JsonFields& quantisation, const std::string& method) {
-  if (method == "fp8") return !quantisation.has("weight_block_size");
-  return method == "modelopt" && word_in(quantisation, "quant_algo") == "FP8";
-}
-
-constexpr const char* kQuantisation = "quantization_config";
-
-// Refuses the config of weights that another program has quantised in a form that is not read.
-void refuse_quantised(JsonFields& fields) {
-  for (const char* key : {kQuantisation, "compression_config"}) {
-    fields.without_effect({key});  // when it is null
-    if (!fields.has(key)) continue;
-    JsonFields quantisation = fields.get_object(key);
-    std::string method = word_in(quantisation, "quant_method");
-    if (is_scaled_fp8(quantisation, method)) continue;
-    // Configs of early bitsandbytes do not name it.
-    if (method.empty()) method = quantisation.has("load_in_8bit") ? "bitsandbytes" : "an unnamed program";
-    throw common::InputError(fields.where() + ": the weights are quantised in the form of " +
-                                 quantisation_form(method, details_of(quantisation)) +
-                                 ", which layerpipe does not read",
-                             kDownloadOriginal);
-  }
+  fields.without_effect({"quantization_config", "compression_config"});  // model/quantisation_config.h
 }
 
 // Fields of a text encoder's config without effect on a prompt's embeddings.
@@ -164,7 +115,6 @@ TextEncoderConfig read_text_config(JsonFields& fields) {
 }
 
 TransformerConfig read_transformer_config(JsonFields fields) {
-  refuse_quantised(fields);
   TransformerConfig config;
   config.patch_size = fields.get<std::int64_t>("patch_size", 2);
   config.in_channels = fields.get<std::int64_t>("in_channels", 64);
@@ -204,7 +154,6 @@ TransformerConfig read_transformer_config(JsonFields fields) {
 }
 
 VaeConfig read_vae_config(JsonFields fields) {
-  refuse_quantised(fields);
   VaeConfig config;
   config.base_dim = fields.get<std::int64_t>("base_dim", 96);
   config.z_dim = fields.get<std::int64_t>("z_dim", 16);
@@ -274,7 +223,6 @@ void check_copies(JsonFields& fields, const TextEncoderConfig& config) {
 }
 
 TextEncoderConfig read_text_encoder_config(JsonFields fields) {
-  refuse_quantised(fields);
   fields.without_effect({"vision_config", "text_config"});  // the first is read where captions are made
   if (!fields.has("text_config")) {
     const TextEncoderConfig config = read_text_config(fields);
@@ -283,7 +231,6 @@ TextEncoderConfig read_text_encoder_config(JsonFields fields) {
   }
   // Newer files nest the language model's settings; the same settings beside them are older readers' copies.
   JsonFields nested = fields.get_object("text_config");
-  refuse_quantised(nested);
   const TextEncoderConfig config = read_text_config(nested);
   nested.finish();
   check_copies(fields, config);
@@ -363,13 +310,6 @@ SchedulerConfig load_scheduler_config(const std::filesystem::path& file) {
 
 SchedulerConfig parse_scheduler_config(std::string_view text, const std::string& name) {
   return read_scheduler_config(JsonFields::from_text(text, name));
-}
-
-bool says_scaled_fp8(const std::filesystem::path& config) {
-  JsonFields fields = JsonFields::from_file(config);
-  if (!fields.has(kQuantisation)) return false;
-  JsonFields quantisation = fields.get_object(kQuantisation);
-  return is_scaled_fp8(quantisation, word_in(quantisation, "quant_method"));
 }
 
 }  // namespace layerpipe::model

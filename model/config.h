@@ -1,4 +1,5 @@
-// The config files of a model folder in diffusers layout, as value types. Nothing here touches weights.
+// The config files of a model folder in diffusers layout, as value types. Nothing here touches weights, and
+// what a config says of their form is read in model/quantisation_config.h.
 //
 // Field names are those of the files. Every field is honoured, or refused by name with an InputError: a model
 // is never computed with a setting that was not understood.
@@ -11,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "model/weights/weight_files.h"
 
 namespace layerpipe::model {
 
@@ -103,10 +106,8 @@ SchedulerConfig parse_scheduler_config(std::string_view text, const std::string&
 PipelineClass parse_model_index(std::string_view text, const std::string& name);
 
 // Reads model_index.json and the config of every component, and checks that they fit together.
-// Throws InputError naming the file and the field.
-ModelConfig load_model_config(const std::filesystem::path& folder);
-
-// Whether a component's config.json says that its weights are e4m3 with scales. Throws InputError.
-bool says_scaled_fp8(const std::filesystem::path& config);
+// Throws InputError naming the file and the field, or a form of quantised weights that is not read; the
+// latter not of components that have their weights in a file of their own, in `files`.
+ModelConfig load_model_config(const std::filesystem::path& folder, const ComponentFiles& files = {});
 
 }  // namespace layerpipe::model

@@ -3,6 +3,7 @@
 #include "model/config.h"
 #include "model/json_fields.h"
 #include "model/model_place.h"
+#include "model/quantisation_config.h"
 
 namespace layerpipe::model {
 namespace {
@@ -98,7 +99,7 @@ PipelineClass parse_model_index(std::string_view text, const std::string& name) 
   return read_model_index(JsonFields::from_text(text, name));
 }
 
-ModelConfig load_model_config(const std::filesystem::path& folder) {
+ModelConfig load_model_config(const std::filesystem::path& folder, const ComponentFiles& files) {
   const auto index_file = folder / "model_index.json";
   if (!std::filesystem::exists(index_file)) refuse_no_model(folder);
   ModelConfig config;
@@ -106,6 +107,9 @@ ModelConfig load_model_config(const std::filesystem::path& folder) {
   config.transformer = load_transformer_config(existing(folder, "transformer/config.json"));
   config.vae = load_vae_config(existing(folder, "vae/config.json"));
   config.text_encoder = load_text_encoder_config(existing(folder, "text_encoder/config.json"));
+  for (const char* component : kComponents) {
+    if (!files.contains(component)) refuse_quantised(folder / component / "config.json");
+  }
   config.scheduler = load_scheduler_config(existing(folder, "scheduler/scheduler_config.json"));
   check_fit(config, folder.string());
   return config;

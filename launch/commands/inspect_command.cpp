@@ -185,7 +185,7 @@ InspectOptions read_inspect_options(const CLI::App& command) {
 }
 
 void run_inspect(const ModelOptions& model, InspectFormat format, std::ostream& out) {
-  const model::ModelConfig config = model::load_model_config(model.folder);
+  const model::ModelConfig config = model::load_model_config(model.folder, model.files);
   const auto components = summarise_all(model, config);
   if (format == InspectFormat::kJson) {
     write_json(config, components, out);

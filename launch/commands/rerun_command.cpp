@@ -297,6 +297,21 @@ void check_picture(const fs::path& picture, const RerunOptions& options) {
       "Start in the folder where the run was started, or say where it is: --image FILE.");
 }
 
+// Of those that the run had; what is given now says itself what is wrong with it.
+void check_component_files(const session::Settings& settings, const RerunOptions& options) {
+  for (const auto& [name, component] : kComponentFileOptions) {
+    const auto file = settings.files.find(std::string(component));
+    std::error_code error;
+    if (file == settings.files.end() || options.model.files.contains(file->first) ||
+        fs::exists(file->second, error))
+      continue;
+    throw common::InputError(
+        fmt::format("{}: the file {} that --{} gave is not there", options.run.string(),
+                    file->second.string(), name),
+        fmt::format("Start in the folder where the run was started, or say where it is: --{} FILE.", name));
+  }
+}
+
 void add_rerun_options(CLI::App& command) {
   const OptionGroup needed(command, "Needed");
   needed.add("run.json", "FILE", "What layerpipe decompose wrote beside its layers");
@@ -335,6 +350,7 @@ void run_rerun(const RerunOptions& options, const CommandContext& context) {
   Rerun run;
   comm::run_collectively(communicator, "reading the options of the run", [&] {
     run = rerun_of(record, options);
+    check_component_files(run.settings, options);
     if (communicator.rank() == 0) check_picture(run.job.images.front(), options);
   });
   ComparedResult result(options, record);

@@ -79,6 +79,12 @@ Mark read_mark(const nlohmann::json& json, const std::string& file, const std::s
   return mark;
 }
 
+// "1", or "1.x": what is added to a version keeps its number.
+bool is_known_version(const nlohmann::json& version) {
+  if (version.is_number()) return version.get<double>() >= 1 && version.get<double>() < 2;
+  return version.is_string() && (version == "1" || version.get_ref<const std::string&>().starts_with("1."));
+}
+
 class Finder {
  public:
   explicit Finder(const ComponentHeaders& headers) : headers_(headers) {}
@@ -122,9 +128,9 @@ class Finder {
     const auto json = parse_json(text, file + ": " + place);
     if (!json.is_object() || !json.contains("layers") || !json.at("layers").is_object())
       refuse(file, place + " has no \"layers\"");
-    if (json.contains("format_version") && json.at("format_version") != "1.0")
-      refuse(file, place + " is of version " + shown(json.at("format_version")) +
-                       "; layerpipe knows version \"1.0\"");
+    if (json.contains("format_version") && !is_known_version(json.at("format_version")))
+      refuse(file,
+             place + " is of version " + shown(json.at("format_version")) + "; layerpipe knows version 1");
     for (const auto& [layer, says] : json.at("layers").items()) {
       const std::string stem =
           layer.starts_with(headers_.prefix) ? layer.substr(headers_.prefix.size()) : layer;

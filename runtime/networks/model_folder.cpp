@@ -10,7 +10,7 @@ namespace layerpipe::runtime {
 ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant,
                          const model::ComponentFiles& files)
     : path_(folder),
-      config_(model::load_model_config(folder)),
+      config_(model::load_model_config(folder, files)),
       tokenizer_(model::Tokenizer::load(folder / "tokenizer")) {
   if (tokenizer_.vocab_size() > config_.text_encoder.vocab_size) {
     throw common::InputError((folder / "tokenizer").string() + " has " +

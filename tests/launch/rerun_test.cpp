@@ -143,6 +143,22 @@ TEST_F(Rerun, FindsThePictureAndTheModelElsewhere) {
   EXPECT_EQ(outcome.out, same_);
 }
 
+TEST_F(Rerun, SaysWhereAFileOfWeightsIsWantedThatIsGone) {
+  const std::filesystem::path file = folder_.path() / "other.safetensors";
+  const std::filesystem::path moved = folder_.path() / "moved.safetensors";
+  std::filesystem::copy_file(layerpipe::testing::demo_model() / "text_encoder" / "model.safetensors", file);
+  decompose({"--text-encoder", file});
+  std::filesystem::rename(file, moved);
+  const Outcome gone = rerun();
+  EXPECT_EQ(gone.exit_code, 2);
+  EXPECT_EQ(gone.err, "layerpipe: FOLDER/run.json: the file " + file.string() +
+                          " that --text-encoder gave is not there\n  Start in the folder where the run was "
+                          "started, or say where it is: --text-encoder FILE.\n");
+  const Outcome again = rerun({"--text-encoder", moved, "--quiet"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.out, same_);
+}
+
 TEST_F(Rerun, ALayerWithOtherBitsIsNamed) {
   decompose();
   const std::string remedy =

@@ -106,6 +106,11 @@ TEST_F(ModelConfigTest, RefusesQuantisedWeightsByTheirForm) {
   EXPECT_EQ(refusal(),
             "FILE/text_encoder/config.json: \"text_config\": the weights are quantised in the form of AWQ, "
             "which layerpipe does not read");
+  // A file stands for the weights that the config tells of.
+  SetUp();
+  change("transformer/config.json", R"({"quantization_config": {"quant_method": "bitsandbytes"}})");
+  EXPECT_NO_THROW(load_model_config(folder_.path(), {{"transformer", "file.safetensors"}}));
+  EXPECT_THROW(load_model_config(folder_.path(), {{"text_encoder", "file.safetensors"}}), common::InputError);
   // What the tensors say as well.
   for (const char* read : {R"({"quant_method": "fp8", "activation_scheme": "dynamic"})",
                            R"({"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["proj_out"]})"}) {

@@ -99,10 +99,20 @@ TEST_F(QuantisedFormats, TheOldMarkLiesWhereTheWeightsLie) {
 
 TEST_F(QuantisedFormats, MetadataOfAnotherVersionIsNotGuessedAt) {
   add_comfy();
-  headers_.metadata.front().second =
-      R"({"format_version": "9.0", "layers": {"b": {"format": "float8_e4m3fn"}}})";
-  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: \"_quantization_metadata\" of its header is of version "
-                                               "\"9.0\"; layerpipe knows version \"1.0\""));
+  const auto set_version = [&](const std::string& version) {
+    headers_.metadata.front().second =
+        R"({"format_version": )" + version + R"(, "layers": {"b": {"format": "float8_e4m3fn"}}})";
+  };
+  for (const std::string version : {"\"1\"", "\"1.0\"", "\"1.3\"", "1", "1.5"}) {
+    set_version(version);
+    EXPECT_EQ(find().size(), 2u) << version;
+  }
+  for (const std::string version : {"\"9.0\"", "\"10.0\"", "\"0.9\"", "2", "0", "true", "[1]"}) {
+    set_version(version);
+    EXPECT_THAT(refusal(),
+                ::testing::StartsWith("FILE: \"_quantization_metadata\" of its header is of version " +
+                                      version + "; layerpipe knows version 1"));
+  }
 }
 
 TEST_F(QuantisedFormats, ARotationNeedsTheSizeOfItsGroups) {
