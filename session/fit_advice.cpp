@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/units.h"
+#include "model/transformer/fp8_layers.h"
 #include "partition/reserve.h"
 
 namespace layerpipe::session {
@@ -99,6 +100,8 @@ Change half_precision(PlanInput input) {
 
 Change fp8_linears(PlanInput input) {
   if (input.workload.linears == runtime::Linears::kFp8) return std::nullopt;
+  const auto blocks = std::ssize(input.cost_of(input.workload).transformer.units);
+  if (!model::has_fp8_layers(blocks)) return std::nullopt;
   input.workload.dtype = at::kBFloat16;
   input.workload.linears = runtime::Linears::kFp8;
   if (!fits(input)) return std::nullopt;

@@ -70,6 +70,10 @@ bool is_fp8_layer(const std::string& tensor, std::int64_t num_layers) {
   return !is_outer && choice != nullptr && choice->storage == Storage::kFp8;
 }
 
+bool has_fp8_layers(std::int64_t num_layers) {
+  return num_layers > 2;
+}
+
 bool is_block_linear(const std::string& tensor) {
   const auto found = block_layer_of(tensor);
   return found && choice_of(found->layer) != nullptr && !found->layer.ends_with("_mod.1");

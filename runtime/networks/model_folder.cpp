@@ -35,10 +35,15 @@ std::shared_ptr<const model::TensorSource> ModelFolder::source(partition::Networ
                                                                Linears linears) const {
   const auto& stored = source(network);
   if (linears == Linears::kAsStored || network != partition::Network::kTransformer) return stored;
+  const std::int64_t layers = config_.transformer.num_layers;
+  if (!model::has_fp8_layers(layers)) {
+    throw common::InputError("--dtype fp8 is for no layer of a transformer of " + std::to_string(layers) +
+                                 " block" + (layers == 1 ? "" : "s") +
+                                 ": the first and the last one stay as they are",
+                             "Take bf16.");
+  }
   return std::make_shared<model::Fp8Source>(
-      stored, [layers = config_.transformer.num_layers](const std::string& tensor) {
-        return model::is_fp8_layer(tensor, layers);
-      });
+      stored, [layers](const std::string& tensor) { return model::is_fp8_layer(tensor, layers); });
 }
 
 }  // namespace layerpipe::runtime

@@ -38,7 +38,7 @@ class ModelFolder {
   const std::shared_ptr<const model::TensorSource>& source(partition::Network network) const {
     return sources_.at(partition::folder_of(network));
   }
-  // The same as they are to be held.
+  // The same as they are to be held. Throws InputError for kFp8 where no layer would be.
   std::shared_ptr<const model::TensorSource> source(partition::Network network, Linears linears) const;
   // What a person should know of the weight files: sentences without their end.
   const std::vector<std::string>& remarks() const noexcept { return remarks_; }

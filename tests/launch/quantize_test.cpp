@@ -1,8 +1,10 @@
 // `layerpipe quantize` from outside, and what stands beside it: --dtype fp8, --transformer, --text-encoder.
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "common/files.h"
 #include "tests/launch/program.h"
@@ -101,6 +103,35 @@ TEST_F(Quantize, LeavesNothingBehindOfADamagedModel) {
   std::vector<std::string> left;
   for (const auto& entry : fs::directory_iterator(folder_.path())) left.push_back(entry.path().filename());
   EXPECT_THAT(left, ::testing::ElementsAre("damaged"));
+}
+
+// Stopped in the middle of its work, and sent the signal there.
+TEST_F(Quantize, EndsAtASignalAndLeavesNothing) {
+  const auto entries = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(path("made"))) names.push_back(entry.path().filename());
+    return names;
+  };
+  for (const int signal : {SIGINT, SIGTERM}) {
+    Outcome outcome;
+    for (int i = 0; i < 20 && outcome.exit_code <= 0; ++i) {  // it may end before it is stopped
+      fs::remove_all(path("made"));
+      fs::create_directory(path("made"));
+      const layerpipe::testing::TemporaryFolder scratch;
+      layerpipe::testing::Program program({"quantize", "--model", demo_model(), "--out", path("made/fp8")},
+                                          scratch.path());
+      while (entries().empty() && program.is_running()) std::this_thread::yield();
+      program.send(SIGSTOP);
+      program.send(signal);
+      program.send(SIGCONT);
+      outcome = program.wait();
+    }
+    EXPECT_EQ(outcome.exit_code, 128 + signal);
+    EXPECT_THAT(outcome.err, ::testing::EndsWith(signal == SIGINT ? "layerpipe: interrupted\n"
+                                                                  : "layerpipe: terminated\n"));
+    EXPECT_THAT(entries(), ::testing::IsEmpty());
+  }
+  EXPECT_EQ(quantize(demo_model(), path("made/fp8")).exit_code, 0);
 }
 
 // What would not load is found before anything is written.

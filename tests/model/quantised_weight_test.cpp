@@ -157,6 +157,8 @@ TEST(Fp8Layers, AreTheInnerBlocksWithoutTheirMostSensitiveMatrices) {
     EXPECT_FALSE(is_fp8_layer(layer(59, name), 60)) << name;
     EXPECT_TRUE(is_block_linear(layer(0, name))) << name;
   }
+  EXPECT_FALSE(has_fp8_layers(2));
+  EXPECT_TRUE(has_fp8_layers(3));
   for (const char* name : {"img_mlp.net.2", "img_mod.1", "txt_mod.1", "attn.norm_q"})
     EXPECT_FALSE(is_fp8_layer(layer(3, name), 60)) << name;
   for (const char* name : {"img_in.weight", "txt_in.weight", "norm_out.linear.weight", "proj_out.weight",

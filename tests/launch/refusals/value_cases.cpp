@@ -75,6 +75,9 @@ std::vector<RefusalCase> choices() {
   return {
       value("UnknownDtype", "a precision that there is not", "--dtype", "fp16", "is not known",
             "Take bf16 or fp32 or fp8."),
+      value("Fp8OfTwoBlocks", "8 bits for a transformer of two blocks", "--dtype", "fp8",
+            "is for no layer of a transformer of 2 blocks: the first and the last one stay as they are",
+            "Take bf16."),
       value("UnknownFormat", "a format that there is not", "--format", "gif", "is not known", kFormats),
       value("FormatInCapitals", "a format in capitals", "--format", "PSD", "is not known", kFormats),
       {"OneUnknownFormat", kSection, "a format that there is not among others",
