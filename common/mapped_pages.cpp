@@ -13,6 +13,12 @@ std::optional<MappedPages> MappedPages::map(const InputFile& file, std::uint64_t
   return MappedPages(data, size);
 }
 
+void MappedPages::bring() const noexcept {
+#ifdef MADV_POPULATE_READ
+  ::madvise(data_, size_, MADV_POPULATE_READ);
+#endif
+}
+
 MappedPages::MappedPages(MappedPages&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 

@@ -22,6 +22,10 @@ class MappedPages {
   MappedPages& operator=(MappedPages&& other) noexcept;
   ~MappedPages();
 
+  // Reads from the disk what of it is not in memory. Nothing happens where the system cannot (before Linux
+  // 5.14), or the disk fails.
+  void bring() const noexcept;
+
   void* data() const noexcept { return data_; }
   std::uint64_t size() const noexcept { return size_; }
 

@@ -4,22 +4,29 @@
 
 namespace layerpipe::model::kernels {
 
+namespace {
+
+// What fails here is no error of what follows, so the runtime does not keep it.
+bool is_done(cudaError_t error) {
+  if (error != cudaSuccess) cudaGetLastError();
+  return error == cudaSuccess;
+}
+
+}  // namespace
+
 bool can_pin_read_only(const c10::Device& device) {
   int supported = 0;
-  const cudaError_t error =
-      cudaDeviceGetAttribute(&supported, cudaDevAttrHostRegisterReadOnlySupported, device.index());
-  return error == cudaSuccess && supported != 0;
+  return is_done(
+             cudaDeviceGetAttribute(&supported, cudaDevAttrHostRegisterReadOnlySupported, device.index())) &&
+         supported != 0;
 }
 
 bool pin_read_only(void* data, std::uint64_t bytes) {
-  if (cudaHostRegister(data, bytes, cudaHostRegisterReadOnly | cudaHostRegisterPortable) == cudaSuccess)
-    return true;
-  cudaGetLastError();  // it is no error of what follows
-  return false;
+  return is_done(cudaHostRegister(data, bytes, cudaHostRegisterReadOnly | cudaHostRegisterPortable));
 }
 
 void unpin(void* data) {
-  cudaHostUnregister(data);
+  is_done(cudaHostUnregister(data));
 }
 
 }  // namespace layerpipe::model::kernels

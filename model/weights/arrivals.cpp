@@ -2,7 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 
@@ -29,7 +31,11 @@ void Arrivals::add(const at::Tensor& tensor, const std::string& where, const std
     check();
     return add(tensor, where, name, file);
   }
-  if (!found_.defined()) found_ = at::zeros({kMost}, at::TensorOptions().dtype(at::kInt).device(device_));
+  if (!found_.defined()) {
+    const auto flags = at::TensorOptions().dtype(at::kInt);
+    found_ = at::zeros({kMost}, flags.device(device_));
+    seen_ = at::empty({kMost}, flags.pinned_memory(true));
+  }
   entries_.push_back({where, name});
   if (file != nullptr && std::ranges::find(files_, file) == files_.end()) files_.push_back(file);
   kernels::find_not_finite(found_.narrow(0, number, 1), tensor);
@@ -37,8 +43,9 @@ void Arrivals::add(const at::Tensor& tensor, const std::string& where, const std
 
 void Arrivals::check() {
   if (entries_.empty()) return;
-  const at::Tensor found = found_.cpu();  // waits
+  seen_.copy_(found_, /*non_blocking=*/true);
   found_.zero_();
+  c10::impl::VirtualGuardImpl(device_.type()).getStream(device_).synchronize();
   const std::vector<Entry> entries = std::move(entries_);
   const std::vector<const common::InputFile*> files = std::move(files_);
   entries_.clear();
@@ -46,7 +53,7 @@ void Arrivals::check() {
   // A file that has changed explains all else.
   for (const common::InputFile* file : files) check_unchanged(*file);
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (found.const_data_ptr<int>()[i] != 0) refuse_values(entries[i].where, entries[i].name);
+    if (seen_.const_data_ptr<int>()[i] != 0) refuse_values(entries[i].where, entries[i].name);
   }
 }
 

@@ -37,6 +37,7 @@ class Arrivals {
   };
   at::Device device_;
   at::Tensor found_;  // [kMost], int32, on the device: which of the entries hold such values
+  at::Tensor seen_;   // the same in pinned memory, since a copy to other memory may hold up other threads
   std::vector<Entry> entries_;
   std::vector<const common::InputFile*> files_;  // each once
 };

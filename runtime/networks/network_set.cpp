@@ -35,7 +35,8 @@ std::unique_ptr<model::BlockWeights<Unit>> NetworkSet::units(partition::Network 
                                         [moved = stream_listener_.moved](std::uint64_t) {
                                           if (moved) moved();
                                         })
-                         .out_of(pages_)
+                         .out_of(std::make_shared<model::RegisteredPages>(
+                             device_, model::registrar_for(device_), most_pinned_bytes_))
                          .looking_later();
   return std::make_unique<model::StreamedBlocks<Unit>>(
       range,
@@ -58,8 +59,7 @@ NetworkSet::NetworkSet(const ModelFolder& model, const partition::StagePlan& par
       compute_dtype_(compute_dtype),
       linears_(linears),
       stream_listener_(std::move(stream_listener)),
-      pages_(
-          std::make_shared<model::RegisteredPages>(device, model::registrar_for(device), most_pinned_bytes)),
+      most_pinned_bytes_(most_pinned_bytes),
       blocks_(part.blocks) {
   using partition::Network;
   const model::ModelConfig& config = model.config();

@@ -21,7 +21,7 @@ namespace layerpipe::runtime {
 struct StreamListener {
   // About ten times a second while one is waited for, by the thread that waits; what it throws ends the work.
   std::function<void()> while_waiting;
-  // When a tensor of one has come, by a thread of its own; throws nothing.
+  // When a tensor of one is on its way or has come, by a thread of its own; throws nothing.
   std::function<void()> moved;
 };
 
@@ -96,7 +96,7 @@ class NetworkSet {
   at::ScalarType compute_dtype_;
   Linears linears_;
   StreamListener stream_listener_;
-  std::shared_ptr<model::RegisteredPages> pages_;  // of what streams
+  std::uint64_t most_pinned_bytes_;  // of files, by a network that streams; two never do at a time
   std::optional<model::TextEncoder> text_encoder_;
   std::optional<model::VaeEncoder> vae_encoder_;
   std::optional<model::Transformer> transformer_;

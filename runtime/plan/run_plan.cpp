@@ -104,8 +104,15 @@ std::int64_t most_branches(std::span<const Request> requests) {
 BlockProduct product_of_blocks(const ModelFolder& model, const CostWorkload& workload) {
   const auto source = model.source(partition::Network::kTransformer, workload.linears);
   if (!source->is_quantised()) return std::nullopt;
-  const bool in_fp8 =
-      source->product() == model::ops::Product::kFp8 && model::ops::has_fp8_products(workload.device);
+  const model::TransformerConfig& config = model.config().transformer;
+  const std::int64_t dim = config.inner_dim();
+  // Of the blocks that are quantised first of all.
+  const std::string weight =
+      "transformer_blocks." + std::to_string(config.num_layers / 2) + ".attn.to_q.weight";
+  const auto form = source->quantised_form(weight, {dim, dim});
+  const bool in_fp8 = form && form->fastest == model::ops::Product::kFp8 &&
+                      source->product() == model::ops::Product::kFp8 &&
+                      model::ops::has_fp8_products(workload.device);
   return in_fp8 ? model::ops::Product::kFp8 : model::ops::Product::kWeightOnly;
 }
 

@@ -93,15 +93,28 @@ TEST_F(RegisteredPagesTest, TheFirstWindowsStayAndNoneMakesRoom) {
   EXPECT_EQ(some.registered_bytes(), 2 * kPage);
 }
 
-TEST_F(RegisteredPagesTest, AsksADriverThatRefusedNoMore) {
+TEST_F(RegisteredPagesTest, AsksNoMoreForAFileThatWasRefused) {
+  const auto other = folder_.path() / "other";
+  common::write_file_atomically(other, content_);
+  const common::InputFile file(other);
   pins_left_ = 1;
   RegisteredPages some = pages(5);
   EXPECT_TRUE(comes(some, 0, 10));
   EXPECT_FALSE(comes(some, kPage, 10));
+  EXPECT_EQ(some.registered_bytes(), kPage);
   pins_left_ = 100;
   EXPECT_FALSE(comes(some, 2 * kPage, 10));
   EXPECT_EQ(pins_left_, 100);
-  EXPECT_TRUE(comes(some, 0, 10));
+  EXPECT_TRUE(comes(some, 0, 10)) << "what was registered before";
+  EXPECT_TRUE(some.copy(file, 0, bytes(3)));
+}
+
+// Nothing is enqueued for a tensor of which a part cannot come.
+TEST_F(RegisteredPagesTest, CopiesAllOfATensorOrNothing) {
+  RegisteredPages some = pages(2);
+  const at::Tensor to = bytes(3 * kPage).fill_(7);
+  EXPECT_FALSE(some.copy(*file_, 0, to));
+  EXPECT_TRUE(to.eq(7).all().item<bool>());
 }
 
 TEST_F(RegisteredPagesTest, TellsFilesApart) {

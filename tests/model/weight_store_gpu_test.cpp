@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "common/errors.h"
+#include "model/kernels/host_pages.h"
 #include "model/weights/arrivals.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/weights.h"
@@ -23,13 +24,16 @@ class WeightStoreOnGpu : public ::testing::Test {
     damaged_[777][3] = std::numeric_limits<float>::quiet_NaN();
     write_safetensors(folder_.path() / "model.safetensors", {{"a", whole_}, {"b", damaged_}, {"c", whole_}});
     source_ = std::make_shared<SafetensorsSource>(folder_.path(), "model");
+    const at::Device gpu(at::kCUDA, 0);
+    pages_ = std::make_shared<RegisteredPages>(gpu, registrar_for(gpu), 3 << 20, 1 << 20);
+  }
+  void TearDown() override {
+    if (!pages_ || !kernels::can_pin_read_only(at::Device(at::kCUDA, 0))) return;
+    EXPECT_GT(pages_->registered_bytes(), 0U) << "the device has copied nothing by itself";
   }
   WeightStore store() const { return {source_, at::Device(at::kCUDA, 0), at::kBFloat16}; }
   // Files of which some are copied by the device, and some are not.
-  WeightStore store_out_of_pages() const {
-    const at::Device gpu(at::kCUDA, 0);
-    return store().out_of(std::make_shared<RegisteredPages>(gpu, registrar_for(gpu), 3 << 20, 1 << 20));
-  }
+  WeightStore store_out_of_pages() const { return store().out_of(pages_); }
   static std::string refusal(const std::function<void()>& deed) {
     try {
       deed();
@@ -44,6 +48,7 @@ class WeightStoreOnGpu : public ::testing::Test {
   at::Tensor damaged_ = whole_.clone();
   layerpipe::testing::TemporaryFolder folder_;
   std::shared_ptr<const SafetensorsSource> source_;
+  std::shared_ptr<RegisteredPages> pages_;
 };
 
 TEST_F(WeightStoreOnGpu, GivesTheFilesValuesInEachWay) {
