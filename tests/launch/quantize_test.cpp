@@ -216,7 +216,7 @@ TEST_F(Quantize, ComponentsMayLieInFilesOfTheirOwn) {
   fs::rename(transformer, path("moved.safetensors"));
   const Outcome missing = run_program({"rerun", path("other/run.json"), "--quiet"});
   EXPECT_EQ(missing.exit_code, 2);
-  EXPECT_THAT(missing.err, HasSubstr("cannot open " + transformer + ": No such file or directory"));
+  EXPECT_THAT(missing.err, HasSubstr("the file " + transformer + " that --transformer gave is not there"));
   EXPECT_EQ(
       run_program({"rerun", path("other/run.json"), "--transformer", path("moved.safetensors"), "--quiet"})
           .exit_code,
