@@ -36,7 +36,8 @@ std::shared_ptr<const model::TensorSource> ModelFolder::source(partition::Networ
   const auto& stored = source(network);
   if (linears == Linears::kAsStored || network != partition::Network::kTransformer) return stored;
   const std::int64_t layers = config_.transformer.num_layers;
-  if (!model::has_fp8_layers(layers)) {
+  // What is quantised already is multiplied in fp8, however few blocks there are.
+  if (!model::has_fp8_layers(layers) && !stored->is_quantised()) {
     throw common::InputError("--dtype fp8 is for no layer of a transformer of " + std::to_string(layers) +
                                  " block" + (layers == 1 ? "" : "s") +
                                  ": the first and the last one stay as they are",

@@ -9,6 +9,7 @@
 #include "common/files.h"
 #include "tests/launch/program.h"
 #include "tests/support/model_forms.h"
+#include "tests/support/test_data.h"
 
 namespace layerpipe::launch {
 namespace {
@@ -103,6 +104,13 @@ TEST_F(Quantize, LeavesNothingBehindOfADamagedModel) {
   std::vector<std::string> left;
   for (const auto& entry : fs::directory_iterator(folder_.path())) left.push_back(entry.path().filename());
   EXPECT_THAT(left, ::testing::ElementsAre("damaged"));
+}
+
+// --dtype fp8 is refused for two blocks that are wide (refusals/value_cases.cpp).
+TEST_F(Quantize, TwoBlocksThatAreQuantisedRunInFp8) {
+  const fs::path file = layerpipe::testing::test_data() / "quantised" / "scale_for_rows.safetensors";
+  const Json made = decompose("fp8", {"--model", small_model(), "--transformer", file, "--dtype", "fp8"});
+  EXPECT_EQ(made.at("dtype"), "fp8");
 }
 
 // Stopped in the middle of its work, and sent the signal there.
