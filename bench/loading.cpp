@@ -90,7 +90,18 @@ int run(const Options& options) {
     fmt::print("{}\n", json.dump());
   };
   report("plain copies", bench::time_calls(device, options.repeat, [&] { load_all(plain); }));
-  report("weight store", bench::time_calls(device, options.repeat, [&] { load_all(through_store); }));
+  report("weight store, one by one",
+         bench::time_calls(device, options.repeat, [&] { load_all(through_store); }));
+  const auto as_a_network_does = [&] {
+    const model::WeightStore later = model::WeightStore(source, device, at::kBFloat16).arriving_later();
+    const std::vector<at::Tensor> kept =
+        load_all([&](const std::string& name, const std::vector<std::int64_t>& shape) {
+          return later.get(name, shape);
+        });
+    later.check();
+  };
+  report("weight store, as a network does",
+         bench::time_calls(device, options.repeat, [&] { as_a_network_does(); }));
   return 0;
 }
 

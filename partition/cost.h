@@ -29,9 +29,13 @@ struct TableCost {
 // Units that run one after another and are split into contiguous ranges, one for each stage.
 struct ChainCost {
   std::vector<UnitCost> units;
-  UnitCost first;                       // beside them, in the first such stage (embedding of the streams)
-  UnitCost last;                        // beside them, in the last such stage (the head)
-  std::uint64_t conversion_bytes = 0;   // beside the weights, while they come in another dtype than theirs
+  UnitCost first;                      // beside them, in the first such stage (embedding of the streams)
+  UnitCost last;                       // beside them, in the last such stage (the head)
+  std::uint64_t conversion_bytes = 0;  // beside the weights, while they come in another dtype than theirs
+  std::uint64_t passing_bytes = 0;     // beside the places of units that pass: lost between their tensors
+  // So many bytes that pass take one of the device, which keeps a table of the host's pages that it copies
+  // from; 0: there is none.
+  std::uint64_t passing_per_table_byte = 0;
   std::uint64_t workspace_bytes = 0;    // of one pass, beside the boundary that it works on
   std::uint64_t boundary_bytes = 0;     // what one stage hands to the next
   std::uint64_t state_bytes = 0;        // kept by every stage for each request in flight (rotary tables)

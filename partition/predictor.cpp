@@ -61,23 +61,27 @@ std::uint64_t Predictor::Chain::unit_weights(common::Range range) const {
   return sums_[static_cast<std::size_t>(range.end)] - sums_[static_cast<std::size_t>(range.begin)];
 }
 
-// Those that stay, the places for those that pass, each as large as the largest of them, and what one that
-// comes is converted from.
+// Those that stay, the places for those that pass, each as large as the largest of them, what is lost between
+// them, the table of the pages that they come from, and what one that comes is converted from.
 std::uint64_t Predictor::Chain::streamed_weights(common::Range range, std::int64_t kept) const {
   const std::int64_t passing = passing_units(range.size(), kept);
   if (passing == 0) return unit_weights(range);
   const std::vector<bool> passes = common::spread(passing, range.size());
   std::uint64_t bytes = 0;
   std::uint64_t largest = 0;
+  std::uint64_t moved = 0;
   for (std::int64_t i = 0; i < range.size(); ++i) {
-    const std::uint64_t unit = cost_.units[static_cast<std::size_t>(range.begin + i)].weight_bytes;
+    const UnitCost& unit = cost_.units[static_cast<std::size_t>(range.begin + i)];
     if (passes[static_cast<std::size_t>(i)]) {
-      largest = std::max(largest, unit);
+      largest = std::max(largest, unit.weight_bytes);
+      moved = sum(moved, unit.moved_bytes);
     } else {
-      bytes = sum(bytes, unit);
+      bytes = sum(bytes, unit.weight_bytes);
     }
   }
-  return sum(bytes, product(largest, stream_slots(passing, range.size())), cost_.conversion_bytes);
+  const std::uint64_t table = cost_.passing_per_table_byte == 0 ? 0 : moved / cost_.passing_per_table_byte;
+  return sum(bytes, product(largest, stream_slots(passing, range.size())), cost_.passing_bytes, table,
+             cost_.conversion_bytes);
 }
 
 std::uint64_t Predictor::Chain::weights(common::Range range, std::int64_t kept) const {

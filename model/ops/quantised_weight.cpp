@@ -5,6 +5,7 @@
 #include <ATen/ops/_scaled_mm.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/kron.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
@@ -81,7 +82,9 @@ void quantise_by_passes(const QuantisedRows& to, const at::Tensor& x) {
     at::Tensor wide = x.narrow(0, begin, count).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     const at::Tensor largest = wide.abs().amax(1);
     at::Tensor scale = to.scale.narrow(0, begin, count);
-    scale.copy_(largest / kLargestE4m3).clamp_min_(std::numeric_limits<float>::min());
+    // By a tensor: by a number, CUDA multiplies by its reciprocal, which rounds otherwise.
+    scale.copy_(largest / at::full({1}, kLargestE4m3, largest.options()))
+        .clamp_min_(std::numeric_limits<float>::min());
     scale.masked_fill_(largest == 0, 1);
     wide.div_(scale.unsqueeze(1)).clamp_(-kLargestE4m3, kLargestE4m3);
     to.values.narrow(0, begin, count).copy_(wide);

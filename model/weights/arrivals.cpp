@@ -7,6 +7,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "model/kernels/kernels.h"
 #include "model/weights/safetensors.h"
@@ -16,7 +17,7 @@ namespace layerpipe::model {
 namespace {
 
 // More than a block has.
-constexpr std::int64_t kMost = 64;
+constexpr std::size_t kMost = 64;
 
 }  // namespace
 
@@ -26,30 +27,33 @@ bool Arrivals::takes(const at::Tensor& tensor) {
 
 void Arrivals::add(const at::Tensor& tensor, const std::string& where, const std::string& name,
                    const common::InputFile* file) {
-  const auto number = static_cast<std::int64_t>(entries_.size());
-  if (number == kMost) {
-    check();
-    return add(tensor, where, name, file);
-  }
+  if (entries_.size() == kMost) check();
+  entries_.push_back({where, name, tensor});
+  if (file != nullptr && std::ranges::find(files_, file) == files_.end()) files_.push_back(file);
+  if (!uploader_) look(entries_.back(), entries_.size() - 1);
+}
+
+void Arrivals::look(Entry& entry, std::size_t number) {
   if (!found_.defined()) {
     const auto flags = at::TensorOptions().dtype(at::kInt);
-    found_ = at::zeros({kMost}, flags.device(device_));
-    seen_ = at::empty({kMost}, flags.pinned_memory(true));
+    found_ = at::zeros({static_cast<std::int64_t>(kMost)}, flags.device(device_));
+    seen_ = at::empty({static_cast<std::int64_t>(kMost)}, flags.pinned_memory(true));
   }
-  entries_.push_back({where, name});
-  if (file != nullptr && std::ranges::find(files_, file) == files_.end()) files_.push_back(file);
-  kernels::find_not_finite(found_.narrow(0, number, 1), tensor);
+  kernels::find_not_finite(found_.narrow(0, static_cast<std::int64_t>(number), 1), entry.unseen);
+  entry.unseen.reset();
 }
 
 void Arrivals::check() {
-  if (entries_.empty()) return;
+  std::vector<Entry> entries = std::exchange(entries_, {});
+  const std::vector<const common::InputFile*> files = std::exchange(files_, {});
+  if (uploader_) uploader_->arrive();
+  if (entries.empty()) return;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].unseen.defined()) look(entries[i], i);
+  }
   seen_.copy_(found_, /*non_blocking=*/true);
   found_.zero_();
   c10::impl::VirtualGuardImpl(device_.type()).getStream(device_).synchronize();
-  const std::vector<Entry> entries = std::move(entries_);
-  const std::vector<const common::InputFile*> files = std::move(files_);
-  entries_.clear();
-  files_.clear();
   // A file that has changed explains all else.
   for (const common::InputFile* file : files) check_unchanged(*file);
   for (std::size_t i = 0; i < entries.size(); ++i) {

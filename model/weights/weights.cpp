@@ -98,6 +98,14 @@ WeightStore WeightStore::looking_later() const {
   return store;
 }
 
+WeightStore WeightStore::arriving_later() const {
+  WeightStore store = *this;
+  if (!uploader_) return store;
+  store.arrivals_ = std::make_shared<Arrivals>(device_, uploader_);
+  store.arrives_later_ = true;
+  return store;
+}
+
 void WeightStore::check() const {
   if (arrivals_) arrivals_->check();
 }
@@ -158,17 +166,23 @@ WeightStore::Copied WeightStore::copy_pages(const std::string& full_name, at::In
 
 at::Tensor WeightStore::upload(const std::string& full_name, at::IntArrayRef shape,
                                at::ScalarType dtype) const {
-  const auto read = [&](std::int64_t begin, std::span<std::byte> to) {
-    source_->read_bytes(full_name, shape, begin, to);
-  };
   auto [tensor, file] = copy_pages(full_name, shape);
-  if (!tensor.defined()) tensor = uploader_->upload(shape, source_->storage_dtype(full_name, shape), read);
+  if (!tensor.defined()) {
+    const at::ScalarType stored = source_->storage_dtype(full_name, shape);
+    tensor = uploader_->start(
+        shape, stored,
+        [source = source_, full_name, shape = shape.vec()](std::int64_t begin, std::span<std::byte> to) {
+          source->read_bytes(full_name, shape, begin, to);
+        });
+    if (!arrives_later_ || stored != dtype) uploader_->arrive();
+  }
   tensor = tensor.to(dtype);
   const std::string where = source_->where(full_name);
   if (arrivals_ && source_->reads_files() && Arrivals::takes(tensor)) {
     arrivals_->add(tensor, where, full_name, file);
     return tensor;
   }
+  if (source_->reads_files()) uploader_->arrive();
   const bool is_damaged_there = is_damaged(tensor);
   if (file != nullptr) {
     // Whatever was there when the copy ran has arrived.
@@ -204,6 +218,7 @@ at::Tensor WeightStore::get(const std::string& name, at::IntArrayRef shape) cons
   }
   if (const auto form = source_->quantised_form(full_name, shape)) {
     const ops::QuantisedWeight weight = read_quantised(full_name, shape, *form);
+    if (uploader_) uploader_->arrive();
     tensor = ops::dequantised(weight, {0, shape[0]}, compute_dtype_);
     if (weight.rotation.defined()) tensor = turned_back(tensor, weight.rotation);
   } else {
@@ -229,8 +244,9 @@ ops::QuantisedWeight WeightStore::read_quantised(const std::string& full_name, a
     weight.values = read.values;
     weight.scale = read.scale;
   } else if (form.comes_wide) {
-    const ops::QuantisedRows rows =
-        ops::quantise_rows(upload(full_name, shape, source_->storage_dtype(full_name, shape)));
+    const at::Tensor wide = upload(full_name, shape, source_->storage_dtype(full_name, shape));
+    uploader_->arrive();
+    const ops::QuantisedRows rows = ops::quantise_rows(wide);
     weight.values = rows.values;
     weight.scale = rows.scale;
   } else {

@@ -22,8 +22,8 @@
 
 namespace layerpipe::model {
 
-// Told how many bytes of the device's memory a tensor takes, once it is there, by the thread that asked for
-// it. What it throws ends the loading.
+// Told how many bytes of the device's memory a tensor takes, once it is there or hardly more than 128 MiB
+// from it, by the thread that asked for it. What it throws ends the loading.
 using LoadListener = std::function<void(std::uint64_t bytes)>;
 
 // What a tensor takes on its way to the device, in bytes.
@@ -58,6 +58,9 @@ class WeightStore {
   // The same store, which looks at values on a GPU in check(), and in get() no more: what is got meanwhile
   // may be anything.
   WeightStore looking_later() const;
+  // The same, whose tensors on a GPU may be used only behind check(): while the caller asks for the next
+  // ones, they are read by threads of the store's own.
+  WeightStore arriving_later() const;
   // Throws InputError as get() for what has been got since the last call, by this store and those of its
   // parts. Does nothing in a store that looks at once.
   void check() const;
@@ -119,6 +122,7 @@ class WeightStore {
   std::shared_ptr<Uploader> uploader_;  // none when the device is the CPU
   std::shared_ptr<RegisteredPages> pages_;
   std::shared_ptr<Arrivals> arrivals_;  // none in a store that looks at once
+  bool arrives_later_ = false;
   // By their orders: the layers of a network share them, and so do the stores of its parts.
   std::shared_ptr<std::map<std::int64_t, at::Tensor>> rotations_;
   bool is_dry_run_ = false;

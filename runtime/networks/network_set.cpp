@@ -115,11 +115,15 @@ bool NetworkSet::load(partition::Network network, const LoadListener& listener) 
   if (!wanted.has_part || wanted.is_loaded()) return false;
   std::uint64_t done = 0;
   listener(network, done, wanted.weight_bytes);
-  const auto store =
-      model::WeightStore(model_.source(network, linears_), device_, compute_dtype_, [&](std::uint64_t bytes) {
-        done += bytes;
-        listener(network, done, wanted.weight_bytes);
-      }).looking_later();
+  const model::WeightStore at_once(model_.source(network, linears_), device_, compute_dtype_,
+                                   [&](std::uint64_t bytes) {
+                                     done += bytes;
+                                     listener(network, done, wanted.weight_bytes);
+                                   });
+  // The VAE computes with its weights while it loads them.
+  const bool is_only_kept =
+      network == partition::Network::kTransformer || network == partition::Network::kTextEncoder;
+  const auto store = is_only_kept ? at_once.arriving_later() : at_once.looking_later();
   try {
     wanted.build(store);
     store.check();

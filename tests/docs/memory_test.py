@@ -179,8 +179,8 @@ class Formulas(unittest.TestCase):
         self.near(by_page, both, "two devices together")
 
     def test_host_memory(self):
-        self.assertEqual(plan("100GiB", *of_picture("bf16", 1024))["host_bytes"], {"localhost": 64 << 20})
-        self.assertEqual(plan("12GiB", *of_picture("bf16", 1024))["host_bytes"], {"localhost": 128 << 20})
+        self.assertEqual(plan("100GiB", *of_picture("bf16", 1024))["host_bytes"], {"localhost": 96 << 20})
+        self.assertEqual(plan("12GiB", *of_picture("bf16", 1024))["host_bytes"], {"localhost": 192 << 20})
 
 
 class Tables(unittest.TestCase):

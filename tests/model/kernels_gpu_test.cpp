@@ -2,6 +2,7 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
@@ -207,7 +208,11 @@ TEST_P(QuantisedLinears, WeightsOnlyAreThoseOfTheCpu) {
   for (const auto rows : kRows) {
     const at::Tensor x = random({rows, 3072});
     const at::Tensor bias = random({5000});
-    expect_close(Linear(there, bias).apply(x), Linear(matrix.to(at::kCUDA), bias).apply(x));
+    const at::Tensor truth =
+        at::addmm(bias.to(at::kDouble), x.to(at::kDouble), matrix.to(at::kCUDA).to(at::kDouble).t());
+    // Partial sums of few rows are added in bf16 by some of cuBLAS's kernels.
+    EXPECT_LE(relative_error(Linear(there, bias).apply(x), truth), GetParam() == at::kFloat ? 1e-5 : 5e-3)
+        << rows;
   }
 }
 

@@ -1,8 +1,10 @@
 // Values that are looked at on the GPU, at once and later.
 #include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 
 #include <limits>
@@ -60,11 +62,43 @@ TEST_F(WeightStoreOnGpu, GivesTheFilesValuesInEachWay) {
   }
 }
 
+TEST_F(WeightStoreOnGpu, WhatArrivesLaterIsThereBehindTheCheck) {
+  for (const WeightStore& each : {store().arriving_later(), store_out_of_pages().arriving_later()}) {
+    std::vector<at::Tensor> got;
+    for (int i = 0; i < 200; ++i) got.push_back(each.get(i % 2 == 0 ? "a" : "c", shape_));
+    each.get("a", shape_);  // and dropped
+    each.check();
+    for (const at::Tensor& one : got) EXPECT_TRUE(at::equal(one.cpu(), whole_));
+  }
+}
+
+TEST_F(WeightStoreOnGpu, WhatIsConvertedArrivesAtOnce) {
+  pages_.reset();
+  const WeightStore wide = WeightStore(source_, at::Device(at::kCUDA, 0), at::kFloat).arriving_later();
+  EXPECT_TRUE(at::equal(wide.get("a", shape_).cpu(), whole_.to(at::kFloat)));
+  wide.check();
+}
+
+TEST_F(WeightStoreOnGpu, AStoreThatEndsEarlyLeavesItsMemoryToOthers) {
+  pages_.reset();
+  for (int round = 0; round < 20; ++round) {
+    std::vector<at::Tensor> got;
+    {
+      const WeightStore ends = store().arriving_later();
+      for (int i = 0; i < 40; ++i) got.push_back(ends.get("a", shape_));
+      got.clear();
+    }
+    const at::Tensor other = at::zeros({40, 1024, 1000}, at::TensorOptions().device(at::kCUDA));
+    EXPECT_EQ(other.count_nonzero().item<std::int64_t>(), 0);
+  }
+}
+
 TEST_F(WeightStoreOnGpu, NamesTheDamagedTensorAtOnceOrLater) {
   const auto names_b = ::testing::HasSubstr("tensor \"b\" holds values that are not finite numbers");
   for (const WeightStore& each : {store(), store_out_of_pages()})
     EXPECT_THAT(refusal([&] { each.get("b", shape_); }), names_b);
-  for (const WeightStore& each : {store().looking_later(), store_out_of_pages().looking_later()}) {
+  for (const WeightStore& each : {store().looking_later(), store_out_of_pages().looking_later(),
+                                  store().arriving_later(), store_out_of_pages().arriving_later()}) {
     if (!Arrivals::takes(whole_.to(at::kCUDA))) GTEST_SKIP() << "this build has no kernels";
     EXPECT_EQ(refusal([&] {
                 for (int i = 0; i < 100; ++i) each.get("a", shape_);
