@@ -38,6 +38,7 @@ struct ChainCost {
   std::uint64_t passing_per_table_byte = 0;
   std::uint64_t workspace_bytes = 0;    // of one pass, beside the boundary that it works on
   std::uint64_t boundary_bytes = 0;     // what one stage hands to the next
+  std::uint64_t alone_bytes = 0;        // of a stage that has no other: in place of what it would hand on
   std::uint64_t state_bytes = 0;        // kept by every stage for each request in flight (rotary tables)
   std::uint64_t first_state_bytes = 0;  // beside it, by the first such stage (latents, prompts)
   std::uint64_t last_state_bytes = 0;   // beside it, by the last such stage (latents, predictions)
@@ -64,6 +65,8 @@ struct VaeCost {
 // What a rank takes whatever it computes.
 struct OverheadCost {
   std::uint64_t context_bytes = 0;  // the device's context and library handles, from the first call on
+  // Of a rank whose weights stream, from then on: the streams of the device that they come over.
+  std::uint64_t streaming_bytes = 0;
   // Of a rank that has neighbours: what the library of the channels takes while they are open, which is from
   // the first window's denoising on, through all phases of the windows behind it.
   std::uint64_t channel_bytes = 0;

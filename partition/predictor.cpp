@@ -99,12 +99,17 @@ std::uint64_t Predictor::Chain::activations(common::Range range) const {
       (is_whole ? 1 : 2 + (is_first(range) ? 0 : 1) + (is_last(range) ? 0 : 1)) + most_in_pass_ - 1;
   const std::uint64_t state = sum(cost_.state_bytes, is_first(range) ? cost_.first_state_bytes : 0,
                                   is_last(range) ? cost_.last_state_bytes : 0);
-  return sum(cost_.workspace_bytes, product(cost_.boundary_bytes, boundaries), product(state, in_flight_));
+  return sum(cost_.workspace_bytes, product(cost_.boundary_bytes, boundaries),
+             is_whole ? cost_.alone_bytes : 0, product(state, in_flight_));
 }
 
 Predictor::Predictor(const ModelCost& cost, std::int64_t ranks, const Held& held)
     : cost_(cost),
-      always_(sum(cost.overhead.context_bytes, ranks > 1 ? cost.overhead.channel_bytes : 0)),
+      always_(sum(cost.overhead.context_bytes, ranks > 1 ? cost.overhead.channel_bytes : 0,
+                  held.residency.transformer == Residency::kStreamed ||
+                          held.residency.text_encoder == Residency::kStreamed
+                      ? cost.overhead.streaming_bytes
+                      : 0)),
       rows_(held.modulation_rows),
       transformer_(cost.transformer, held.in_flight, held.most_in_pass, held.residency.transformer),
       text_encoder_(cost.text_encoder, held.in_flight, 1, held.residency.text_encoder) {

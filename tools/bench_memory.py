@@ -524,6 +524,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--spill", type=Path, default=Path("/dev/shm"), help="where weights go that --folder has no room for; default: /dev/shm")
     parser.add_argument("--prepare", action="store_true", help="only make the weights of the rows")
     parser.add_argument("--rows", type=rows_of, default=ROWS, metavar="NAME,…")
+    parser.add_argument("--rounds", type=int, metavar="N", help="of each row, in place of its own")
     parser.add_argument("--budget", type=seconds_of, metavar="SECONDS", help="such as 540s: what does not fit in is left")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--small", action="store_true", help="on a CPU with the demo's model")
@@ -538,6 +539,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         free = tuple(float(gib) for gib in args.free.split(","))
         way = Way(weights="random", free_gib=free, devices=len(free), pictures=args.pictures)
         args.rows = [Row("free", args.resolution, way, None, rounds=1, steps=2)]
+    if args.rounds is not None and args.rounds < 1:
+        parser.error("--rounds is at least 1")
+    if args.rounds:
+        args.rows = [replace(row, rounds=args.rounds) for row in args.rows]
     if args.small:
         args.rows = [in_small(row) for row in args.rows]
     return args

@@ -1,5 +1,7 @@
 // The build without a CUDA compiler: no tensor is for these kernels, so the operations use their references
 // on every device.
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include "common/errors.h"
 #include "model/kernels/host_pages.h"
 #include "model/kernels/kernels.h"
@@ -20,6 +22,9 @@ bool pin_read_only(void*, std::uint64_t) {
   return false;
 }
 void unpin(void*) {}
+c10::Stream copy_stream(const c10::Device& device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
 
 bool apply_to(const at::Tensor&) {
   return false;

@@ -95,12 +95,14 @@ void multiply_in_fp8(const at::Tensor& out, const at::Tensor& x, const Quantised
                      const at::Tensor& bias) {
   const QuantisedRows rows = quantise_rows(x);
   const auto optional_bias = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
-  // Of rows that lie apart in `out`, LibTorch's function does not say that it may write them.
-  at::Tensor product = out.is_contiguous() ? out : at::empty(out.sizes(), out.options());
+  // Of rows that lie apart in `out`, LibTorch's function does not say that it may write them. A single row
+  // counts as contiguous whatever its stride, which cuBLAS is given as the matrix's.
+  const bool is_whole = out.is_contiguous() && out.stride(0) == out.size(1);
+  at::Tensor product = is_whole ? out : at::empty(out.sizes(), out.options());
   at::_scaled_mm_out(product, rows.values, weight.values.t(), rows.scale.unsqueeze(1),
                      weight.scale.unsqueeze(0), optional_bias, /*scale_result=*/{}, at::kBFloat16,
                      /*use_fast_accum=*/true);
-  if (!out.is_contiguous()) at::Tensor(out).copy_(product);
+  if (!is_whole) at::Tensor(out).copy_(product);
 }
 
 // Each group of inputs by the rotation.

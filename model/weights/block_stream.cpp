@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "model/kernels/host_pages.h"
 
 namespace layerpipe::model {
 namespace {
@@ -52,10 +53,7 @@ void BlockStream::run() noexcept {
     at::init_num_threads();  // a thread begins with as many as the machine has
     const c10::DeviceGuard on_device(options_.device);
     std::optional<c10::StreamGuard> on_stream;
-    if (!options_.device.is_cpu()) {
-      const c10::impl::VirtualGuardImpl guard(options_.device.type());
-      on_stream.emplace(guard.getStreamFromGlobalPool(options_.device));
-    }
+    if (!options_.device.is_cpu()) on_stream.emplace(kernels::copy_stream(options_.device));
     load_all();
   } catch (...) {
     const std::lock_guard lock(mutex_);

@@ -79,10 +79,13 @@ Mark read_mark(const nlohmann::json& json, const std::string& file, const std::s
   return mark;
 }
 
-// "1", or "1.x": what is added to a version keeps its number.
+// 1, or "1" and "1.x" of numbers: what is added to a version keeps its first one.
 bool is_known_version(const nlohmann::json& version) {
   if (version.is_number()) return version.get<double>() >= 1 && version.get<double>() < 2;
-  return version.is_string() && (version == "1" || version.get_ref<const std::string&>().starts_with("1."));
+  if (!version.is_string()) return false;
+  const auto& text = version.get_ref<const std::string&>();
+  if (text.find_first_not_of("0123456789.") != std::string::npos || text.ends_with('.')) return false;
+  return text == "1" || text.starts_with("1.");
 }
 
 class Finder {

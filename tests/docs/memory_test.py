@@ -84,9 +84,20 @@ def table(head: list[str], rows: list[list[str]], numbers_from: int) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+# Seconds a step by card, of tools/bench_memory.py (docs/performance.md): a table of figures, not something that the program knows.
+MEASURED = {
+    "8 GB": "fp8: 0.628, 2.448",
+    "12 GB": "bf16: 0.722, 2.721",
+    "24 GB": "bf16: -, 2.709",
+    "32 GB": "bf16: -, 2.644",
+    "48 GB": "bf16: 0.720, 2.708; fp8: 0.623, 2.430",
+    "80 GB": "bf16: 0.720, 2.708; fp8: 0.623, 2.430",
+}
+
+
 def cards_table() -> str:
     head = ["card", "free", *(f"{dtype}, {resolution} px" for dtype, resolution in COLUMNS), "seconds a step"]
-    rows = [[name, free.replace("GiB", "").replace(",", " + "), *(cell(free, *column) for column in COLUMNS), "not measured"]
+    rows = [[name, free.replace("GiB", "").replace(",", " + "), *(cell(free, *column) for column in COLUMNS), MEASURED.get(name, "not measured")]
             for name, free in CARDS]
     return table(head, rows, 7)
 

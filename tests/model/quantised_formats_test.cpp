@@ -107,7 +107,8 @@ TEST_F(QuantisedFormats, MetadataOfAnotherVersionIsNotGuessedAt) {
     set_version(version);
     EXPECT_EQ(find().size(), 2u) << version;
   }
-  for (const std::string version : {"\"9.0\"", "\"10.0\"", "\"0.9\"", "2", "0", "true", "[1]"}) {
+  for (const std::string version :
+       {"\"9.0\"", "\"10.0\"", "\"0.9\"", "\"1.banana\"", "\"1.\"", "\"\"", "2", "0", "true", "[1]"}) {
     set_version(version);
     EXPECT_THAT(refusal(),
                 ::testing::StartsWith("FILE: \"_quantization_metadata\" of its header is of version " +
@@ -276,7 +277,40 @@ TEST_F(QuantisedFormats, OtherWeightsOf8BitsAreRefused) {
             "from ComfyUI, in I8");
 }
 
+TEST_F(QuantisedFormats, MarksAndMetadataHaveToBeJson) {
+  add_comfy();
+  mark("a", R"({"format": )");
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("FILE: tensor \"a.comfy_quant\""));
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("JSON"));
+  add_comfy();
+  headers_.metadata = {{"FILE", "{"}};
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("FILE: \"_quantization_metadata\" of its header"));
+  EXPECT_THAT(refusal(), ::testing::HasSubstr("JSON"));
+}
+
+TEST_F(QuantisedFormats, OnlyMatricesAreQuantised) {
+  add_comfy();
+  add("a.weight", kE4m3, {32, 16, 3});
+  EXPECT_EQ(refusal(), "FILE: tensor \"a.weight\" is quantised, but no matrix: its shape is [32, 16, 3]");
+  add("a.weight", at::kChar, {256});
+  mark("a", R"({"format": "int8_tensorwise", "convrot": true, "convrot_groupsize": 16})");
+  EXPECT_THAT(refusal(),
+              ::testing::HasSubstr("says that \"a.weight\" is rotated in groups of 16; layerpipe reads"));
+}
+
+TEST_F(QuantisedFormats, AMarkOfInt8IsForInt8) {
+  add_comfy();
+  mark("a", R"({"format": "int8_tensorwise"})");
+  EXPECT_EQ(refusal(),
+            "FILE: tensor \"a.weight\" has another dtype than int8_tensorwise, which tensor "
+            "\"a.comfy_quant\" says");
+}
+
 TEST_F(QuantisedFormats, MetadataHasToHoldLayers) {
+  for (const char* layers : {"[]", "\"a\"", "null", "3"}) {
+    headers_.metadata = {{"FILE", std::string(R"({"layers": )") + layers + "}"}};
+    EXPECT_EQ(refusal(), "FILE: \"_quantization_metadata\" of its header has no \"layers\"") << layers;
+  }
   headers_.metadata = {{"FILE", R"({"format_version": "1.0"})"}};
   EXPECT_EQ(refusal(), "FILE: \"_quantization_metadata\" of its header has no \"layers\"");
   headers_.metadata = {{"FILE", R"({"layers": {"a": {"format": "float8_e4m3fn"}}})"}};

@@ -53,10 +53,13 @@ class Rows(unittest.TestCase):
     def test_words_of_the_command_line(self):
         args = bench.parse(["--folder", "f", "--budget", "540s", "--rows", "fp8_640,card24"])
         self.assertEqual((args.budget, [row.name for row in args.rows]), (540, ["card24", "fp8_640"]))
+        once = bench.parse(["--folder", "f", "--rounds", "1", "--rows", "fp8_640"])
+        self.assertEqual([role for role, _ in once.rows[0].ways()], ["reference", "case"])
         free = bench.parse(["--folder", "f", "--free", "22.3,22.3", "--pictures", "2", "--option", "--no-cfg"])
         self.assertEqual([str(row.way) for row in free.rows], ["bf16, auto, 22.3+22.3 GiB free, 2 GPUs, 2 pictures"])
         self.assertEqual((free.rows[0].ways(), free.option), ([("case", free.rows[0].way)], ["--no-cfg"]))
-        for words, said in ((["--folder", "f", "--rows", "card25"], "there is no row card25; --list names them"),
+        for words, said in ((["--folder", "f", "--rounds", "0"], "--rounds is at least 1"),
+                            (["--folder", "f", "--rows", "card25"], "there is no row card25; --list names them"),
                             (["--folder", "f", "--budget", "9 minutes"], "9 minutes is no number of seconds such as 540s"),
                             (["--rows", "card24"], "--folder is missing")):
             done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, timeout=60)
