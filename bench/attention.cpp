@@ -16,16 +16,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <limits>
-#include <string>
-#include <vector>
 
 #include "bench/command_line.h"
 #include "bench/support.h"
+#include "bench/sustained.h"
 #include "common/errors.h"
 #include "model/kernels/flash_attention.h"
 #include "model/ops/attention.h"
@@ -102,25 +100,15 @@ bool is_right(std::int64_t queries, std::int64_t keys, std::int64_t heads, std::
   return holds;
 }
 
-// TFLOP/s of the second half of so many seconds.
+// TFLOP/s, sustained.
 double rate(const Case& x, const Attention& attention, double seconds) {
-  using Clock = std::chrono::steady_clock;
-  constexpr int kCallsAtATime = 20;
   const double operations = 4.0 * static_cast<double>(x.query.size(0)) * static_cast<double>(x.key.size(0)) *
                             static_cast<double>(x.query.size(1) * x.query.size(2));
-  std::vector<double> rates;
-  const auto begin = Clock::now();
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  while (since(begin) < seconds) {
-    const auto start = Clock::now();
+  constexpr int kCallsAtATime = 20;
+  const bench::Sustained timed = bench::time_sustained(kDevice, seconds, [&] {
     for (int i = 0; i < kCallsAtATime; ++i) attention(x);
-    bench::wait_for(kDevice);
-    if (since(begin) > seconds / 2) rates.push_back(kCallsAtATime * operations / since(start) * 1e-12);
-  }
-  std::sort(rates.begin(), rates.end());
-  return rates.empty() ? 0 : rates[rates.size() / 2];
+  });
+  return kCallsAtATime * operations / timed.timing.median * 1e-12;
 }
 
 int run_benchmark(int argc, char** argv) {
