@@ -229,10 +229,12 @@ class Rows {
   }
 
   // Ends what is computed before the products are waited for: ptxas would wait for them first, and raise the
-  // powers while the tensor cores idle. Nobody leaves here: a sum of powers is not negative.
+  // powers while the tensor cores idle (findings/ptxas_waits_for_wgmma_before_other_arithmetic.sh). Nobody
+  // leaves here: each of the powers is at most 1.
   __device__ __forceinline__ void finish_softening() const {
-    asm volatile(
-        "{.reg .pred never;\nsetp.lt.f32 never, %0, 0f00000000;\n@never exit;\n}" ::"f"(sum_[0] + sum_[1]));
+    constexpr float kNeverReached = 0x1p127F;
+    asm volatile("{.reg .pred never;\nsetp.gt.f32 never, %0, %1;\n@never exit;\n}" ::"f"(sum_[0] + sum_[1]),
+                 "f"(kNeverReached));
   }
 
   __device__ __forceinline__ void correct_out() {
