@@ -17,7 +17,7 @@ namespace {
 // bring 45 to 48 (docs/performance.md).
 constexpr std::int64_t kPieceBytes = 4 << 20;
 constexpr int kMostThreads = 12;
-constexpr std::size_t kSlotsOfAThread = 2;
+constexpr std::int64_t kSlotsOfAThread = 2;
 // Enough for all threads, and so few that what has been started is hardly more than what has arrived.
 constexpr std::size_t kMostWaiting = 32;
 
@@ -33,13 +33,14 @@ Uploader::Uploader(at::Device device) : device_(device) {}
 
 void Uploader::make_lanes() {
   const int count = std::clamp(at::get_num_threads(), 1, kMostThreads);
-  const auto slots = static_cast<std::int64_t>(kSlotsOfAThread) * count;
-  const at::Tensor buffers =
-      at::empty({slots, kPieceBytes}, at::TensorOptions().dtype(at::kByte).pinned_memory(true));
   lanes_.resize(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < slots; ++i)
-    lanes_[static_cast<std::size_t>(i % count)].slots.push_back(
-        {buffers.select(0, i), c10::Event(device_.type())});
+  for (Lane& lane : lanes_) {
+    // LibTorch pins whole powers of 2.
+    const at::Tensor buffers =
+        at::empty({kSlotsOfAThread, kPieceBytes}, at::TensorOptions().dtype(at::kByte).pinned_memory(true));
+    for (std::int64_t i = 0; i < kSlotsOfAThread; ++i)
+      lane.slots.push_back({buffers.select(0, i), c10::Event(device_.type())});
+  }
   threads_.emplace(count, kMostWaiting);
 }
 
