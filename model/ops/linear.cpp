@@ -28,13 +28,13 @@ at::Tensor Linear::apply(const at::Tensor& x) const {
   return out;
 }
 
-void Linear::apply_into(at::Tensor out, const at::Tensor& x) const {
+void Linear::apply_into(at::Tensor out, const LinearInput& input) const {
   if (quantised_) {
-    multiply_into(out, x, *quantised_, bias_);
+    multiply_into(out, input, *quantised_, bias_);
   } else if (bias_.defined()) {
-    at::addmm_out(out, bias_, x, weight_.t());
+    at::addmm_out(out, bias_, input.x(), weight_.t());
   } else {
-    at::mm_out(out, x, weight_.t());
+    at::mm_out(out, input.x(), weight_.t());
   }
 }
 

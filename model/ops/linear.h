@@ -24,8 +24,8 @@ class Linear {
 
   // x [rows, in] with any row stride; gives [rows, out].
   at::Tensor apply(const at::Tensor& x) const;
-  // The same into `out` [rows, out].
-  void apply_into(at::Tensor out, const at::Tensor& x) const;
+  // The same into `out` [rows, out], of an input that other layers may share.
+  void apply_into(at::Tensor out, const LinearInput& input) const;
   // GELU in its tanh form of the result: x [rows, in]; gives [rows, out]. Needs a bias.
   at::Tensor apply_gelu(const at::Tensor& x) const;
 

@@ -91,9 +91,8 @@ void quantise_by_passes(const QuantisedRows& to, const at::Tensor& x) {
   }
 }
 
-void multiply_in_fp8(const at::Tensor& out, const at::Tensor& x, const QuantisedWeight& weight,
+void multiply_in_fp8(const at::Tensor& out, const QuantisedRows& rows, const QuantisedWeight& weight,
                      const at::Tensor& bias) {
-  const QuantisedRows rows = quantise_rows(x);
   const auto optional_bias = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
   // Of rows that lie apart in `out`, LibTorch's function does not say that it may write them. A single row
   // counts as contiguous whatever its stride, which cuBLAS is given as the matrix's.
@@ -134,12 +133,18 @@ at::Tensor dequantised(const QuantisedWeight& weight, const common::Range& rows,
   return out;
 }
 
-void multiply_into(const at::Tensor& out, const at::Tensor& x, const QuantisedWeight& weight,
+const QuantisedRows& LinearInput::in_fp8() const {
+  if (!in_fp8_) in_fp8_ = quantise_rows(x_);
+  return *in_fp8_;
+}
+
+void multiply_into(const at::Tensor& out, const LinearInput& input, const QuantisedWeight& weight,
                    const at::Tensor& bias) {
+  const at::Tensor& x = input.x();
   const std::int64_t inputs = weight.values.size(1);
   const std::int64_t outputs = weight.values.size(0);
   if (weight.product == Product::kFp8 && x.scalar_type() == at::kBFloat16 && takes_fp8(inputs, outputs))
-    return multiply_in_fp8(out, x, weight, bias);
+    return multiply_in_fp8(out, input.in_fp8(), weight, bias);
   const at::Tensor turned = weight.rotation.defined() ? rotated(x, weight.rotation) : x;
   const std::int64_t step = outputs_per_piece(x.device(), inputs, outputs);
   for (std::int64_t begin = 0; begin < outputs; begin += step) {

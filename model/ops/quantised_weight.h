@@ -6,6 +6,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "common/range.h"
 #include "model/compute_target.h"
@@ -37,9 +39,31 @@ struct QuantisedWeight {
 // The rows of values · scale, [rows.size(), in]: multiplied in fp32, then rounded once to `dtype`.
 at::Tensor dequantised(const QuantisedWeight& weight, const common::Range& rows, at::ScalarType dtype);
 
-// x Wᵀ + bias into `out` [rows, out]; x [rows, in], in the compute dtype; bias [out] or undefined. Never more
-// of the weight than a piece of it exists in the compute dtype.
-void multiply_into(const at::Tensor& out, const at::Tensor& x, const QuantisedWeight& weight,
+// Rows in e4m3, and the scale of each.
+struct QuantisedRows {
+  at::Tensor values;  // [rows, in], e4m3
+  at::Tensor scale;   // [rows], fp32
+};
+
+// Rows that one or more layers are applied to, one after the other: their codes in e4m3 are made once, when a
+// layer first asks for them.
+class LinearInput {
+ public:
+  // x [rows, in], any row stride. A tensor stands for the input of one layer.
+  LinearInput(at::Tensor x) : x_(std::move(x)) {}
+
+  const at::Tensor& x() const { return x_; }
+  // As quantise_rows() makes them.
+  const QuantisedRows& in_fp8() const;
+
+ private:
+  at::Tensor x_;
+  mutable std::optional<QuantisedRows> in_fp8_;
+};
+
+// x Wᵀ + bias into `out` [rows, out]; the input's x [rows, in], in the compute dtype; bias [out] or
+// undefined. Never more of the weight than a piece of it exists in the compute dtype.
+void multiply_into(const at::Tensor& out, const LinearInput& input, const QuantisedWeight& weight,
                    const at::Tensor& bias);
 
 // At least what multiply_into() takes beside its arguments for a tile of `rows` rows.
@@ -52,12 +76,6 @@ bool has_fp8_products(const at::Device& device);
 // The matrix that ComfyUI's ConvRot turns groups of inputs by: the Kronecker power of the regular Hadamard
 // matrix of order 4, whose entries −1 lie on the anti-diagonal, divided by two. `order` is a power of 4.
 at::Tensor convrot_matrix(std::int64_t order, const at::TensorOptions& options);
-
-// Rows in e4m3, and the scale of each.
-struct QuantisedRows {
-  at::Tensor values;  // [rows, in], e4m3
-  at::Tensor scale;   // [rows], fp32
-};
 
 // x [rows, in], fp32 or bf16, on any device and with any row stride: each row as quantise_row() quantises it.
 // On a GPU values may be no finite numbers; where one is NaN, its code is NaN.

@@ -29,8 +29,8 @@ at::Tensor rows_of(const at::Tensor& x, const common::Range& rows) {
 void project(const at::Tensor& hidden, const StreamWeights& weights, const Modulation& modulation,
              const RotaryTable& rotary, const JointRows& joint) {
   ops::for_each_row_tile(hidden.device(), hidden.size(0), [&](common::Range rows) {
-    const at::Tensor normed =
-        ops::layer_norm_modulate(rows_of(hidden, rows), modulation.scale, modulation.shift, kNormEps);
+    const ops::LinearInput normed(
+        ops::layer_norm_modulate(rows_of(hidden, rows), modulation.scale, modulation.shift, kNormEps));
     const at::Tensor cos = rows_of(rotary.cos, rows);
     const at::Tensor sin = rows_of(rotary.sin, rows);
     const auto fill = [&](const at::Tensor& whole, const ops::Linear& layer) {

@@ -241,6 +241,20 @@ TEST_P(QuantisedLinears, ProductsInFp8AreNearTheWeightOnlyOnes) {
   }
 }
 
+TEST_P(QuantisedLinears, LayersThatShareAnInputGiveTheBitsOfThoseThatDoNot) {
+  if (GetParam() != at::kBFloat16 || !has_fp8_products(at::Device(at::kCUDA, 0)))
+    GTEST_SKIP() << "there is no product in e4m3 here";
+  const at::Tensor x = random({33, 256});
+  const LinearInput shared(x);
+  for (int layer = 0; layer < 3; ++layer) {
+    const Linear fp8(on_gpu(quantised(64, 256), Product::kFp8), random({64}));
+    at::Tensor out = at::zeros({33, 64}, x.options());
+    fp8.apply_into(out, shared);
+    EXPECT_TRUE(at::equal(out, fp8.apply(x)));
+  }
+  EXPECT_EQ(shared.in_fp8().values.data_ptr(), shared.in_fp8().values.data_ptr()) << "made once";
+}
+
 TEST_P(QuantisedLinears, RowsOfZerosStayZeroInFp8) {
   if (GetParam() != at::kBFloat16 || !has_fp8_products(at::Device(at::kCUDA, 0)))
     GTEST_SKIP() << "there is no product in e4m3 here";

@@ -306,5 +306,15 @@ TEST_F(Fp8SourceTest, TensorsAndRowsOfTablesBecomeWhatTheyStandFor) {
                        expected.index_select(0, at::tensor(at::IntArrayRef(rows)))));
 }
 
+TEST(LinearInputs, AreQuantisedOnceAsTheirRows) {
+  const at::Tensor x = at::randn({5, 32}, at::TensorOptions());
+  const LinearInput input(x);
+  EXPECT_TRUE(input.x().is_same(x));
+  const QuantisedRows rows = quantise_rows(x);
+  EXPECT_TRUE(at::equal(input.in_fp8().values.view(at::kByte), rows.values.view(at::kByte)));
+  EXPECT_TRUE(at::equal(input.in_fp8().scale, rows.scale));
+  EXPECT_TRUE(input.in_fp8().values.is_same(input.in_fp8().values)) << "made once";
+}
+
 }  // namespace
 }  // namespace layerpipe::model::ops
