@@ -52,8 +52,9 @@ TEST_P(Faults, EndAllRanksInTimeAndAreNamedOnce) {
     EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
     EXPECT_THAT(outcome.err, ::testing::ContainsRegex(replaced(fault.says, "RANK", std::to_string(who))));
     EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
-    // A second of timeout, one interval, and what run.sh holds back the end by; starting takes the rest.
-    EXPECT_LT(took, 12s);
+    // A second of timeout, one interval, and what run.sh holds back the end by; starting takes the rest, which
+    // is the most where the machine has other work: 16 s of two cores that compiled meanwhile, 3 s else.
+    EXPECT_LT(took, 40s);
     if (fault.action != "kill") {  // which is told at once
       EXPECT_GT(took, 1s);
     }
@@ -106,8 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
     RunScript, QuietFaults,
     ::testing::Values(
         Quiet{"start-stop", R"( on host [^ ]+ \(starting\) has not come for 1[6-9]\.[0-9] s)", 40s},
-        Quiet{"meet-stop", R"(( on host [^ ]+)? \(starting\) has been silent for [1-3]\.[0-9] s)", 20s},
-        Quiet{"start-kill", R"( on host [^ ]+ \(starting\) was killed by signal 9)", 15s},
+        Quiet{"meet-stop", R"(( on host [^ ]+)? \(starting\) has been silent for [1-3]\.[0-9] s)", 40s},
+        Quiet{"start-kill", R"( on host [^ ]+ \(starting\) was killed by signal 9)", 40s},
         Quiet{"idle-stop", R"( on host [^ ]+ \(starting\) has been silent for 1\.[0-9] s)", 20s}),
     [](const auto& info) { return replaced(info.param.action, "-", "_"); });
 

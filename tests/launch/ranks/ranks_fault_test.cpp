@@ -62,7 +62,9 @@ TEST_P(RanksFault, EndsTheOthersInTimeAndIsNamed) {
   EXPECT_THAT(outcome.err, ::testing::ContainsRegex(what_is_said(fault.action)));
   EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
   EXPECT_EQ(outcome.out, "");
-  EXPECT_LT(took, 20s);  // start, a timeout of two seconds, an interval, what run.sh holds the end back by
+  // Start, a timeout of two seconds, an interval, what run.sh holds the end back by: 6 s of a machine without
+  // other work, up to 36 with.
+  EXPECT_LT(took, 60s);
   EXPECT_EQ(processes_with(scratch.path()), 0);
 }
 
