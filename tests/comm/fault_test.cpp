@@ -52,8 +52,9 @@ TEST_P(Faults, EndAllRanksInTimeAndAreNamedOnce) {
     EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
     EXPECT_THAT(outcome.err, ::testing::ContainsRegex(replaced(fault.says, "RANK", std::to_string(who))));
     EXPECT_EQ(outcome.err.find("layerpipe:"), outcome.err.rfind("layerpipe:")) << outcome.err;
-    // A second of timeout, one interval, and what run.sh holds back the end by; starting takes the rest, which
-    // is the most where the machine has other work: 16 s of two cores that compiled meanwhile, 3 s else.
+    // A second of timeout, one interval, and what run.sh holds back the end by; starting takes the rest,
+    // which is the most where the machine has other work: 16 s of two cores that compiled meanwhile, 3 s
+    // else.
     EXPECT_LT(took, 40s);
     if (fault.action != "kill") {  // which is told at once
       EXPECT_GT(took, 1s);
