@@ -51,7 +51,7 @@ TEST(Plan, TableGoesToStdout) {
   EXPECT_THAT(outcome.out,
               HasSubstr("\n   1  localhost  imagined   12.00        1       1   31 %  resident "));
   EXPECT_THAT(outcome.out, HasSubstr("\n all                        36.00        2       2  100 % "));
-  EXPECT_THAT(outcome.out, HasSubstr("\nhost memory of localhost: 128.00 MiB\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nhost memory of localhost: 192.00 MiB\n"));
   for (const char* of_streams : {"GiB a step", "slowdown", "page cache"})
     EXPECT_THAT(outcome.out, Not(HasSubstr(of_streams)));
 }
@@ -82,7 +82,7 @@ TEST(Plan, JsonHasTheKeysOfTheContract) {
   EXPECT_EQ(stage.at("bytes_per_step"), 0);
   EXPECT_EQ(stage.at("bus_bytes_per_second_needed"), 0);
   EXPECT_EQ(stage.at("slowdown"), 1);
-  EXPECT_EQ(json.at("host_bytes"), nlohmann::json({{"localhost", 128 << 20}}));
+  EXPECT_EQ(json.at("host_bytes"), nlohmann::json({{"localhost", 192 << 20}}));
   EXPECT_EQ(json.at("page_cache_bytes"), nlohmann::json({{"localhost", 0}}));
   EXPECT_EQ(stage.at("blocks"), nlohmann::json({1, 2}));
   EXPECT_EQ(stage.at("rank"), 1);
@@ -157,7 +157,7 @@ TEST_F(StreamedPlan, SaysWhatItAsksOfTheBusAndOfMemory) {
   EXPECT_GT(bytes, std::uint64_t{4} << 30);
   EXPECT_LT(bytes, std::uint64_t{26} << 30);
   EXPECT_EQ(json.at("page_cache_bytes").at("localhost"), bytes);  // both branches share a pass
-  EXPECT_EQ(json.at("host_bytes").at("localhost"), 128 << 20);
+  EXPECT_EQ(json.at("host_bytes").at("localhost"), 192 << 20);
   EXPECT_EQ(stage.at("slowdown"), 1);
   const double needed = stage.at("bus_bytes_per_second_needed");
   EXPECT_GT(needed, 1e8);
