@@ -105,7 +105,8 @@ Session::Session(Settings settings, comm::Communicator& communicator, const RunC
   const std::string& remark = machinery_.device.remark;
   if (is_first() && !remark.empty()) control_.observer.notice("--device auto takes the CPU: " + remark);
   if (is_first()) {
-    for (const std::string& said : machinery_.engine->model().remarks()) control_.observer.notice(said);
+    for (const std::string& said : machinery_.engine->model().remarks(machinery_.linears))
+      control_.observer.notice(said);
   }
   comm::check_agreement(communicator_, facts_of(settings_, machinery_));
 }

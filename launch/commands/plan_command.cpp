@@ -5,6 +5,8 @@
 #include <optional>
 #include <ostream>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "comm/agreement.h"
 #include "comm/communicator.h"
@@ -104,18 +106,20 @@ void show_plan(const PlanOptions& options, const session::PlanInput& input, cons
 // with either when there are several ranks.
 void run_plan(const PlanOptions& options, comm::Communicator& communicator, std::ostream& out) {
   std::optional<runtime::ModelFolder> model;
+  std::vector<std::string> remarks;
   session::share_cores(communicator);
   comm::run_collectively(communicator, "opening the model", [&] {
     model.emplace(options.model.folder,
                   options.job.random_weights ? runtime::WeightOrigin::kRandom : runtime::WeightOrigin::kFiles,
                   options.model.variant, options.model.files);
+    remarks = model->remarks(session::linears_of(options.run_config.dtype));
   });
   const std::int64_t threads = runtime::most_threads(communicator);
   const PlannedDevices devices = devices_for(options, *model, threads, communicator);
   const bool is_first = communicator.rank() == 0;
   std::ostringstream unheard;  // of the others, who find the same
   if (is_first) {
-    for (const std::string& remark : model->remarks()) say(remark + "\n");
+    for (const std::string& said : remarks) say(said + "\n");
   }
   const std::string& remark = devices.survey.remark;
   if (is_first && !remark.empty()) say(fmt::format("the plan is for the CPU: {}\n", remark));

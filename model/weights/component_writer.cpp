@@ -30,7 +30,7 @@ bool is_quantised(const Source& tensor) {
 }
 
 std::string scale_of(const std::string& weight) {
-  return weight + "_scale";
+  return weight + std::string(kScaleSuffix);
 }
 
 // By name, so that a block's tensors lie together.

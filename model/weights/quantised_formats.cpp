@@ -5,7 +5,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <string_view>
 
 #include "common/errors.h"
 #include "model/json_text.h"
@@ -15,7 +14,7 @@ namespace layerpipe::model {
 namespace {
 
 constexpr std::string_view kWeight = ".weight";
-constexpr std::string_view kScale = ".weight_scale";
+const std::string kScale = std::string(kWeight) + std::string(kScaleSuffix);
 constexpr std::string_view kOldScale = ".scale_weight";
 constexpr std::string_view kMark = ".comfy_quant";
 constexpr std::string_view kOldMark = "scaled_fp8";
@@ -159,7 +158,7 @@ class Finder {
     const std::string name = stem + std::string(kWeight);
     const HeaderTensor* weight = tensor(name);
     if (weight == nullptr) refuse(mark.file, mark.place + " marks " + shown(name) + ", which is missing");
-    QuantisedTensor entry{.scale = stem + std::string(kScale)};
+    QuantisedTensor entry{.scale = stem + kScale};
     at::ScalarType dtype = at::kChar;
     if (mark.format == "float8_e4m3fn") {
       dtype = at::kFloat8_e4m3fn;
@@ -235,7 +234,7 @@ class Finder {
     }
     if (weight.dtype != at::kFloat8_e4m3fn) return;
     const std::string old_scale = *stem + std::string(kOldScale);
-    const std::string scale = *stem + std::string(kScale);
+    const std::string scale = *stem + kScale;
     if (has_old_mark_ || tensor(old_scale) != nullptr) {
       add(name, weight,
           {.format = QuantisedFormat::kOldComfyFp8, .scale = old_scale, .fastest = old_product_});
@@ -252,7 +251,7 @@ class Finder {
 
   // Each scale belongs to a quantised tensor.
   void check_scales() const {
-    for (const std::string_view end : {kScale, kOldScale}) {
+    for (const std::string_view end : {std::string_view(kScale), kOldScale}) {
       for (const auto& [name, info] : headers_.tensors) {
         const auto stem = stem_of(name, end);
         if (!stem) continue;
@@ -362,7 +361,8 @@ std::map<std::string, QuantisedTensor> find_quantised_tensors(const ComponentHea
 
 bool is_of_quantisation(const std::string& tensor) {
   if (tensor == kOldMark || tensor.ends_with(kOldMarkBelow)) return true;
-  for (const std::string_view end : {kScale, kOldScale, kMark, kInputScales[0], kInputScales[1]}) {
+  for (const std::string_view end :
+       {std::string_view(kScale), kOldScale, kMark, kInputScales[0], kInputScales[1]}) {
     if (tensor.ends_with(end)) return true;
   }
   return false;

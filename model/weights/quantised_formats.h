@@ -11,12 +11,17 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "model/ops/quantised_weight.h"
 
 namespace layerpipe::model {
+
+// What the name of a scale has behind that of its matrix: "m.weight_scale". Of the forms below, ComfyUI's
+// older one alone has another name.
+inline constexpr std::string_view kScaleSuffix = "_scale";
 
 enum class QuantisedFormat {
   kPlainFp8,       // "m.weight" in F8_E4M3 alone

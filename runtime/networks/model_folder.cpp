@@ -1,11 +1,18 @@
 #include "runtime/networks/model_folder.h"
 
+#include <string_view>
+
 #include "common/errors.h"
 #include "model/component.h"
 #include "model/transformer/fp8_layers.h"
 #include "model/weights/fp8_source.h"
 
 namespace layerpipe::runtime {
+namespace {
+
+constexpr std::string_view kTransformer = "transformer";
+
+}  // namespace
 
 ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origin, const std::string& variant,
                          const model::ComponentFiles& files)
@@ -28,7 +35,21 @@ ModelFolder::ModelFolder(const std::filesystem::path& folder, WeightOrigin origi
     const auto source = model::open_component(folder, component, variant, files);
     for (const std::string& remark : source->remarks()) remarks_.push_back(remark);
     sources_[component] = source;
+    if (component != kTransformer) continue;
+    const auto file = files.find(component);
+    transformer_files_ = source;
+    transformer_name_ = (file == files.end() ? folder / component : file->second).string();
   }
+}
+
+std::vector<std::string> ModelFolder::remarks(Linears linears) const {
+  std::vector<std::string> remarks = remarks_;
+  if (linears == Linears::kFp8 && transformer_files_ && transformer_files_->is_quantised()) {
+    remarks.push_back(transformer_name_ + " is quantised already (" +
+                      to_string(transformer_files_->quantised().begin()->second.format) +
+                      "): --dtype fp8 quantises nothing in it, and matrices that are wide there stay so");
+  }
+  return remarks;
 }
 
 std::shared_ptr<const model::TensorSource> ModelFolder::source(partition::Network network,

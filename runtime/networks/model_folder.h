@@ -13,6 +13,10 @@
 #include "model/weights/weight_files.h"
 #include "partition/network.h"
 
+namespace layerpipe::model {
+class SafetensorsSource;
+}
+
 namespace layerpipe::runtime {
 
 enum class WeightOrigin { kFiles, kRandom };
@@ -40,8 +44,9 @@ class ModelFolder {
   }
   // The same as they are to be held. Throws InputError for kFp8 where no layer would be.
   std::shared_ptr<const model::TensorSource> source(partition::Network network, Linears linears) const;
-  // What a person should know of the weight files: sentences without their end.
-  const std::vector<std::string>& remarks() const noexcept { return remarks_; }
+  // What a person should know of the weight files, and of `linears` where they change nothing: sentences
+  // without their end. Throws InputError for kFp8 where the transformer's weights are half quantised.
+  std::vector<std::string> remarks(Linears linears) const;
 
  private:
   std::filesystem::path path_;
@@ -49,6 +54,9 @@ class ModelFolder {
   model::Tokenizer tokenizer_;
   std::map<std::string, std::shared_ptr<const model::TensorSource>> sources_;  // by component
   std::vector<std::string> remarks_;
+  // Where the transformer's weights come from files: these, and what messages call them.
+  std::shared_ptr<const model::SafetensorsSource> transformer_files_;
+  std::string transformer_name_;
 };
 
 }  // namespace layerpipe::runtime

@@ -40,6 +40,11 @@ void add_passing(partition::ChainCost& cost, const CostWorkload& workload) {
   cost.passing_per_table_byte = kRegisteredPerTableByte;
 }
 
+// What a GPU holds of a tensor as it came, while it is converted or quantised there.
+std::uint64_t unconverted_bytes(const model::TensorWeight& tensor, const at::Device& device) {
+  return tensor.is_converted && !device.is_cpu() ? reserved_bytes(tensor.moved_bytes, device) : 0;
+}
+
 // What there is beside a tensor on the device while it comes there in another dtype, or is quantised.
 std::uint64_t conversion_bytes_of(const model::TensorWeight& tensor, const CostWorkload& workload) {
   const std::uint64_t moved = tensor.moved_bytes;
@@ -47,7 +52,7 @@ std::uint64_t conversion_bytes_of(const model::TensorWeight& tensor, const CostW
     // The memory of one that was converted before is cut up by the results of smaller ones, so that the
     // largest needs its own again.
     constexpr std::uint64_t kTimes = 2;
-    return tensor.is_converted ? kTimes * reserved_bytes(moved, workload.device) : 0;
+    return kTimes * unconverted_bytes(tensor, workload.device);
   }
   const auto threads = static_cast<std::uint64_t>(workload.threads);
   if (tensor.is_converted) {  // each thread's part of the result is of a size
@@ -75,12 +80,15 @@ class Scales {
   // A unit of the weights that `load` asks the store for.
   partition::UnitCost weigh(const std::function<void()>& load, double operations = 0) {
     unit_ = {};
+    unconverted_bytes_ = 0;
     load();
     unit_.operations = operations;
     return unit_;
   }
   // Of the tensor of all that have been weighed that takes most beside it while it comes.
   std::uint64_t conversion_bytes() const { return conversion_bytes_; }
+  // Of the last unit's tensors, the largest that a GPU holds as it came as well.
+  std::uint64_t unconverted_bytes() const { return unconverted_bytes_; }
 
  private:
   void add(const model::TensorWeight& tensor, const CostWorkload& workload) {
@@ -88,20 +96,22 @@ class Scales {
     unit_.moved_bytes += tensor.moved_bytes;
     unit_.file_bytes += tensor.file_bytes;
     conversion_bytes_ = std::max(conversion_bytes_, conversion_bytes_of(tensor, workload));
+    unconverted_bytes_ = std::max(unconverted_bytes_, runtime::unconverted_bytes(tensor, workload.device));
   }
 
   partition::UnitCost unit_;
   std::uint64_t conversion_bytes_ = 0;
+  std::uint64_t unconverted_bytes_ = 0;
   model::WeightStore store_;
 };
 
-// What a GPU holds of a matrix beside it while it is converted from the dtype of its file.
-std::uint64_t unconverted_bytes(const ModelFolder& model, const std::string& name, std::int64_t out,
-                                std::int64_t in, const CostWorkload& workload) {
-  const at::ScalarType stored =
-      model.source(partition::Network::kTransformer)->storage_dtype(name, {out, in});
-  if (workload.device.is_cpu() || stored == workload.dtype) return 0;
-  return reserved_bytes(static_cast<std::uint64_t>(out * in) * c10::elementSize(stored), workload.device);
+// What there is of a matrix in the compute dtype beside it while it makes a row: where it is quantised, a
+// piece on a GPU (16 MiB in bf16 at most), and one for each thread on a CPU.
+std::uint64_t dequantised_bytes(const model::TensorSource& source, const std::string& name, std::int64_t out,
+                                std::int64_t in, const model::ComputeTarget& target) {
+  if (!source.quantised_form(name, {out, in})) return 0;
+  return static_cast<std::uint64_t>(target.at_once(out)) *
+         model::ops::quantised_workspace_bytes(in, out, 1, target, model::ops::Product::kWeightOnly);
 }
 
 // What the modulation of all blocks and of the head takes, by row, and while rows are made.
@@ -110,12 +120,16 @@ partition::TableCost table_cost(const ModelFolder& model, const CostWorkload& wo
   constexpr std::uint64_t kGpuSegment = 2 * kMiB;  // reserved_bytes() of a tensor is a multiple of that
   const model::TransformerConfig& config = model.config().transformer;
   const std::int64_t dim = config.inner_dim();
+  const auto source = model.source(partition::Network::kTransformer, workload.linears);
   std::uint64_t largest = scales.weigh([&] { model::TimestepEmbedder(scales.store(), config); }).weight_bytes;
   for (const model::ModulationLayer& layer : modulation_layers(config, {0, config.num_layers})) {
     const std::uint64_t bytes =
         scales.weigh([&] { load_linear(scales.store(), layer.name, dim, layer.outputs); }).weight_bytes;
-    largest = std::max(
-        largest, bytes + unconverted_bytes(model, layer.name + ".weight", layer.outputs, dim, workload));
+    // It comes first, and is multiplied afterwards.
+    const std::uint64_t beside =
+        std::max(scales.unconverted_bytes(),
+                 dequantised_bytes(*source, layer.name + ".weight", layer.outputs, dim, target));
+    largest = std::max(largest, bytes + beside);
   }
   return {.unit_row_bytes = block_modulation_bytes(config, target),
           .last_row_bytes = head_modulation_bytes(config, target),

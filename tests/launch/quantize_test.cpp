@@ -113,6 +113,47 @@ TEST_F(Quantize, TwoBlocksThatAreQuantisedRunInFp8) {
   EXPECT_EQ(made.at("dtype"), "fp8");
 }
 
+// It is said where the run begins and beside the plan, and not where nothing was asked for.
+TEST_F(Quantize, SaysThatDtypeFp8QuantisesNothingOfWhatIsQuantised) {
+  const fs::path file = layerpipe::testing::test_data() / "quantised" / "comfy_mixed.safetensors";
+  const std::string remark =
+      file.string() +
+      " is quantised already (ComfyUI's e4m3): --dtype fp8 quantises nothing in it, and matrices that are "
+      "wide there stay so\n";
+  const auto said = [&](std::vector<std::string> command, const std::vector<std::string>& more) {
+    command.insert(command.end(), more.begin(), more.end());
+    const Outcome outcome = run_program(command);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.err;
+  };
+  const std::vector<std::string> plan{"plan", "--model", small_model(), "--devices", "24GiB"};
+  const std::vector<std::string> decompose{"decompose",
+                                           "--model",
+                                           small_model(),
+                                           "--image",
+                                           layerpipe::testing::demo_picture(),
+                                           "--prompt",
+                                           "a",
+                                           "--any-resolution",
+                                           "--resolution",
+                                           "64",
+                                           "--layers",
+                                           "1",
+                                           "--steps",
+                                           "1",
+                                           "--overwrite",
+                                           "--out",
+                                           path("out")};
+  const std::string file_option = "--transformer";
+  for (const auto& command : {plan, decompose}) {
+    EXPECT_THAT(said(command, {file_option, file, "--dtype", "fp8"}), HasSubstr(remark));
+    EXPECT_THAT(said(command, {file_option, file, "--dtype", "bf16"}),
+                ::testing::Not(HasSubstr("quantised already")));
+  }
+  // Wide weights become fp8.
+  EXPECT_EQ(said({"plan", "--model", demo_model(), "--devices", "24GiB"}, {"--dtype", "fp8"}), "");
+}
+
 // Stopped in the middle of its work, and sent the signal there.
 TEST_F(Quantize, EndsAtASignalAndLeavesNothing) {
   const auto entries = [&] {

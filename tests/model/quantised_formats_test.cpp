@@ -278,14 +278,13 @@ TEST_F(QuantisedFormats, OtherWeightsOf8BitsAreRefused) {
 }
 
 TEST_F(QuantisedFormats, MarksAndMetadataHaveToBeJson) {
+  const std::string what = " is not JSON: parse error at line 1";
   add_comfy();
   mark("a", R"({"format": )");
-  EXPECT_THAT(refusal(), ::testing::HasSubstr("FILE: tensor \"a.comfy_quant\""));
-  EXPECT_THAT(refusal(), ::testing::HasSubstr("JSON"));
+  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: tensor \"a.comfy_quant\"" + what));
   add_comfy();
   headers_.metadata = {{"FILE", "{"}};
-  EXPECT_THAT(refusal(), ::testing::HasSubstr("FILE: \"_quantization_metadata\" of its header"));
-  EXPECT_THAT(refusal(), ::testing::HasSubstr("JSON"));
+  EXPECT_THAT(refusal(), ::testing::StartsWith("FILE: \"_quantization_metadata\" of its header" + what));
 }
 
 TEST_F(QuantisedFormats, OnlyMatricesAreQuantised) {

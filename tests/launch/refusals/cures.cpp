@@ -408,7 +408,7 @@ std::vector<CureRule> rules_of_models() {
        R"(Download it again, from the address of the file itself\.)",
        R"(Fetch the files: git lfs pull, in the model's folder\.)",
        R"(Use the original weights, which .* fetches\.)",
-       R"(Download the file again; if it is as it was published, layerpipe does not read its form\. .*)",
+       R"(Download the files? again; if (?:it is as it was|they are as they were) published, layerpipe .*)",
        R"(Save the weights as safetensors: .* or download them as safetensors\.)",
        R"(Use the model's weights in BF16, F16, F32 or F64\.)",
        R"(Put the model's own weights there\.)",

@@ -401,6 +401,41 @@ std::vector<RefusalCase> forms() {
           },
           "the scale \"" + to_q + "weight_scale\" has shape [8]; \"" + to_q +
               "weight\" needs F32 of one element, or of shape [64]"),
+      {"ConfigNamesScales", section, "a config that says that fp8 weights have scales, beside some without",
+       [=](Workplace& w) {
+         make_fp8(w, to_q + "weight");
+         w.patch_json("model/transformer/config.json", R"({"quantization_config": {"quant_method": "fp8"}})");
+       },
+       "MODEL/transformer: tensor \"" + to_q +
+           "weight\" is F8_E4M3 and has no scale, while config.json says that such weights have",
+       "Download the files again; if they are as they were published, layerpipe does not read their form. " +
+           download},
+      half_quantised(
+          "UnknownBesideQuantised", "a tensor that nobody knows beside a matrix in fp8",
+          [=](Workplace& w) {
+            make_fp8(w, to_q + "weight");
+            add_tensor(w.folder() / kTransformer, to_q + "rows", "F32", 1, 4);
+          },
+          "tensor \"" + to_q + "rows\" lies beside the quantised \"" + to_q +
+              "weight\", and layerpipe does not know what it does there"),
+      half_quantised(
+          "ScaleOfAnUnknownKind", "a scale of an unknown kind in a file with matrices in fp8",
+          [=](Workplace& w) {
+            make_fp8(w, to_q + "weight");
+            add_tensor(w.folder() / kTransformer, "transformer_blocks.0.attn.block_scale", "F32", 1, 4);
+          },
+          "tensor \"transformer_blocks.0.attn.block_scale\" may be a scale of quantised weights, of a kind "
+          "that layerpipe does not know"),
+      half_quantised(
+          "MetadataOfAnotherVersion", "metadata of quantised weights in another version",
+          [=](Workplace& w) {
+            Parts parts = read_parts(w, kTransformer);
+            parts.header["__metadata__"]["_quantization_metadata"] =
+                R"({"format_version": "2.0", "layers": {}})";
+            write_parts(w, kTransformer, parts);
+            make_fp8(w, to_q + "weight");
+          },
+          "\"_quantization_metadata\" of its header is of version \"2.0\"; layerpipe knows version 1"),
       half_quantised(
           "Int8WithoutMark", "a matrix in int8 without what says whether it is rotated",
           [=](Workplace& w) { make_fp8(w, to_q + "weight", "I8"); },

@@ -123,6 +123,25 @@ TEST(Cost, CountsAMatrixOfTheModulationAsItIsStoredToo) {
   EXPECT_NEAR(making(at::kFloat, at::kCPU), 4, 0.05);
 }
 
+// It stays quantised, and a piece of it is dequantised where it is multiplied.
+TEST(Cost, CountsAPieceOfAQuantisedMatrixOfTheModulation) {
+  const auto folder = layerpipe::testing::test_data();
+  const ModelFolder model(folder / "parity" / "plain" / "model", WeightOrigin::kFiles, {},
+                          {{"transformer", folder / "quantised" / "scale_for_rows.safetensors"}});
+  const model::TransformerConfig& config = model.config().transformer;
+  const auto dim = static_cast<std::uint64_t>(config.inner_dim());
+  const at::Device gpu(at::kCUDA, 0);
+  for (const Linears linears : {Linears::kAsStored, Linears::kFp8}) {
+    const CostWorkload workload{
+        .picture = {64, 64}, .device = gpu, .dtype = at::kBFloat16, .linears = linears};
+    const std::uint64_t held = reserved_bytes(6 * dim * dim, gpu) + reserved_bytes(6 * dim * 4, gpu) +
+                               reserved_bytes(6 * dim * 2, gpu);  // codes, scales, bias
+    const std::uint64_t piece = (6 * dim * dim + dim) * 2;        // and what it is multiplied with
+    EXPECT_EQ(model_cost(model, workload).transformer.table.making_bytes,
+              held + piece + row_making_bytes(config, {gpu, at::kBFloat16, 1}));
+  }
+}
+
 // What streams: a matrix comes over the bus as it is stored, and is converted there; quantised ones come as
 // codes, but their files hold bf16.
 TEST(Cost, CountsWhatComesForABlockAndWhatItIsConvertedFrom) {
